@@ -1,0 +1,70 @@
+"""The content loss, or feature reconstruction loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from stylezoo import Loss
+from stylezoo_losses.normalization import (
+    EPSILON,
+    Normalization,
+    checked_layers,
+    checked_normalization,
+    mean_square,
+)
+
+
+class ContentLoss(Loss):
+    """Squared distance of features F of the image and P of the content photo, summed over layers.
+
+    With C, H, W the size of a layer, ``normalization`` is
+
+    - ``"gatys"``: ½ Σ (F − P)² (Gatys et al. 2015, equation 1);
+    - ``"johnson"``: Σ (F − P)² / (C H W) (Johnson et al. 2016, section 3.2);
+    - ``"relative"``: Σ (F − P)² / Σ P², which is 0 for the photo itself and 1 for no features at
+      all, whatever the layer and the weights.
+
+    Args:
+        layers: whose features to compare.
+        normalization: as above.
+
+    Raises:
+        OptionError: no layer, one twice, or an unknown normalisation.
+    """
+
+    target_from = "content"
+
+    def __init__(
+        self,
+        *,
+        layers: Sequence[str] = ("relu3_3",),
+        normalization: Normalization = "johnson",
+    ) -> None:
+        super().__init__()
+        self._layers = checked_layers(layers)
+        self.normalization = checked_normalization(normalization)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers compared."""
+        return self._layers
+
+    def target(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The features P of each layer."""
+        return {layer: features[layer].detach() for layer in self._layers}
+
+    def forward(self, features: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
+        """The distance, a scalar; the mean over the batch."""
+        terms = [self._distance(features[layer], target[layer]) for layer in self._layers]
+        return torch.stack(terms).sum()
+
+    def _distance(self, image: Tensor, content: Tensor) -> Tensor:
+        distance = mean_square(image - content)
+        if self.normalization == "gatys":
+            return distance * content[0].numel() / 2
+        if self.normalization == "johnson":
+            return distance
+        return distance / (mean_square(content) + EPSILON)

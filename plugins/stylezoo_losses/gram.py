@@ -1,0 +1,92 @@
+"""The style loss, or style reconstruction loss, by Gram matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from stylezoo import Loss
+from stylezoo_losses.normalization import (
+    EPSILON,
+    Normalization,
+    checked_layers,
+    checked_normalization,
+    mean_square,
+)
+
+
+def gram_matrix(features: Tensor) -> Tensor:
+    """The Gram matrix of each image: inner products of its channels, a mean over positions.
+
+    G_ij = Σ_k F_ik F_jk / (H W), so that pictures of different sizes compare (Gatys et al. 2015,
+    equation 3, without the division).
+
+    Args:
+        features: (B, C, H, W).
+
+    Returns:
+        (B, C, C).
+    """
+    flat = features.flatten(2)
+    return flat @ flat.transpose(1, 2) / flat.shape[2]
+
+
+class GramLoss(Loss):
+    """Squared distance of the Gram matrices of the image and of the style picture.
+
+    With N the channels of a layer, G and A the matrices of image and style as ``gram_matrix`` gives
+    them (means over positions), ``normalization`` is
+
+    - ``"gatys"``: the mean over the layers of Σ (G − A)² / (4 N²). That is equation 4 of Gatys et
+      al. 2015 with the weights w = 1/layers, for image and style of one size M: its 1/M² is in
+      the means here;
+    - ``"johnson"``: the sum over the layers of Σ (G − A)² / N², the squared Frobenius distance of
+      matrices divided by C H W (Johnson et al. 2016, section 3.2);
+    - ``"relative"``: the mean over the layers of Σ (G − A)² / Σ A², which is 0 for the style
+      picture itself and 1 for no features at all, whatever the layer and the weights.
+
+    Args:
+        layers: whose features to compare.
+        normalization: as above.
+
+    Raises:
+        OptionError: no layer, one twice, or an unknown normalisation.
+    """
+
+    target_from = "style"
+
+    def __init__(
+        self,
+        *,
+        layers: Sequence[str] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
+        normalization: Normalization = "johnson",
+    ) -> None:
+        super().__init__()
+        self._layers = checked_layers(layers)
+        self.normalization = checked_normalization(normalization)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers compared."""
+        return self._layers
+
+    def target(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The Gram matrices A of each layer, (1, N, N)."""
+        return {layer: gram_matrix(features[layer].detach()) for layer in self._layers}
+
+    def forward(self, features: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
+        """The distance, a scalar; the mean over the batch."""
+        terms = torch.stack(
+            [self._distance(gram_matrix(features[layer]), target[layer]) for layer in self._layers]
+        )
+        return terms.sum() if self.normalization == "johnson" else terms.mean()
+
+    def _distance(self, image: Tensor, style: Tensor) -> Tensor:
+        distance = mean_square(image - style)  # over N² entries: the 1/N² of both papers
+        if self.normalization == "gatys":
+            return distance / 4
+        if self.normalization == "johnson":
+            return distance
+        return distance / (mean_square(style) + EPSILON)

@@ -1,0 +1,132 @@
+"""stylezoo: neural style transfer with named, versioned, pretrained styles.
+
+    import stylezoo
+
+    style = stylezoo.load("great-wave@1")
+    style("photo.jpg").save("photo-great-wave.png")
+
+Importing this package imports none of torch, numpy or Pillow: each name below is
+imported from its module when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stylezoo import errors
+    from stylezoo.api import (
+        create_backbone,
+        create_loss,
+        create_net,
+        get_norm,
+        list_backbones,
+        list_losses,
+        list_nets,
+        list_norms,
+        list_plugins,
+    )
+    from stylezoo.cache import cache_dir
+    from stylezoo.catalog import PLUGIN_API, Catalog, Component, PluginInfo
+    from stylezoo.errors import StyleZooError
+    from stylezoo.hookspecs import Register, hookimpl
+    from stylezoo.images import Photo, open_photo, save_photo
+    from stylezoo.interfaces.backbone import Backbone
+    from stylezoo.interfaces.loss import Loss
+    from stylezoo.interfaces.net import TransformNet
+    from stylezoo.interfaces.norm import Norm
+    from stylezoo.interfaces.runtime import Runtime
+    from stylezoo.interfaces.source import RegistrySource
+    from stylezoo.objective import PerceptualObjective, Term
+    from stylezoo.registry.folder import FolderSource
+    from stylezoo.registry.record import Record
+    from stylezoo.style import Style, list_styles, load
+    from stylezoo.train import TrainingConfig, train_style
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "stylezoo.errors": ["StyleZooError"],
+    "stylezoo.style": ["Style", "list_styles", "load"],
+    "stylezoo.images": ["Photo", "open_photo", "save_photo"],
+    "stylezoo.api": [
+        "create_backbone",
+        "create_loss",
+        "create_net",
+        "get_norm",
+        "list_backbones",
+        "list_losses",
+        "list_nets",
+        "list_norms",
+        "list_plugins",
+    ],
+    "stylezoo.cache": ["cache_dir"],
+    "stylezoo.catalog": ["PLUGIN_API", "Catalog", "Component", "PluginInfo"],
+    "stylezoo.hookspecs": ["Register", "hookimpl"],
+    "stylezoo.interfaces.backbone": ["Backbone"],
+    "stylezoo.interfaces.loss": ["Loss"],
+    "stylezoo.interfaces.net": ["TransformNet"],
+    "stylezoo.interfaces.norm": ["Norm"],
+    "stylezoo.interfaces.runtime": ["Runtime"],
+    "stylezoo.interfaces.source": ["RegistrySource"],
+    "stylezoo.registry.folder": ["FolderSource"],
+    "stylezoo.registry.record": ["Record"],
+    "stylezoo.objective": ["PerceptualObjective", "Term"],
+    "stylezoo.train": ["TrainingConfig", "train_style"],
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "PLUGIN_API",
+    "Backbone",
+    "Catalog",
+    "Component",
+    "FolderSource",
+    "Loss",
+    "Norm",
+    "PerceptualObjective",
+    "Photo",
+    "PluginInfo",
+    "Record",
+    "Register",
+    "RegistrySource",
+    "Runtime",
+    "Style",
+    "StyleZooError",
+    "Term",
+    "TrainingConfig",
+    "TransformNet",
+    "__version__",
+    "cache_dir",
+    "create_backbone",
+    "create_loss",
+    "create_net",
+    "errors",
+    "get_norm",
+    "hookimpl",
+    "list_backbones",
+    "list_losses",
+    "list_nets",
+    "list_norms",
+    "list_plugins",
+    "list_styles",
+    "load",
+    "open_photo",
+    "save_photo",
+    "train_style",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return importlib.import_module("stylezoo.errors")
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'stylezoo' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value  # the next look-up finds it without coming here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,377 @@
+"""The catalog: every plugin, and the look-up from a name to its implementation.
+
+Plugins are found through the entry-point group ``stylezoo`` and loaded one by one: one that fails
+is kept with its error, and the rest goes on. pluggy's own loader would stop at the first failure.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import re
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, Literal
+
+import pluggy
+
+from stylezoo import hookspecs
+from stylezoo.errors import (
+    ComponentNotFoundError,
+    OptionError,
+    PluginConflictError,
+    PluginError,
+)
+
+if TYPE_CHECKING:
+    from stylezoo.interfaces.backbone import Backbone
+    from stylezoo.interfaces.loss import Loss
+    from stylezoo.interfaces.net import TransformNet
+    from stylezoo.interfaces.norm import Norm
+    from stylezoo.interfaces.runtime import Runtime
+    from stylezoo.interfaces.source import RegistrySource
+
+PLUGIN_API = (1, 0)
+"""The version of the hooks and interfaces. A plugin may declare the one it was written for."""
+
+ENTRY_POINT_GROUP = "stylezoo"
+DISABLE_VARIABLE = "STYLEZOO_DISABLE_PLUGINS"
+
+Kind = Literal["backbone", "loss", "net", "norm", "runtime", "source"]
+
+_HOOKS: dict[Kind, str] = {
+    "backbone": "register_backbones",
+    "loss": "register_losses",
+    "net": "register_nets",
+    "norm": "register_norms",
+    "runtime": "register_runtimes",
+    "source": "register_sources",
+}
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class PluginWarning(UserWarning):
+    """A plugin was left out; the message says which and why."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Component:
+    """One registered implementation."""
+
+    kind: Kind
+    name: str
+    summary: str
+    target: str | object
+    plugin: str
+    distribution: str
+
+    @property
+    def full_name(self) -> str:
+        """``distribution:name``, which picks one of several claims on a name."""
+        return f"{self.distribution}:{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PluginInfo:
+    """A plugin that was found, whether it could be loaded or not."""
+
+    name: str
+    distribution: str
+    version: str
+    status: Literal["ok", "failed", "disabled"]
+    error: str | None = None
+    components: tuple[Component, ...] = ()
+
+
+class Catalog:
+    """The plugins that were added, and all that they registered."""
+
+    def __init__(self) -> None:
+        """Make an empty catalog, which finds nothing by itself: what a test wants."""
+        self._pm = pluggy.PluginManager(hookspecs.PROJECT)
+        self._pm.add_hookspecs(hookspecs)
+        self._plugins: list[PluginInfo] = []
+        self._components: dict[Kind, list[Component]] = {kind: [] for kind in _HOOKS}
+
+    @classmethod
+    def discover(cls) -> Catalog:
+        """Load every installed plugin, except those that STYLEZOO_DISABLE_PLUGINS names.
+
+        The variable is a comma-separated list of plugin or distribution names; ``1`` or ``all``
+        leaves out every plugin that is not stylezoo's own.
+        """
+        catalog = cls()
+        disabled = {part.strip() for part in os.environ.get(DISABLE_VARIABLE, "").split(",")}
+        found = sorted(entry_points(group=ENTRY_POINT_GROUP), key=_first_party_first)
+        for entry_point in found:
+            catalog._add_entry_point(entry_point, disabled)
+        return catalog
+
+    def _add_entry_point(self, entry_point: EntryPoint, disabled: set[str]) -> None:
+        distribution = entry_point.dist.name if entry_point.dist else "unknown"
+        version = entry_point.dist.version if entry_point.dist else "unknown"
+        third_party = distribution != "stylezoo"
+        if disabled & {entry_point.name, distribution} or (third_party and disabled & {"1", "all"}):
+            info = PluginInfo(
+                name=entry_point.name,
+                distribution=distribution,
+                version=version,
+                status="disabled",
+                error=f"disabled by {DISABLE_VARIABLE}",
+            )
+            self._plugins.append(info)
+            return
+        try:
+            module = entry_point.load()
+        except (Exception, SystemExit) as error:  # third-party code may raise anything
+            self._add_failure(entry_point.name, distribution, version, error)
+        else:
+            self.add(module, entry_point.name, distribution=distribution, version=version)
+
+    def add(
+        self, plugin: object, name: str, *, distribution: str = "local", version: str = "0"
+    ) -> PluginInfo:
+        """Add one plugin: all that it registers, or, if any of it fails, nothing.
+
+        Args:
+            plugin: a module or other object with hook implementations.
+            name: what to call it.
+            distribution: the installed distribution it belongs to.
+            version: of that distribution.
+
+        Returns:
+            How it went. A plugin that failed is kept with its error and warned of.
+        """
+        unique = f"{distribution}:{name}"
+        staged: list[Component] = []
+        try:
+            _check_api(plugin)
+            self._pm.register(plugin, unique)
+            self._check_hook_names(plugin)
+            self._call_hooks(plugin, name, distribution, staged)
+        except (Exception, SystemExit) as error:  # third-party code may raise anything
+            if self._pm.has_plugin(unique):
+                self._pm.unregister(name=unique)
+            return self._add_failure(name, distribution, version, error)
+        for component in staged:
+            self._components[component.kind].append(component)
+        info = PluginInfo(
+            name=name,
+            distribution=distribution,
+            version=version,
+            status="ok",
+            components=tuple(staged),
+        )
+        self._plugins.append(info)
+        return info
+
+    def _check_hook_names(self, plugin: object) -> None:
+        # pluggy never calls a hook whose name it does not know, and says nothing.
+        for caller in self._pm.get_hookcallers(plugin) or ():
+            if not caller.has_spec():
+                raise PluginError(
+                    f"it implements a hook {caller.name!r}, which does not exist"
+                    + _did_you_mean(caller.name, _HOOKS.values())
+                )
+
+    def _call_hooks(
+        self, plugin: object, name: str, distribution: str, staged: list[Component]
+    ) -> None:
+        others = [other for other in self._pm.get_plugins() if other is not plugin]
+        for kind, hook in _HOOKS.items():
+
+            def register(
+                component: str, target: str | object, *, summary: str = "", kind: Kind = kind
+            ) -> None:
+                _check_registration(kind, component, target, staged)
+                staged.append(
+                    Component(
+                        kind=kind,
+                        name=component,
+                        summary=summary,
+                        target=target,
+                        plugin=name,
+                        distribution=distribution,
+                    )
+                )
+
+            self._pm.subset_hook_caller(hook, others)(register=register)
+
+    def _add_failure(
+        self, name: str, distribution: str, version: str, error: BaseException
+    ) -> PluginInfo:
+        reason = f"{type(error).__name__}: {error}".removeprefix("PluginError: ")
+        info = PluginInfo(
+            name=name, distribution=distribution, version=version, status="failed", error=reason
+        )
+        self._plugins.append(info)
+        warnings.warn(
+            f"plugin {name!r} of {distribution} {version} is left out: {reason}",
+            PluginWarning,
+            stacklevel=2,
+        )
+        return info
+
+    @property
+    def plugins(self) -> tuple[PluginInfo, ...]:
+        """Every plugin that was found, in the order of loading."""
+        return tuple(self._plugins)
+
+    def components(self, kind: Kind) -> list[Component]:
+        """All components of a kind, sorted by name."""
+        return sorted(self._components[kind], key=lambda component: component.name)
+
+    def find(self, kind: Kind, name: str) -> Component:
+        """Find a component by its name, or by ``distribution:name``, without importing it.
+
+        Raises:
+            ComponentNotFoundError: nobody registered it.
+            PluginConflictError: several plugins did.
+        """
+        claims = [c for c in self._components[kind] if name in (c.name, c.full_name)]
+        if len(claims) == 1:
+            return claims[0]
+        if claims:
+            owners = " and ".join(f"{c.distribution} (plugin {c.plugin!r})" for c in claims)
+            choices = " or ".join(repr(c.full_name) for c in claims)
+            raise PluginConflictError(
+                f"the {kind} {name!r} is claimed by {owners}; write {choices} to choose one, "
+                f"or uninstall the other"
+            )
+        known = [component.name for component in self.components(kind)]
+        listing = ", ".join(known) or "none"
+        raise ComponentNotFoundError(
+            f"no plugin provides the {kind} {name!r}{_did_you_mean(name, known)}; "
+            f"installed: {listing}"
+        )
+
+    def get(self, kind: Kind, name: str) -> Any:
+        """Find a component and import it.
+
+        Raises:
+            ComponentNotFoundError: nobody registered it.
+            PluginConflictError: several plugins did.
+            PluginError: its plugin cannot be imported.
+        """
+        component = self.find(kind, name)
+        if not isinstance(component.target, str):
+            return component.target
+        module, _, attribute = component.target.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise PluginError(
+                f"the {kind} {name!r} of {component.distribution} cannot be imported from "
+                f"{component.target!r}: {error}; reinstall {component.distribution} or report "
+                f"it to its authors"
+            ) from error
+
+    def sources(self) -> dict[str, RegistrySource]:
+        """Make every registered source, in the order of registration."""
+        return {c.name: self.get("source", c.full_name)() for c in self._components["source"]}
+
+    def create_backbone(self, name: str, **options: Any) -> Backbone:
+        """Make a backbone; the options are its own (``weights="caffe_q8"``, ``pooling="max"``)."""
+        backbone: Backbone = _call("backbone", name, self.get("backbone", name), options)
+        return backbone
+
+    def create_loss(self, name: str, **options: Any) -> Loss:
+        """Make a loss; the options are its own."""
+        loss: Loss = _call("loss", name, self.get("loss", name), options)
+        return loss
+
+    def create_net(self, name: str, **arguments: Any) -> TransformNet:
+        """Make a transform net with fresh weights; the arguments are its own.
+
+        Raises:
+            OptionError: an argument is unknown or out of range.
+        """
+        net_class: type[TransformNet] = self.get("net", name)
+        net: TransformNet = net_class(_call("net", name, net_class.Arguments, arguments))
+        return net
+
+    def get_norm(self, name: str) -> Norm:
+        """Return the function that makes normalisation layers."""
+        norm: Norm = self.get("norm", name)
+        return norm
+
+    def create_runtime(self, name: str) -> Runtime:
+        """Make a runtime."""
+        runtime: Runtime = self.get("runtime", name)()
+        return runtime
+
+
+@cache
+def default_catalog() -> Catalog:
+    """The catalog of the installed plugins, found once a process."""
+    return Catalog.discover()
+
+
+def _first_party_first(entry_point: EntryPoint) -> tuple[bool, str]:
+    distribution = entry_point.dist.name if entry_point.dist else ""
+    return distribution != "stylezoo", distribution
+
+
+def _check_api(plugin: object) -> None:
+    declared = getattr(plugin, "STYLEZOO_API", PLUGIN_API)
+    is_pair = isinstance(declared, tuple) and len(declared) == 2
+    if not is_pair or not all(isinstance(part, int) for part in declared):
+        raise PluginError(f"its STYLEZOO_API is {declared!r}, not a pair of integers like (1, 0)")
+    ours = ".".join(map(str, PLUGIN_API))
+    theirs = ".".join(map(str, declared))
+    if declared[0] != PLUGIN_API[0]:
+        which = "stylezoo" if declared[0] > PLUGIN_API[0] else "the plugin"
+        raise PluginError(f"it wants plugin API {theirs}, this is {ours}; upgrade {which}")
+    if declared[1] > PLUGIN_API[1]:
+        raise PluginError(f"it wants plugin API {theirs}, this is {ours}; upgrade stylezoo")
+
+
+def _check_registration(
+    kind: Kind, name: str, target: str | object, staged: Iterable[Component]
+) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise PluginError(
+            f"it registers a {kind} under {name!r}; a name is up to 64 letters, digits, "
+            f"'.', '_' and '-', starting with a letter or digit"
+        )
+    if any(component.kind == kind and component.name == name for component in staged):
+        raise PluginError(f"it registers the {kind} {name!r} twice")
+    if isinstance(target, str):
+        module, colon, attribute = target.partition(":")
+        if not (colon and attribute.isidentifier() and module.replace(".", "_").isidentifier()):
+            raise PluginError(
+                f"it registers the {kind} {name!r} with target {target!r}, "
+                f"which is not of the form 'package.module:attribute'"
+            )
+    elif not callable(target):
+        raise PluginError(f"it registers the {kind} {name!r} with {target!r}, which is no callable")
+
+
+def _call(kind: Kind, name: str, factory: Any, options: dict[str, Any]) -> Any:
+    """Call a factory with keyword options; explain an option that it does not know."""
+    import inspect
+
+    try:
+        inspect.signature(factory).bind(**options)
+    except TypeError as error:
+        known = ", ".join(_option_names(factory)) or "none"
+        raise OptionError(f"{kind} {name!r}: {error}; its options: {known}") from error
+    return factory(**options)
+
+
+def _option_names(factory: Any) -> list[str]:
+    import inspect
+
+    if hasattr(factory, "__dataclass_fields__"):
+        return [field.name for field in fields(factory)]
+    return list(inspect.signature(factory).parameters)
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""

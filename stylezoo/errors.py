@@ -1,0 +1,97 @@
+"""Every error that stylezoo raises on purpose, in one tree.
+
+::
+
+    StyleZooError
+    ├── OptionError               an argument or option out of its range
+    ├── InvalidSpecError          a style name or version that cannot be read
+    ├── StyleNotFoundError        no source has a style of this name
+    ├── VersionNotFoundError      the style exists, but not in this version
+    ├── RecordError               a record (style.toml) that breaks the format
+    ├── IntegrityError            a file whose size or sha256 is not what the record says
+    ├── WeightsError              weights that cannot be read or do not fit the net
+    ├── ImageError                a picture that cannot be read
+    ├── OutputError               a result that cannot be written
+    ├── MissingDependencyError    an optional package that is not installed
+    ├── PluginError               a plugin that cannot be used
+    │   ├── ComponentNotFoundError    a backbone, loss, net, norm, ... that nobody registered
+    │   └── PluginConflictError       one name, claimed by several plugins
+    └── TrainingError             training that cannot start or go on
+
+A message names what was wrong, with the value, and what to do next. The command line prints
+the message alone; a traceback always means a fault in stylezoo or in a plugin.
+"""
+
+from __future__ import annotations
+
+
+class StyleZooError(Exception):
+    """The root of the tree: catch it to catch every error that stylezoo raises on purpose."""
+
+
+class OptionError(StyleZooError, ValueError):
+    """An argument or option has a value out of its range."""
+
+
+class InvalidSpecError(StyleZooError, ValueError):
+    """A style name or version range cannot be read."""
+
+
+class StyleNotFoundError(StyleZooError, LookupError):
+    """No source has a style of this name."""
+
+
+class VersionNotFoundError(StyleZooError, LookupError):
+    """The style exists, but not in a version that was asked for."""
+
+
+class RecordError(StyleZooError, ValueError):
+    """A record breaks the format.
+
+    Attributes:
+        field: where in the record, such as ``files[0].sha256``; empty for the record as a whole.
+        reason: what is wrong with that field.
+        origin: which record, such as the path of its ``style.toml``; None if it is not known.
+    """
+
+    def __init__(self, reason: str, *, field: str = "", origin: str | None = None) -> None:
+        self.field = field
+        self.reason = reason
+        self.origin = origin
+        super().__init__(": ".join(part for part in (origin, field, reason) if part))
+
+
+class IntegrityError(StyleZooError):
+    """A file's size or sha256 is not what its record says."""
+
+
+class WeightsError(StyleZooError):
+    """Weights cannot be read, or do not fit the net that the record describes."""
+
+
+class ImageError(StyleZooError):
+    """A picture cannot be read."""
+
+
+class OutputError(StyleZooError):
+    """A result cannot be written."""
+
+
+class MissingDependencyError(StyleZooError, ImportError):
+    """An optional package is not installed."""
+
+
+class PluginError(StyleZooError):
+    """A plugin cannot be used."""
+
+
+class ComponentNotFoundError(PluginError, LookupError):
+    """No plugin registered a component of this kind and name."""
+
+
+class PluginConflictError(PluginError):
+    """Several plugins claim one name."""
+
+
+class TrainingError(StyleZooError):
+    """Training cannot start or go on."""

@@ -1,0 +1,48 @@
+"""The loss: one term of a perceptual objective."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from torch import Tensor, nn
+
+IMAGE = "image"
+"""The key under which the features given to a loss hold the images themselves."""
+
+
+class Loss(nn.Module, ABC):
+    """A term that compares features of an image with a target computed once.
+
+    ``features`` maps every layer in ``self.layers`` to a (B, C, h, w) tensor, and ``"image"`` to
+    the images themselves, (B, 3, H, W) RGB in [0, 1]; a loss on pixels names no layer and reads
+    only that.
+
+    Attributes:
+        target_from: the image whose features make the target: the content photo, the style
+            picture, or none (a regulariser such as total variation).
+    """
+
+    target_from: ClassVar[Literal["content", "style"] | None]
+
+    @property
+    @abstractmethod
+    def layers(self) -> tuple[str, ...]:
+        """The backbone layers that this loss reads; empty if it needs the image alone."""
+
+    def target(self, features: Mapping[str, Tensor]) -> Any:
+        """Compute from the features of the content or style image what ``forward`` compares with.
+
+        It runs once for an image, without gradients. A loss without a target returns None.
+        """
+        return None
+
+    @abstractmethod
+    def forward(self, features: Mapping[str, Tensor], target: Any) -> Tensor:
+        """Return a scalar: the mean of the term over the B images.
+
+        Args:
+            features: of the images that are judged.
+            target: what ``self.target`` returned. A target made from one image serves any B.
+        """

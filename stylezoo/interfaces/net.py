@@ -1,0 +1,35 @@
+"""The transform net: the feed-forward network that applies a style."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+
+class TransformNet(nn.Module, ABC):
+    """A feed-forward image transformation network (Johnson et al. 2016, section 3.1).
+
+    A net is built from one frozen dataclass of JSON-able fields, ``Arguments``, so that a record
+    can say how to build it. ``Arguments.__post_init__`` checks its ranges and raises OptionError
+    before anything is allocated.
+
+    Attributes:
+        Arguments: the dataclass; ``create_net("johnson", width=16)`` calls
+            ``Johnson(Johnson.Arguments(width=16))``.
+        stride: H and W must be multiples of it. The caller pads and crops.
+        minimum_size: H and W must be at least this.
+    """
+
+    Arguments: ClassVar[type[Any]]
+    stride: int
+    minimum_size: int
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> Tensor:
+        """Stylise (B, 3, H, W) RGB in [0, 1] to the same shape and range.
+
+        In training mode values may leave [0, 1], so that a loss can pull them back; in eval mode
+        they are clamped.
+        """

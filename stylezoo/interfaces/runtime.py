@@ -1,0 +1,30 @@
+"""The runtime: what executes a transform net."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from torch import Tensor
+
+from stylezoo.interfaces.net import TransformNet
+
+
+class Runtime(ABC):
+    """Executes built nets. ``torch`` is the reference that others are checked against."""
+
+    @abstractmethod
+    def prepare(self, net: TransformNet, device: str | None) -> Callable[[Tensor], Tensor]:
+        """Make a net ready to run and return the function that runs it.
+
+        Args:
+            net: in eval mode, its weights loaded.
+            device: such as ``"cpu"`` or ``"cuda:0"``; None for the best that this runtime finds.
+
+        Returns:
+            A function from float32 (B, 3, H, W) RGB in [0, 1] on the CPU to the same. H and W are
+            multiples of ``net.stride`` and at least ``net.minimum_size``.
+
+        Raises:
+            OptionError: the device is not there.
+        """
