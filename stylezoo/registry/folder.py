@@ -1,0 +1,79 @@
+"""A folder of styles as a source: ``<root>/<name>/<version>/style.toml``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from packaging.version import InvalidVersion, Version
+
+from stylezoo.errors import RecordError, VersionNotFoundError
+from stylezoo.interfaces.source import RegistrySource
+from stylezoo.registry.record import RECORD_FILE, STYLE_NAME, Record, read_record
+
+
+class FolderSource(RegistrySource):
+    """Serves the styles of a folder.
+
+    Args:
+        root: holds a folder for each style, with a folder for each version. Other entries are
+            passed over, and so are symbolic links, which could lead anywhere.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def location(self) -> str:
+        """The path of the folder."""
+        return str(self.root)
+
+    def names(self) -> list[str]:
+        """The names of all styles here, sorted."""
+        folders = _folders(self.root)
+        return sorted(
+            folder.name
+            for folder in folders
+            if STYLE_NAME.fullmatch(folder.name) and self.versions(folder.name)
+        )
+
+    def versions(self, name: str) -> list[Version]:
+        """The versions of a style, oldest first."""
+        if not STYLE_NAME.fullmatch(name):
+            return []
+        found = []
+        for folder in _folders(self.root / name):
+            try:
+                version = Version(folder.name)
+            except InvalidVersion:
+                continue
+            if str(version) == folder.name and (folder / RECORD_FILE).is_file():
+                found.append(version)
+        return sorted(found)
+
+    def record(self, name: str, version: Version) -> Record:
+        """Read the record of one version; see ``RegistrySource.record``."""
+        folder = self.folder(name, version)
+        record = read_record(folder)
+        for field, found, expected in (
+            ("name", record.name, name),
+            ("version", record.version, version),
+        ):
+            if found != expected:
+                raise RecordError(
+                    f"it is {str(found)!r} in a folder for {str(expected)!r}",
+                    field=field,
+                    origin=str(folder / RECORD_FILE),
+                )
+        return record
+
+    def folder(self, name: str, version: Version) -> Path:
+        """The folder of one version; see ``RegistrySource.folder``."""
+        if version not in self.versions(name):
+            raise VersionNotFoundError(f"{self.root} has no {name} {version}")
+        return self.root / name / str(version)
+
+
+def _folders(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return []
+    return [entry for entry in path.iterdir() if entry.is_dir() and not entry.is_symlink()]

@@ -1,0 +1,220 @@
+"""Weights: safetensors in and out, checked before anything is loaded.
+
+The header is read and judged first: safetensors itself accepts headers with a key twice, with
+hundreds of thousands of tensors, or with values that are no numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stylezoo.errors import OutputError, WeightsError
+from stylezoo.registry.record import COMPONENT_NAME, Scalar
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+MAX_HEADER_BYTES = 1_000_000
+MAX_TENSORS = 2000
+NAMES_SHOWN = 5
+
+NET_KEY = "stylezoo.net"
+ARGUMENTS_KEY = "stylezoo.arguments"
+
+# The first bytes of what is found under the name of a weights file when something went wrong.
+_IMPOSTORS = {
+    b"version https://git-lfs": "a Git LFS pointer, not the file itself: run 'git lfs pull'",
+    b"<": "an HTML page, not weights: fetch it again",
+    b"PK\x03\x04": "a zip archive or a PyTorch pickle, not safetensors",
+    b"\x80": "a Python pickle, not safetensors; pickles are never loaded",
+}
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Read and judge the header of a safetensors file, without loading a tensor.
+
+    Returns:
+        The header: metadata under ``"__metadata__"``, tensors by name.
+
+    Raises:
+        WeightsError: it is no safetensors file, is cut off, or its header is out of bounds.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(64)
+            length = int.from_bytes(start[:8], "little")
+            for magic, what in _IMPOSTORS.items():
+                # The length of a header may begin with any of these bytes, but not with a text.
+                if start.startswith(magic) and length > MAX_HEADER_BYTES:
+                    raise WeightsError(f"{path} is {what}")
+            if size < 10:
+                raise WeightsError(f"{path} is {size} bytes long, too short for safetensors")
+            if length > MAX_HEADER_BYTES:
+                raise WeightsError(
+                    f"{path} is no safetensors file, or its header of {length} bytes is longer "
+                    f"than {MAX_HEADER_BYTES}"
+                )
+            if length > size - 8:
+                raise WeightsError(f"{path} is cut off in its header; fetch it again")
+            file.seek(8)
+            text = file.read(length)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        header = json.loads(text, object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{path} has a broken header: {error}") from error
+    if not isinstance(header, dict):
+        raise WeightsError(f"{path} has a broken header: it is no object")
+    tensors = len(header) - ("__metadata__" in header)
+    if not 1 <= tensors <= MAX_TENSORS:
+        raise WeightsError(f"{path} holds {tensors} tensors; 1 to {MAX_TENSORS} are allowed")
+    return header
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        raise ValueError("a key stands twice")
+    return table
+
+
+def read_net_metadata(path: Path) -> tuple[str, dict[str, Scalar]]:
+    """Read from a bare weights file which net it is for.
+
+    Returns:
+        The name of the net and its arguments.
+
+    Raises:
+        WeightsError: the file does not say, or is broken.
+    """
+    metadata = read_header(path).get("__metadata__", {})
+    try:
+        name, arguments = metadata[NET_KEY], json.loads(metadata[ARGUMENTS_KEY])
+    except (KeyError, TypeError, ValueError):
+        raise WeightsError(
+            f"{path} does not say which net it is for (no {NET_KEY!r} and {ARGUMENTS_KEY!r} in "
+            "its metadata); load the style folder it belongs to"
+        ) from None
+    if not isinstance(name, str) or not COMPONENT_NAME.fullmatch(name):
+        raise WeightsError(f"{path} names a net {str(name)[:100]!r}, which is no name of a net")
+    scalars = isinstance(arguments, dict) and all(
+        isinstance(value, bool | int | float | str) for value in arguments.values()
+    )
+    if not scalars:
+        raise WeightsError(f"{path} has arguments of a net that are no plain values")
+    return name, arguments
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Load all tensors of a file whose header is in order.
+
+    Raises:
+        WeightsError: the file is broken.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    read_header(path)
+    try:
+        return load_file(path)
+    # numpy and torch raise what they like for shapes and dtypes that they cannot hold.
+    except (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError) as error:
+        raise WeightsError(f"{path} is broken: {error}; fetch it again") from error
+
+
+def load_weights(net: nn.Module, path: Path) -> None:
+    """Fill a net with the tensors of a file: exactly its names and shapes, all finite.
+
+    Half-precision tensors become the net's own dtype.
+
+    Raises:
+        WeightsError: tensors are missing, too many, of another shape, or not finite.
+    """
+    tensors = read_tensors(path)
+    wanted = net.state_dict()
+    _refuse(path, "lacks the tensors", wanted.keys() - tensors.keys())
+    _refuse(path, "has tensors that the net does not have:", tensors.keys() - wanted.keys())
+    shapes = [
+        f"{name} ({list(tensors[name].shape)} instead of {list(wanted[name].shape)})"
+        for name in wanted
+        if tensors[name].shape != wanted[name].shape
+    ]
+    _refuse(path, "has tensors of another shape:", shapes)
+    kinds = [
+        f"{name} ({tensors[name].dtype})"
+        for name in wanted
+        if tensors[name].is_floating_point() != wanted[name].is_floating_point()
+    ]
+    _refuse(path, "has tensors of another type:", kinds)
+    broken = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    _refuse(path, "has values that are not finite in", broken)
+    net.load_state_dict(tensors)
+
+
+def _refuse(path: Path, what: str, names: Any) -> None:
+    listed = sorted(names)
+    if listed:
+        more = f" and {len(listed) - NAMES_SHOWN} more" if len(listed) > NAMES_SHOWN else ""
+        raise WeightsError(f"{path} {what} {', '.join(listed[:NAMES_SHOWN])}{more}")
+
+
+def save_weights(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    *,
+    dtype: torch.dtype,
+    net_name: str,
+    net_arguments: Mapping[str, Scalar],
+) -> None:
+    """Write weights with the net's name and arguments in the header, so that a bare file loads.
+
+    The same weights make the same bytes.
+
+    Args:
+        path: of the file; it appears complete or not at all.
+        tensors: a state dict; floating-point tensors are stored as ``dtype``.
+        dtype: such as ``torch.float16``.
+        net_name: the registered name.
+        net_arguments: of the net.
+
+    Raises:
+        OutputError: it cannot be written.
+        WeightsError: a value is not finite, or is not in ``dtype``.
+    """
+    stored = {
+        name: tensor.detach().cpu().to(dtype if tensor.is_floating_point() else tensor.dtype)
+        for name, tensor in tensors.items()
+    }
+    broken = [name for name, tensor in stored.items() if not tensor.isfinite().all()]
+    _refuse(path, "would have values that are not finite in", broken)
+    arguments = json.dumps(dict(net_arguments), sort_keys=True)
+    save_tensors(path, stored, {NET_KEY: net_name, ARGUMENTS_KEY: arguments})
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write tensors; the file appears complete or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    unfinished = path.with_name(f".{path.name}.part")
+    try:
+        save_file(
+            {name: tensor.contiguous() for name, tensor in tensors.items()},
+            unfinished,
+            metadata={"format": "pt", **metadata},
+        )
+        os.replace(unfinished, path)
+    except (OSError, SafetensorError) as error:  # the library wraps what the system says
+        unfinished.unlink(missing_ok=True)
+        raise OutputError(f"{path} cannot be written: {error}") from error

