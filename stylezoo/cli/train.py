@@ -65,7 +65,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--checkpoint-every", default=100, show_default=True, help="In steps.")
 @click.option("--samples-every", default=250, show_default=True, help="In steps.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of a stopped run.")
-def train(
+def command(
     style_image: Path,
     photos: Path,
     output: Path,

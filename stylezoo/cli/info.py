@@ -1,0 +1,46 @@
+"""``stylezoo info``: one style in full."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from stylezoo.catalog import default_catalog
+from stylezoo.cli.output import print_json
+from stylezoo.registry.record import record_to_dict
+from stylezoo.registry.resolve import resolve
+from stylezoo.registry.spec import StyleSpec
+
+
+@click.command("info")
+@click.argument("style")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(style: str, as_json: bool) -> None:
+    """Show all that is known of STYLE: a name, name@version or folder."""
+    found = resolve(StyleSpec.parse(style), default_catalog().sources())
+    record = record_to_dict(found.record)
+    if as_json:
+        place = {"source": found.source, "folder": str(found.folder)}
+        print_json({**record, **place})
+        return
+    click.echo(f"{found.record.name} {found.record.version}: {found.record.summary}")
+    click.echo(f"source: {found.source or 'folder'} ({found.folder})")
+    for name, value in record.items():
+        if name not in ("schema", "name", "version", "summary"):
+            _print(name, value, 0)
+
+
+def _print(name: str, value: Any, depth: int) -> None:
+    indent = "  " * depth
+    if isinstance(value, dict):
+        click.echo(f"{indent}{name}:")
+        for key, entry in value.items():
+            _print(key, entry, depth + 1)
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        for entry in value:
+            _print(name, entry, depth)
+    elif isinstance(value, list):
+        click.echo(f"{indent}{name}: {', '.join(map(str, value))}")
+    elif value != "":
+        click.echo(f"{indent}{name}: {value}")

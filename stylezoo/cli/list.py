@@ -1,0 +1,33 @@
+"""``stylezoo list``: the styles there are."""
+
+from __future__ import annotations
+
+import click
+
+from stylezoo.cli.output import print_json, print_table
+from stylezoo.style import list_styles
+
+
+@click.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(as_json: bool) -> None:
+    """List the styles, each in its newest version."""
+    records = list_styles()
+    if as_json:
+        print_json(
+            [
+                {
+                    "name": record.name,
+                    "version": str(record.version),
+                    "summary": record.summary,
+                    "status": record.status,
+                    "tags": list(record.tags),
+                }
+                for record in records
+            ]
+        )
+        return
+    print_table(
+        ("name", "version", "summary"),
+        [(record.name, str(record.version), record.summary) for record in records],
+    )
