@@ -63,5 +63,4 @@ def register_runtimes(register: Register) -> None:
 
 @hookspec
 def register_sources(register: Register) -> None:
-    """Register sources of styles. A target is a subclass of RegistrySource, or a function, that
-    needs no arguments."""
+    """Register sources of styles. A target is called without arguments: a RegistrySource."""

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from stylezoo.errors import ImageError, OptionError, OutputError
 
@@ -145,7 +145,7 @@ def _open(source: str | Path | bytes | BinaryIO, name: str) -> Image.Image:
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         return Image.open(file, formats=READ_FORMATS)
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         if name.lower().endswith((".heic", ".heif")):
             raise ImageError(f"{name} is HEIC, which is not read; convert it to JPEG") from error
         raise ImageError(
@@ -287,7 +287,7 @@ def encode_photo(photo: Photo, *, format: str, quality: int | None = None) -> by
     if photo.exif is not None:
         options["exif"] = photo.exif
     try:
-        image.save(buffer, format=format, **options)  # type: ignore[arg-type]
+        image.save(buffer, format=format, **options)
     except (OSError, ValueError) as error:
         width, height = photo.size
         raise OutputError(
@@ -345,7 +345,7 @@ def write_file(path: Path, content: bytes, *, overwrite: bool) -> None:
         mask = os.umask(0)
         os.umask(mask)
         unfinished.chmod(0o666 & ~mask)
-        os.replace(unfinished, path)
+        unfinished.replace(path)
         unfinished = None
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
@@ -356,11 +356,11 @@ def write_file(path: Path, content: bytes, *, overwrite: bool) -> None:
 
 def _resize(channel: Pixels, size: tuple[int, int]) -> Pixels:
     resized = Image.fromarray(channel).resize(size, Image.Resampling.LANCZOS)
-    return np.clip(np.asarray(resized, dtype=np.float32), 0, 1)  # Lanczos overshoots at edges
+    return np.asarray(resized, dtype=np.float32).clip(0, 1)  # Lanczos overshoots at edges
 
 
 def _to_floats(values: npt.NDArray[np.uint8]) -> Pixels:
-    return values.astype(np.float32) / 255
+    return values.astype(np.float32) / np.float32(255)
 
 
 def _to_bytes(values: Pixels) -> npt.NDArray[np.uint8]:

@@ -100,9 +100,7 @@ class PerceptualObjective(nn.Module):
             The mean over the images.
         """
         features = self._features(images, self.terms)
-        values = {
-            term.name: term.loss(features, targets.get(term.name)) for term in self.terms
-        }
+        values = {term.name: term.loss(features, targets.get(term.name)) for term in self.terms}
         weighted = [values[term.name] * term.weight for term in self.terms]
         return ObjectiveValue(total=torch.stack(weighted).sum(), terms=values)
 

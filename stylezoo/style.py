@@ -240,8 +240,7 @@ def _restyle_tensor(image: Tensor, restyle: Callable[[np.ndarray], np.ndarray]) 
     _check_range(float(image.min()), float(image.max()))
     batch = image.detach().float().cpu().reshape(-1, *shape[-3:])
     styled = [
-        torch.from_numpy(restyle(one.permute(1, 2, 0).numpy()).transpose(2, 0, 1))
-        for one in batch
+        torch.from_numpy(restyle(one.permute(1, 2, 0).numpy()).transpose(2, 0, 1)) for one in batch
     ]
     return torch.stack(styled).reshape(shape).to(device=image.device, dtype=image.dtype)
 
@@ -253,4 +252,3 @@ def _check_range(low: float, high: float) -> None:
             f"the values run from {low:g} to {high:g}; floats must be in [0, 1] "
             "(divide by 255, or pass uint8)"
         )
-

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from stylezoo import Backbone
 from stylezoo.errors import OptionError
@@ -26,9 +27,7 @@ VGG19_BLOCKS = (2, 2, 4, 4, 4)
 BLOCK_CHANNELS = (64, 128, 256, 512, 512)
 
 
-def vgg16(
-    *, weights: str | Path = "tv_in1k", pooling: Pooling = "max", seed: int = 0
-) -> VGG:
+def vgg16(*, weights: str | Path = "tv_in1k", pooling: Pooling = "max", seed: int = 0) -> VGG:
     """Make VGG16.
 
     Args:
@@ -45,9 +44,7 @@ def vgg16(
     return _pretrained(VGG("vgg16", VGG16_BLOCKS, pooling), weights, seed)
 
 
-def vgg19(
-    *, weights: str | Path = "tv_in1k", pooling: Pooling = "max", seed: int = 0
-) -> VGG:
+def vgg19(*, weights: str | Path = "tv_in1k", pooling: Pooling = "max", seed: int = 0) -> VGG:
     """Make VGG19.
 
     Args:
@@ -81,7 +78,8 @@ class VGG(Backbone):
         in_channels = 3
         for block, (count, channels) in enumerate(zip(blocks, BLOCK_CHANNELS, strict=True), 1):
             for number in range(1, count + 1):
-                modules.append(nn.Conv2d(in_channels, channels, 3, padding=1))
+                # Weights are filled in at once; torch would draw random ones first.
+                modules.append(skip_init(nn.Conv2d, in_channels, channels, 3, padding=1))
                 names.append(f"conv{block}_{number}")
                 # Not in place, or a convolution's output would be lost to whoever asked for it.
                 modules.append(nn.ReLU())

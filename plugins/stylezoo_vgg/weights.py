@@ -119,7 +119,7 @@ def _read_file(path: Path) -> StateDict:
 
 
 def _tv_in1k(architecture: str) -> StateDict:
-    """torchvision's ImageNet weights: by torchvision if it is there, else from the Hub."""
+    """Torchvision's ImageNet weights: by torchvision if it is there, else from the Hub."""
     fetch = _from_torchvision if importlib.util.find_spec("torchvision") else _from_hub
     try:
         return fetch(architecture)

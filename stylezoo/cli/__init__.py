@@ -64,7 +64,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
-    warnings.showwarning = _show_warning
+    warnings.showwarning = _show_warning  # type: ignore[assignment]
     try:
         code = cli.main(prog_name="stylezoo", standalone_mode=False)
     except click.ClickException as error:

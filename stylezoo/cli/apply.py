@@ -219,9 +219,7 @@ def _run(job: Job, style: Style, settings: Settings) -> dict[str, object]:
         seed=settings.seed,
     )
     if job.target == PIPE:
-        click.get_binary_stream("stdout").write(
-            encode_photo(styled, format=job.format, quality=settings.quality)
-        )
+        sys.stdout.buffer.write(encode_photo(styled, format=job.format, quality=settings.quality))
     else:
         target = Path(job.target)
         _make_folder(target.parent)
@@ -247,7 +245,7 @@ def _read(job: Job, settings: Settings) -> Photo:
 
     if job.source != PIPE:
         return open_photo(job.source, max_pixels=settings.max_pixels)
-    content = click.get_binary_stream("stdin").read()
+    content = sys.stdin.buffer.read()
     if not content:
         raise ImageError("stdin is empty")
     return open_photo(content, max_pixels=settings.max_pixels)

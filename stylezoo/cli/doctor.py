@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def command(as_json: bool) -> None:
     sys.exit(0 if healthy else 1)
 
 
-def _print(report: dict[str, object]) -> None:
+def _print(report: Mapping[str, object]) -> None:
     for name in ("stylezoo", "python", "platform", "cache"):
         click.echo(f"{name}: {report[name]}")
     packages, optional, plugins = report["packages"], report["optional"], report["plugins"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -104,7 +103,7 @@ def write_style(
     try:
         record = _fill(unfinished, net, draft, preview)
         unfinished.chmod(0o755)  # mkdtemp makes private folders
-        os.replace(unfinished, folder)
+        unfinished.replace(folder)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
     finally:

@@ -30,6 +30,7 @@ RECORD_FILE = "style.toml"
 MAX_RECORD_BYTES = 256 * 1024
 MAX_INTEGER = 2**31
 MAX_TEXT = 10_000
+MAX_ENTRIES = 100
 UNKNOWN = "unknown"
 
 STYLE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -312,10 +313,11 @@ class Record:
             count = sum(file.role == role for file in self.files)
             if count != 1:
                 raise RecordError(f"{count} files have the role {role!r}, not 1", field="files")
-        for field, path, role in (
+        named: tuple[tuple[str, str, Role], ...] = (
             ("test.output", self.test.output, "golden"),
             ("preview.path", self.preview.path, "preview"),
-        ):
+        )
+        for field, path, role in named:
             if path != self.file(role).path:
                 raise RecordError(
                     f"{path!r} is not the file with the role {role!r}, {self.file(role).path!r}",
@@ -519,8 +521,8 @@ def _read_list(arguments: tuple[Any, ...], value: Any, path: str) -> tuple[Any, 
     if not isinstance(value, list):
         raise RecordError(f"{value!r} is not a list", field=path)
     if Ellipsis in arguments:
-        if len(value) > 100:
-            raise RecordError(f"{len(value)} entries are more than 100", field=path)
+        if len(value) > MAX_ENTRIES:
+            raise RecordError(f"{len(value)} entries are more than {MAX_ENTRIES}", field=path)
         kinds = [arguments[0]] * len(value)
     else:
         kinds = list(arguments)

@@ -7,7 +7,6 @@ hundreds of thousands of tensors, or with values that are no numbers.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +22,8 @@ MAX_HEADER_BYTES = 1_000_000
 MAX_TENSORS = 2000
 NAMES_SHOWN = 5
 
-NET_KEY = "stylezoo.net"
-ARGUMENTS_KEY = "stylezoo.arguments"
+# One key alone: safetensors writes several in an order that changes from run to run.
+METADATA_KEY = "stylezoo.net"
 
 # The first bytes of what is found under the name of a weights file when something went wrong.
 _IMPOSTORS = {
@@ -96,11 +95,12 @@ def read_net_metadata(path: Path) -> tuple[str, dict[str, Scalar]]:
     """
     metadata = read_header(path).get("__metadata__", {})
     try:
-        name, arguments = metadata[NET_KEY], json.loads(metadata[ARGUMENTS_KEY])
+        net = json.loads(metadata[METADATA_KEY])
+        name, arguments = net["name"], net["arguments"]
     except (KeyError, TypeError, ValueError):
         raise WeightsError(
-            f"{path} does not say which net it is for (no {NET_KEY!r} and {ARGUMENTS_KEY!r} in "
-            "its metadata); load the style folder it belongs to"
+            f"{path} does not say which net it is for (no {METADATA_KEY!r} in its metadata)"
+            "; load the style folder it belongs to"
         ) from None
     if not isinstance(name, str) or not COMPONENT_NAME.fullmatch(name):
         raise WeightsError(f"{path} names a net {str(name)[:100]!r}, which is no name of a net")
@@ -194,8 +194,8 @@ def save_weights(
     }
     broken = [name for name, tensor in stored.items() if not tensor.isfinite().all()]
     _refuse(path, "would have values that are not finite in", broken)
-    arguments = json.dumps(dict(net_arguments), sort_keys=True)
-    save_tensors(path, stored, {NET_KEY: net_name, ARGUMENTS_KEY: arguments})
+    net = json.dumps({"name": net_name, "arguments": dict(net_arguments)}, sort_keys=True)
+    save_tensors(path, stored, {METADATA_KEY: net})
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
@@ -212,9 +212,9 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, 
         save_file(
             {name: tensor.contiguous() for name, tensor in tensors.items()},
             unfinished,
-            metadata={"format": "pt", **metadata},
+            metadata=metadata,
         )
-        os.replace(unfinished, path)
+        unfinished.replace(path)
     except (OSError, SafetensorError) as error:  # the library wraps what the system says
         unfinished.unlink(missing_ok=True)
         raise OutputError(f"{path} cannot be written: {error}") from error

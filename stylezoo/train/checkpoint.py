@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +39,7 @@ class Checkpoint:
         unfinished = path.with_suffix(".part")
         try:
             torch.save(vars(self), unfinished)
-            os.replace(unfinished, path)
+            unfinished.replace(path)
         except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
             unfinished.unlink(missing_ok=True)
             raise OutputError(f"the checkpoint {path} cannot be written: {error}") from error

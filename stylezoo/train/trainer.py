@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +70,7 @@ class Trainer:
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
             net = catalog.create_net(config.net, **config.net_arguments)
-        self.net = net.to(self.device, memory_format=torch.channels_last).train()
+        self.net = net.to(self.device).to(memory_format=torch.channels_last).train()
         average = get_ema_multi_avg_fn(config.average_decay)
         self.average = AveragedModel(self.net, multi_avg_fn=average, use_buffers=True)
         self.optimizer = torch.optim.Adam(self.net.parameters(), lr=config.learning_rate)
@@ -150,7 +150,7 @@ def build_objective(
 ) -> PerceptualObjective:
     """Make the objective that a config trains for."""
     backbone = catalog.create_backbone(config.backbone, **config.backbone_options)
-    backbone = backbone.to(device=device, dtype=dtype, memory_format=torch.channels_last)
+    backbone = backbone.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
     content = catalog.create_loss(
         "content", layers=(config.content_layer,), normalization="relative"
     )

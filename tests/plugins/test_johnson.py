@@ -27,7 +27,9 @@ def test_layers_have_the_papers_sizes():
     for name, _ in PAPER:
         module = net.get_submodule(name)
         module.register_forward_hook(
-            lambda _module, _inputs, output, name=name: sizes.update({name: tuple(output.shape[1:])})
+            lambda _module, _inputs, output, name=name: sizes.update(
+                {name: tuple(output.shape[1:])}
+            )
         )
     with torch.inference_mode():
         net(torch.rand(1, 3, 256, 256))

