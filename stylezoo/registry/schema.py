@@ -88,3 +88,12 @@ def _scalar(wanted: type[Any]) -> dict[str, Any]:
     if wanted is float:
         return {"type": "number"}
     return {"type": "string", "maxLength": record.MAX_TEXT}
+
+
+if __name__ == "__main__":
+    import json
+    from pathlib import Path
+
+    Path(__file__).with_name(SCHEMA_FILE).write_text(
+        json.dumps(record_json_schema(), indent=2) + "\n", encoding="utf-8"
+    )
