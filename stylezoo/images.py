@@ -23,7 +23,7 @@ from stylezoo.errors import ImageError, OptionError, OutputError
 Pixels = npt.NDArray[np.float32]
 
 # No EPS, PDF or the like among them: Pillow would start other programs to read those.
-READ_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "TIFF", "AVIF", "GIF", "PPM")
+READ_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF", "GIF", "PPM")
 IMAGE_SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".gif", ".ppm")
 )
@@ -111,7 +111,7 @@ def open_photo(
     """
     if isinstance(source, Image.Image):
         return _from_pil(source, "the image")
-    name = "the image" if isinstance(source, bytes) else str(getattr(source, "name", source))
+    name = str(source) if isinstance(source, str | Path) else "the image"
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # checked here instead
     try:
         with _open(source, name) as image:
@@ -160,8 +160,8 @@ def _from_pil(image: Image.Image, name: str) -> Photo:
         warnings.warn(f"{name} has several frames; the first is taken", ImageWarning, stacklevel=3)
     image.load()
     profile = image.info.get("icc_profile")
-    exif = _exif_without_orientation(image)
     image = ImageOps.exif_transpose(image)
+    exif = _exif_without_orientation(image)
     if 0 in image.size:
         raise ImageError(f"{name} has no pixels: {image.width} × {image.height}")
     deep = _deep_grey(image)

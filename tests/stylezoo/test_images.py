@@ -1,0 +1,335 @@
+"""Photos in and out, against Pillow's own operations and closed forms."""
+
+import io
+import resource
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image, ImageCms, ImageOps
+
+from stylezoo.errors import ImageError, OptionError, OutputError
+from stylezoo.images import (
+    ImageWarning,
+    Photo,
+    encode_photo,
+    find_photos,
+    open_photo,
+    save_photo,
+)
+
+
+@pytest.fixture
+def picture():
+    """Smooth colours, so that JPEG keeps them nearly as they are."""
+    y, x = np.mgrid[0:48, 0:64] / 64
+    rgb = np.stack([x, y, 1 - x], axis=-1)
+    return Image.fromarray((rgb * 255).astype(np.uint8))
+
+
+def encoded(image, format="PNG", **options):
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def floats(image):
+    return np.asarray(image, dtype=np.float32) / 255
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied_and_dropped(picture, orientation, tmp_path):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    exif[ExifTags.Base.Artist] = "somebody"
+    source = encoded(picture, "PNG", exif=exif)
+    photo = open_photo(source)
+    expected = ImageOps.exif_transpose(Image.open(io.BytesIO(source)))
+    assert np.array_equal(photo.rgb, floats(expected))
+    save_photo(photo, tmp_path / "out.jpg")
+    with Image.open(tmp_path / "out.jpg") as out:
+        assert out.size == expected.size
+        assert ExifTags.Base.Orientation not in out.getexif()
+        assert out.getexif()[ExifTags.Base.Artist] == "somebody"
+
+
+def test_profile_is_converted_to_srgb(picture):
+    # LAB is far from sRGB: a reader that ignores the profile would be far off.
+    lab = ImageCms.createProfile("LAB")
+    srgb = ImageCms.createProfile("sRGB")
+    as_lab = ImageCms.profileToProfile(picture, srgb, lab, outputMode="LAB")
+    as_lab.info["icc_profile"] = ImageCms.ImageCmsProfile(lab).tobytes()
+    photo = open_photo(as_lab)
+    assert np.abs(photo.rgb - floats(picture)).mean() < 0.02
+
+
+def test_a_broken_profile_is_warned_of_and_passed_over(picture):
+    source = encoded(picture, "PNG", icc_profile=b"not a profile")
+    with pytest.warns(ImageWarning, match="colour profile that cannot be used"):
+        photo = open_photo(source)
+    assert np.array_equal(photo.rgb, floats(picture))
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P", "CMYK", "YCbCr", "HSV"])
+def test_modes_without_alpha_become_what_pillow_says(picture, mode):
+    image = picture.convert(mode)
+    photo = open_photo(image)
+    assert np.array_equal(photo.rgb, floats(image.convert("RGB")))
+    assert photo.alpha is None
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
+def test_alpha_is_kept_apart(picture, mode, tmp_path):
+    ramp = Image.linear_gradient("L").resize(picture.size)
+    image = picture.convert("RGBA")
+    image.putalpha(ramp)
+    image = image.convert(mode)
+    photo = open_photo(image)
+    assert np.array_equal(photo.alpha, floats(ramp))
+    assert np.array_equal(photo.rgb, floats(image.convert("RGBA").convert("RGB")))
+    save_photo(photo, tmp_path / "out.png")
+    with Image.open(tmp_path / "out.png") as out:
+        assert out.mode == "RGBA"
+        assert np.array_equal(np.asarray(out.getchannel("A")), np.asarray(ramp))
+
+
+def test_palette_with_a_transparent_colour(picture):
+    image = picture.convert("P")
+    first = image.getpixel((0, 0))
+    photo = open_photo(encoded(image, "PNG", transparency=first))
+    transparent = np.asarray(image) == first
+    assert np.array_equal(photo.alpha == 0, transparent)
+
+
+def test_jpeg_lays_alpha_on_white():
+    photo = Photo(
+        rgb=np.zeros((16, 16, 3), np.float32), alpha=np.full((16, 16), 0.25, dtype=np.float32)
+    )
+    out = Image.open(io.BytesIO(encode_photo(photo, format="jpeg")))
+    assert np.abs(np.asarray(out).astype(int) - 191).max() <= 1  # 0.75 of 255
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.array([[0, 40000], [65535, 257]], np.uint16), [[0, 40000 / 65535], [1, 1 / 255]]),
+        (np.array([[0.0, 0.5], [1.0, 0.25]], np.float32), [[0, 0.5], [1, 0.25]]),
+        (np.array([[0.0, 127.5], [255.0, 51.0]], np.float32), [[0, 0.5], [1, 0.2]]),
+        (np.array([[0, 65535], [1285, 0]], np.int32), [[0, 1], [1285 / 65535, 0]]),
+    ],
+)
+def test_deep_grey_is_scaled_not_clipped(values, expected):
+    photo = open_photo(encoded(Image.fromarray(values), "TIFF"))
+    assert photo.rgb.shape == (2, 2, 3)
+    for channel in range(3):
+        assert np.allclose(photo.rgb[..., channel], expected, atol=1e-6)
+
+
+def test_16_bit_png_is_not_white():
+    values = np.full((4, 4), 40000, dtype=np.uint16)
+    photo = open_photo(encoded(Image.fromarray(values), "PNG"))
+    assert np.allclose(photo.rgb, 40000 / 65535)
+
+
+def test_an_animation_gives_its_first_frame_and_says_so(picture):
+    source = encoded(picture, "GIF", save_all=True, append_images=[ImageOps.invert(picture)])
+    with pytest.warns(ImageWarning, match="several frames"):
+        photo = open_photo(source)
+    assert np.abs(photo.rgb - floats(picture)).mean() < 0.1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3, 5), (257, 511)])
+def test_any_size_goes_in_and_out(size, tmp_path):
+    image = Image.effect_noise(size, 50).convert("RGB")
+    photo = open_photo(encoded(image))
+    assert photo.size == size
+    save_photo(photo, tmp_path / "out.png")
+    with Image.open(tmp_path / "out.png") as out:
+        assert np.array_equal(np.asarray(out), np.asarray(image))
+
+
+@pytest.mark.parametrize(
+    ("size", "longest", "expected"),
+    [
+        ((640, 480), 320, (320, 240)),
+        ((480, 640), 320, (240, 320)),
+        ((64, 48), 128, (128, 96)),
+        ((3000, 1), 100, (100, 1)),
+        ((7, 7), 7, (7, 7)),
+    ],
+)
+def test_resized_to_the_longest_side(size, longest, expected):
+    photo = open_photo(Image.new("RGBA", size, (255, 0, 0, 128))).resized(longest)
+    assert photo.size == expected
+    assert photo.alpha.shape == photo.rgb.shape[:2]
+    assert np.allclose(photo.rgb, [1, 0, 0], atol=1e-5)
+
+
+def test_resizing_matches_pillow(picture):
+    expected = floats(picture.resize((32, 24), Image.Resampling.LANCZOS))
+    assert np.abs(open_photo(picture).resized(32).rgb - expected).max() < 1.5 / 255
+
+
+def test_size_below_one_is_refused(picture):
+    with pytest.raises(OptionError, match="the size is 0"):
+        open_photo(picture).resized(0)
+
+
+def png_of_size(width, height):
+    """A PNG that claims a size and holds almost nothing: a decompression bomb."""
+
+    def chunk(kind, data):
+        body = kind + data
+        return len(data).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+
+    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([1, 0, 0, 0, 0])
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 1000))
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("side", [10_000, 20_000])
+def test_bombs_are_refused_before_they_are_decoded(side):
+    with pytest.raises(ImageError, match=rf"{side} × {side} pixels.*--max-pixels 0"):
+        open_photo(png_of_size(side, side))
+
+
+def test_the_limit_can_be_lifted_and_lowered(picture):
+    with pytest.raises(ImageError, match="more than the limit of 100"):
+        open_photo(encoded(picture), max_pixels=100)
+    assert open_photo(encoded(picture), max_pixels=None).size == (64, 48)
+    limit = Image.MAX_IMAGE_PIXELS
+    open_photo(encoded(picture))
+    assert limit == Image.MAX_IMAGE_PIXELS
+
+
+def broken_files(picture):
+    jpeg = encoded(picture, "JPEG")
+    png = encoded(picture)
+    bomb = zlib.compress(b"\0" * 70_000_000)
+    text = b"zTXtx\0\0" + bomb
+    return {
+        "empty.png": (b"", "is empty"),
+        "text.png": (b"this is no picture", "is no picture that can be read"),
+        "cut.jpg": (jpeg[: len(jpeg) // 2], "is broken"),
+        "cut.png": (png[: len(png) // 2], "is broken"),
+        "garbage.jpg": (jpeg[:200] + b"\xff" * 50, "is broken"),
+        "drawing.svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is no picture"),
+        "page.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is no picture"),
+        "page.pdf": (b"%PDF-1.4\n", "is no picture"),
+        "phone.heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "is HEIC"),
+        "bomb.png": (
+            png[:33]
+            + (len(text) - 4).to_bytes(4, "big")
+            + text
+            + zlib.crc32(text).to_bytes(4, "big")
+            + png[33:],
+            "is broken",
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", list(broken_files(Image.new("RGB", (64, 48)))))
+def test_broken_files_are_answered_in_one_sentence_with_the_path(name, picture, tmp_path):
+    content, reason = broken_files(picture)[name]
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ImageError) as caught:
+        open_photo(path)
+    assert str(caught.value).startswith(f"{path} ")
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_files_and_folders(tmp_path):
+    with pytest.raises(ImageError, match="does not exist"):
+        open_photo(tmp_path / "nowhere.jpg")
+    with pytest.raises(ImageError, match="is a folder"):
+        open_photo(tmp_path)
+    with pytest.raises(ImageError, match="holds no pictures"):
+        find_photos(tmp_path)
+    with pytest.raises(ImageError, match="is no folder"):
+        find_photos(tmp_path / "nowhere")
+
+
+def test_photos_of_a_folder_are_found_by_suffix_and_sorted(tmp_path):
+    for name in ("b.JPG", "a.png", "c.txt", ".hidden.png", "d.webp"):
+        (tmp_path / name).touch()
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "e.png").touch()
+    assert [path.name for path in find_photos(tmp_path)] == ["a.png", "b.JPG", "d.webp"]
+
+
+def test_what_exists_is_not_overwritten_unasked(picture, tmp_path):
+    path = tmp_path / "out.png"
+    path.write_text("precious")
+    with pytest.raises(OutputError, match=r"exists; replace it with --overwrite"):
+        save_photo(open_photo(picture), path)
+    assert path.read_text() == "precious"
+    save_photo(open_photo(picture), path, overwrite=True)
+    assert open_photo(path).size == (64, 48)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out.png"]
+
+
+def test_a_saved_file_has_the_permissions_of_any_new_file(picture, tmp_path):
+    save_photo(open_photo(picture), tmp_path / "out.png")
+    (tmp_path / "other").touch()
+    assert (tmp_path / "out.png").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+@pytest.mark.parametrize("target", ["nowhere/out.png", "a-folder"])
+def test_places_that_cannot_be_written(picture, tmp_path, target):
+    (tmp_path / "a-folder").mkdir()
+    with pytest.raises(OutputError, match=target):
+        save_photo(open_photo(picture), tmp_path / target, format="png", overwrite=True)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a-folder"]
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
+    """A limit on the size of files stands in for the disk: the write itself fails."""
+    path = tmp_path / "out.png"
+    path.write_text("precious")
+    script = """
+import signal, sys, numpy as np
+from pathlib import Path
+from stylezoo.errors import OutputError
+from stylezoo.images import Photo, save_photo
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+noise = np.random.default_rng(0).random((200, 200, 3), dtype=np.float32)
+try:
+    save_photo(Photo(rgb=noise), Path(sys.argv[1]), overwrite=True)
+except OutputError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, path],
+        capture_output=True,
+        text=True,
+        check=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
+    )
+    assert f"{path} cannot be written: File too large" in done.stdout
+    assert path.read_text() == "precious"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out.png"]
+
+
+def test_formats_and_qualities_out_of_range(picture):
+    photo = open_photo(picture)
+    with pytest.raises(OptionError, match="'gif'; it must be one of png, jpeg, webp, tiff"):
+        encode_photo(photo, format="gif")
+    with pytest.raises(OptionError, match="quality is 0"):
+        encode_photo(photo, format="jpeg", quality=0)
+    with pytest.raises(OptionError, match=r"the suffix '\.bmp'"):
+        save_photo(photo, Path("x.bmp"))
+
+
+def test_quality_makes_the_file_smaller_or_larger(picture):
+    noisy = open_photo(Image.effect_noise((64, 64), 90).convert("RGB"))
+    small, large = (len(encode_photo(noisy, format="jpeg", quality=q)) for q in (20, 95))
+    assert small < large / 2

@@ -1,0 +1,107 @@
+"""The perceptual objective: terms, targets and passes."""
+
+import pytest
+import torch
+from torch import nn
+
+import stylezoo
+from stylezoo import Backbone, Loss, PerceptualObjective, Term
+from stylezoo.errors import OptionError
+
+
+class Halves(Backbone):
+    """Each layer halves the values; counts its passes."""
+
+    layers = ("a", "b")
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(0.5))
+        self.passes = []
+
+    def forward(self, images, layers):
+        self.passes.append(sorted(layers))
+        return {
+            name: images * self.scale ** (1 + index)
+            for index, name in enumerate(self.layers)
+            if name in layers
+        }
+
+
+class Mean(Loss):
+    """The mean of a layer less that of the target."""
+
+    def __init__(self, layer, origin):
+        super().__init__()
+        self.layer = layer
+        self.target_from = origin
+
+    @property
+    def layers(self):
+        return (self.layer,)
+
+    def target(self, features):
+        return features[self.layer].mean()
+
+    def forward(self, features, target):
+        return features[self.layer].mean() - target
+
+
+@pytest.fixture
+def objective():
+    terms = [
+        Term("content", Mean("a", "content"), 1.0),
+        Term("style", Mean("b", "style"), 10.0),
+        Term("more", Mean("a", "style"), 0.0),
+        Term("tv", stylezoo.create_loss("total-variation"), 2.0),
+    ]
+    return PerceptualObjective(Halves(), terms)
+
+
+def test_the_total_is_the_weighted_sum_of_the_terms(objective):
+    content, style = torch.full((1, 3, 4, 4), 0.8), torch.full((1, 3, 8, 2), 0.4)
+    targets = objective.targets(content, "content") | objective.targets(style, "style")
+    value = objective(torch.full((2, 3, 4, 4), 1.0), targets)
+    # a halves, b quarters: 0.5 - 0.4, 0.25 - 0.1, 0.5 - 0.2.
+    assert {name: term.item() for name, term in value.terms.items()} == pytest.approx(
+        {"content": 0.1, "style": 0.15, "more": 0.3, "tv": 0.0}
+    )
+    assert value.total.item() == pytest.approx(0.1 + 10 * 0.15)
+
+
+def test_one_pass_an_image_over_the_layers_it_needs(objective):
+    image = torch.rand(1, 3, 4, 4)
+    targets = objective.targets(image, "content")
+    assert objective.backbone.passes == [["a"]]
+    targets |= objective.targets(image, "style")
+    objective(image, targets)
+    assert objective.backbone.passes == [["a"], ["a", "b"], ["a", "b"]]
+
+
+def test_gradients_reach_the_image_and_no_target(objective):
+    image = torch.rand(1, 3, 4, 4, requires_grad=True)
+    targets = objective.targets(image, "content") | objective.targets(image, "style")
+    assert not any(target.requires_grad for target in targets.values())
+    objective(image, targets).total.backward()
+    assert image.grad.abs().sum() > 0
+
+
+def test_losses_see_float32_whatever_the_backbone_runs_in():
+    backbone = stylezoo.create_backbone("vgg16", weights="random").to(torch.bfloat16)
+    gram = stylezoo.create_loss("gram", layers=("relu1_1",))
+    objective = PerceptualObjective(backbone, [Term("style", gram, 1.0)])
+    targets = objective.targets(torch.rand(1, 3, 32, 32), "style")
+    assert targets["style"]["relu1_1"].dtype == torch.float32
+
+
+def test_mistakes_are_named(objective):
+    tv = stylezoo.create_loss("total-variation")
+    with pytest.raises(OptionError, match=r"\['tv', 'tv'\]"):
+        PerceptualObjective(Halves(), [Term("tv", tv, 1.0), Term("tv", tv, 1.0)])
+    with pytest.raises(OptionError, match=r"not \[\]"):
+        PerceptualObjective(Halves(), [])
+    for weight in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(OptionError, match="the weight of 'tv'"):
+            PerceptualObjective(Halves(), [Term("tv", tv, weight)])
+    with pytest.raises(OptionError, match=r"needs the layer 'c'.* it has: a, b"):
+        PerceptualObjective(Halves(), [Term("content", Mean("c", "content"), 1.0)])
