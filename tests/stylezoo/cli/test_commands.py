@@ -1,0 +1,126 @@
+"""The commands that list and check: what they print, and what they do not import."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+import stylezoo
+from stylezoo.cli import cli
+
+HEAVY = ("torch", "torchvision", "numpy", "PIL", "huggingface_hub", "safetensors", "rich")
+
+
+def run(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "stylezoo", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["list"],
+        ["list", "--json"],
+        ["info", "great-wave"],
+        ["info", "great-wave", "--json"],
+        ["plugins"],
+        ["plugins", "--json"],
+        ["doctor"],
+        ["doctor", "--json"],
+        ["apply", "--help"],
+        ["train", "--help"],
+    ],
+)
+def test_nothing_heavy_is_imported(arguments):
+    script = (
+        "import sys\nfrom stylezoo.cli import main\n"
+        f"sys.argv = ['stylezoo', *{arguments!r}]\n"
+        "try:\n    main()\nexcept SystemExit as stop:\n    code = stop.code\n"
+        f"heavy = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "assert not heavy, heavy\nassert not code, code\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    script = f"import sys, stylezoo; assert not set({HEAVY!r}) & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+def test_list_shows_the_embedded_styles():
+    rows = run("list").stdout.splitlines()
+    assert rows[0].split() == ["name", "version", "summary"]
+    assert any(row.split()[:2] == ["great-wave", "1.0.0"] for row in rows)
+    listed = json.loads(run("list", "--json").stdout)
+    assert [entry["name"] for entry in listed] == [r.name for r in stylezoo.list_styles()]
+
+
+def test_info_shows_the_whole_record(toy_style):
+    text = run("info", str(toy_style)).stdout
+    for expected in ("toy 1.0.0: Random weights", "name: johnson", "weights: CC0-1.0"):
+        assert expected in text
+    assert "style_image: unknown" in text
+    record = json.loads(run("info", str(toy_style), "--json").stdout)
+    assert record["net"]["arguments"] == {"width": 4, "norm": "instance"}
+    assert record["folder"] == str(toy_style)
+
+
+def test_plugins_and_doctor_report_a_failing_plugin(tmp_path):
+    (tmp_path / "sick_plugin.py").write_text("raise RuntimeError('it is sick')")
+    info = tmp_path / "stylezoo_sick-0.3.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stylezoo-sick\nVersion: 0.3\n")
+    (info / "entry_points.txt").write_text("[stylezoo]\nsick = sick_plugin\n")
+    path = {"PYTHONPATH": str(tmp_path)}
+
+    done = run("plugins", "--json", **path)
+    assert done.returncode == 0
+    (sick,) = [row for row in json.loads(done.stdout) if row["name"] == "sick"]
+    assert (sick["status"], sick["error"]) == ("failed", "RuntimeError: it is sick")
+    done = run("list", **path)
+    assert done.returncode == 0
+    warning = "warning: plugin 'sick' of stylezoo-sick 0.3 is left out: RuntimeError: it is sick"
+    assert done.stderr.strip() == warning
+    done = run("doctor", **path)
+    assert done.returncode == 1
+    assert "plugin sick (stylezoo-sick): RuntimeError: it is sick" in done.stdout
+    done = run("doctor", **path, STYLEZOO_DISABLE_PLUGINS="sick")
+    assert done.returncode == 0
+
+
+def test_doctor_knows_versions_and_how_to_get_optional_parts():
+    report = json.loads(run("doctor", "--json").stdout)
+    from importlib.metadata import version
+
+    assert report["packages"]["torch"] == version("torch")
+    assert {part["install"] for part in report["optional"]} == {
+        "pip install 'stylezoo[vgg19-offline]'",
+        "pip install 'stylezoo[torchvision]'",
+    }
+
+
+def test_misspelt_commands_are_answered_with_a_near_one():
+    result = CliRunner().invoke(cli, ["aply"])
+    assert result.exit_code == 2
+    assert "No such command 'aply'. Did you mean 'apply'?" in result.output
+
+
+def test_a_closed_pipe_is_no_error_message():
+    done = subprocess.run(
+        f"{sys.executable} -m stylezoo info great-wave --json | head -c 1",
+        shell=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == ""

@@ -1,0 +1,239 @@
+"""Training: it learns, it resumes to the same weights, it survives bad photos."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+import stylezoo
+from stylezoo.catalog import default_catalog
+from stylezoo.errors import ImageError, OptionError, OutputError, TrainingError
+from stylezoo.train.config import TrainingConfig
+from stylezoo.train.crops import PhotoCrops
+from stylezoo.train.trainer import Trainer, rate_factor
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory, astronaut):
+    """A painting and a folder of photos, with broken, tiny, grey and CMYK ones among them."""
+    folder = tmp_path_factory.mktemp("material")
+    y, x = np.mgrid[0:96, 0:128] / 8
+    waves = np.stack([np.sin(x + y), np.sin(2 * x), np.cos(y)], axis=-1) / 2 + 0.5
+    Image.fromarray((waves * 255).astype(np.uint8)).save(folder / "waves.png")
+    photos = folder / "photos"
+    photos.mkdir()
+    with Image.open(astronaut) as photo:
+        for number in range(4):
+            photo.crop((90 * number, 0, 90 * number + 150, 200)).save(photos / f"{number}.jpg")
+        photo.resize((90, 60)).convert("L").save(photos / "grey.png")
+        photo.resize((90, 60)).convert("CMYK").save(photos / "cmyk.jpg")
+        photo.resize((7, 5)).save(photos / "tiny.png")
+    (photos / "broken.jpg").write_text("no picture")
+    return folder
+
+
+def config(material, **changes):
+    options = {
+        "style_image": material / "waves.png",
+        "photos": material / "photos",
+        "net_arguments": {"width": 4, "residual_blocks": 1},
+        "backbone": "vgg16",
+        "backbone_options": {"weights": "random", "seed": 0},
+        "steps": 8,
+        "crop_size": 32,
+        "style_size": 64,
+        "precision": "fp32",
+    }
+    return TrainingConfig(**{**options, **changes})
+
+
+def weights(trainer):
+    return {name: tensor.clone() for name, tensor in trainer.averaged_net().state_dict().items()}
+
+
+def test_training_lowers_the_objective(material):
+    trainer = Trainer(config(material, steps=30), default_catalog())
+    reports = list(trainer.run())
+    totals = [report.total for report in reports]
+    assert [report.step for report in reports] == list(range(1, 31))
+    assert set(reports[0].terms) == {"content", "style", "tv", "range"}
+    assert np.mean(totals[-5:]) < 0.8 * np.mean(totals[:5])
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(material, precision):
+    runs = []
+    for seed in (1, 1, 2):
+        trainer = Trainer(
+            config(material, steps=3, seed=seed, precision=precision), default_catalog()
+        )
+        list(trainer.run())
+        runs.append(weights(trainer))
+    assert all(torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
+    assert any(not torch.equal(runs[0][name], runs[2][name]) for name in runs[0])
+
+
+def test_a_resumed_run_ends_with_the_same_weights(material, tmp_path):
+    whole = Trainer(config(material), default_catalog())
+    list(whole.run())
+
+    stopped = Trainer(config(material), default_catalog())
+    for report in stopped.run():
+        if report.step == 3:
+            stopped.save(tmp_path / "checkpoint.pt")
+        if report.step == 5:
+            break
+    resumed = Trainer(config(material), default_catalog())
+    resumed.resume(tmp_path / "checkpoint.pt")
+    assert [report.step for report in resumed.run()] == [4, 5, 6, 7, 8]
+    expected, found = weights(whole), weights(resumed)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_a_checkpoint_of_other_options_or_broken_is_refused(material, tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    Trainer(config(material), default_catalog()).save(path)
+    with pytest.raises(TrainingError, match="belongs to a training with other options"):
+        Trainer(config(material, style_weight=9), default_catalog()).resume(path)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(TrainingError, match="cannot be read"):
+        Trainer(config(material), default_catalog()).resume(path)
+
+
+def train_command(material, output, *more):
+    return [
+        *(sys.executable, "-m", "stylezoo", "train", material / "waves.png"),
+        *("--photos", material / "photos", "-o", output, "--name", "waves"),
+        *("--backbone", "vgg16", "--backbone-weights", material / "vgg.safetensors"),
+        *("--steps", "12", "--crop-size", "32", "--style-size", "64", "--width", "4"),
+        *("--checkpoint-every", "1", "--samples-every", "6", "--precision", "fp32", *more),
+    ]
+
+
+@pytest.fixture(scope="module")
+def vgg_file(material):
+    from safetensors.torch import save_file
+
+    backbone = stylezoo.create_backbone("vgg16", weights="random")
+    save_file(backbone.state_dict(), material / "vgg.safetensors")
+
+
+def test_a_killed_command_resumes_to_the_same_style(material, vgg_file, tmp_path):
+    whole = train_command(material, tmp_path / "whole", "--held-out", material / "photos")
+    done = subprocess.run(whole, capture_output=True, text=True)
+    assert done.returncode == 1  # a held-out photo is broken
+    assert "broken.jpg is no picture" in done.stderr
+
+    done = subprocess.run([*whole[:-2], "--resume"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "skipped: " in done.stderr
+    assert "broken.jpg" in done.stderr
+    assert done.stdout.strip().endswith("whole: waves 1.0.0")
+
+    killed = train_command(material, tmp_path / "killed")
+    process = subprocess.Popen(killed, stderr=subprocess.DEVNULL)
+    checkpoint = tmp_path / "killed-training" / "checkpoint.pt"
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "killed").exists()
+
+    done = subprocess.run(killed, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "go on with --resume" in done.stderr
+    done = subprocess.run([*killed, "--resume"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+    first, second = (
+        load_file(tmp_path / name / "model.safetensors") for name in ("whole", "killed")
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert {path.name for path in (tmp_path / "killed").iterdir()} == {
+        "style.toml",
+        "model.safetensors",
+        "golden.safetensors",
+        "preview.jpg",
+        "README.md",
+    }
+    assert {path.name for path in (tmp_path / "killed-training").iterdir()} == {
+        "checkpoint.pt",
+        "sample-000006.jpg",
+        "sample-000012.jpg",
+    }
+    style = stylezoo.load(tmp_path / "killed")
+    assert style.record.licence.weights == "unknown"
+    assert style.record.training.command.startswith("stylezoo train ")
+    assert "--resume" not in style.record.training.command
+
+
+def test_crops_are_of_the_size_asked_and_bad_photos_are_named(material):
+    crops = PhotoCrops(material / "photos", crop_size=64, batch_size=8, seed=0)
+    batch = crops.batch(0)  # one whole epoch
+    assert batch.shape == (8, 3, 64, 64)
+    assert 0 <= batch.min() <= batch.max() <= 1
+    assert [path.name for path in crops.skipped] == ["broken.jpg"]
+    assert torch.equal(batch, crops.batch(0))
+    assert not torch.equal(batch, crops.batch(1))
+
+
+def test_an_epoch_shows_every_photo_once(tmp_path):
+    for number in range(6):
+        Image.new("L", (40, 40), 40 * number).save(tmp_path / f"{number}.png")
+    crops = PhotoCrops(tmp_path, crop_size=32, batch_size=2, seed=3)
+    for epoch in (0, 3, 6):
+        shown = torch.cat([crops.batch(epoch + step) for step in range(3)])
+        levels = sorted((shown[:, 0, 0, 0] * 255).round().int().tolist())
+        assert levels == [0, 40, 80, 120, 160, 200]
+
+
+def test_mistakes_are_named(material, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ImageError, match="holds no pictures"):
+        Trainer(config(material, photos=tmp_path / "empty"), default_catalog())
+    shutil.copy(material / "photos" / "broken.jpg", tmp_path / "empty")
+    with pytest.raises(TrainingError, match="not one of the 1 photos can be read"):
+        list(Trainer(config(material, photos=tmp_path / "empty"), default_catalog()).run())
+    with pytest.raises(ImageError, match="does not exist"):
+        Trainer(config(material, style_image=tmp_path / "nowhere.png"), default_catalog())
+    for name, value in [("steps", 0), ("crop_size", 33), ("style_weight", -1), ("precision", "x")]:
+        with pytest.raises(OptionError, match=f"{name} is {value!r}"):
+            config(material, **{name: value})
+
+
+def test_an_existing_style_is_not_trained_over(material, toy_style):
+    from stylezoo.train.style import StyleDescription, TrainingFolders
+
+    with pytest.raises(OutputError, match="holds a style already"):
+        stylezoo.train_style(
+            config(material),
+            StyleDescription(
+                name="x",
+                version="1.0.0",
+                summary="",
+                tags=(),
+                image=None,
+                author="",
+                data="",
+                licence=None,
+                command="",
+            ),
+            TrainingFolders(output=toy_style),
+        )
+
+
+def test_the_schedule_rises_and_falls_to_zero():
+    rates = [rate_factor(step / 100) for step in range(101)]
+    assert rates[10] == pytest.approx(1)
+    assert rates[:11] == sorted(rates[:11])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[0] > 0
+    assert rates[100] == pytest.approx(0)
