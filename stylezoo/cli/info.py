@@ -8,7 +8,7 @@ import click
 
 from stylezoo.catalog import default_catalog
 from stylezoo.cli.output import print_json
-from stylezoo.registry.record import record_to_dict
+from stylezoo.registry.record_io import record_to_dict
 from stylezoo.registry.resolve import resolve
 from stylezoo.registry.spec import StyleSpec
 

@@ -30,9 +30,8 @@ from stylezoo.registry.record import (
     Status,
     StyleImage,
     Training,
-    parse_record,
-    render_record,
 )
+from stylezoo.registry.record_io import parse_record, render_record
 from stylezoo.registry.verify import sha256_of
 from stylezoo.registry.weights import load_weights, read_header, save_tensors, save_weights
 

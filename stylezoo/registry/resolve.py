@@ -9,7 +9,8 @@ from pathlib import Path
 
 from stylezoo.errors import StyleNotFoundError, VersionNotFoundError
 from stylezoo.interfaces.source import RegistrySource
-from stylezoo.registry.record import RECORD_FILE, Record, read_record
+from stylezoo.registry.record import RECORD_FILE, Record
+from stylezoo.registry.record_io import read_record
 from stylezoo.registry.spec import StyleSpec
 
 

@@ -61,10 +61,10 @@ class TrainingConfig:
     content_layer: str = "relu3_3"
     style_layers: tuple[str, ...] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
     content_weight: float = 1.0
-    style_weight: float = 4.0
+    style_weight: float = 5.0
     tv_weight: float = 0.3
     range_weight: float = 10.0
-    steps: int = 2000
+    steps: int = 1500
     batch_size: int = 2
     crop_size: int = 256
     style_size: int = 512
@@ -105,4 +105,5 @@ class TrainingConfig:
         """All that decides the result, as JSON: a training resumes only with the same."""
         values = dataclasses.asdict(self)
         del values["device"]
-        return json.dumps(values, default=str, sort_keys=True)
+        # A painting and photos that moved elsewhere are still the same.
+        return json.dumps(values, default=lambda path: path.name, sort_keys=True)

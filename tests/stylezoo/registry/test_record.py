@@ -8,12 +8,7 @@ import pytest
 import tomli_w
 
 from stylezoo.errors import RecordError
-from stylezoo.registry.record import (
-    parse_record,
-    read_record,
-    record_to_dict,
-    render_record,
-)
+from stylezoo.registry.record_io import parse_record, read_record, record_to_dict, render_record
 from stylezoo.registry.schema import SCHEMA_FILE, record_json_schema
 
 

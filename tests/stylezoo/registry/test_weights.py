@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 import stylezoo
 from stylezoo.errors import IntegrityError, OutputError, PluginError, WeightsError
 from stylezoo.registry.publish import write_style
-from stylezoo.registry.record import read_record
+from stylezoo.registry.record_io import read_record
 from stylezoo.registry.weights import load_weights, read_net_metadata, save_weights
 
 

@@ -126,12 +126,8 @@ def vgg_file(material):
 
 
 def test_a_killed_command_resumes_to_the_same_style(material, vgg_file, tmp_path):
-    whole = train_command(material, tmp_path / "whole", "--held-out", material / "photos")
+    whole = train_command(material, tmp_path / "whole")
     done = subprocess.run(whole, capture_output=True, text=True)
-    assert done.returncode == 1  # a held-out photo is broken
-    assert "broken.jpg is no picture" in done.stderr
-
-    done = subprocess.run([*whole[:-2], "--resume"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "skipped: " in done.stderr
     assert "broken.jpg" in done.stderr
@@ -173,6 +169,27 @@ def test_a_killed_command_resumes_to_the_same_style(material, vgg_file, tmp_path
     assert style.record.licence.weights == "unknown"
     assert style.record.training.command.startswith("stylezoo train ")
     assert "--resume" not in style.record.training.command
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--held-out", "photos"), "broken.jpg is no picture"),
+        (("--preview", "nowhere.jpg"), "nowhere.jpg does not exist"),
+        (("--weights-licence", "free"), "weights: 'free' is no SPDX licence"),
+        (("--name", "Bad Name"), "name: 'Bad Name' is no style name"),
+        (("--version", "one"), "version: 'one' is no version"),
+    ],
+)
+def test_what_would_fail_at_the_end_fails_before_the_first_step(
+    material, vgg_file, tmp_path, more, message
+):
+    command = train_command(material, tmp_path / "style", *more)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=material)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_crops_are_of_the_size_asked_and_bad_photos_are_named(material):

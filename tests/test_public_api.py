@@ -1,0 +1,58 @@
+"""What stylezoo exports, by name: a change here is a change for users."""
+
+import stylezoo
+
+NAMES = {
+    "PLUGIN_API",
+    "Backbone",
+    "Catalog",
+    "Component",
+    "FolderSource",
+    "Loss",
+    "Norm",
+    "PerceptualObjective",
+    "Photo",
+    "PluginInfo",
+    "Record",
+    "Register",
+    "RegistrySource",
+    "Runtime",
+    "Style",
+    "StyleZooError",
+    "Term",
+    "TrainingConfig",
+    "TransformNet",
+    "__version__",
+    "cache_dir",
+    "create_backbone",
+    "create_loss",
+    "create_net",
+    "errors",
+    "get_norm",
+    "hookimpl",
+    "list_backbones",
+    "list_losses",
+    "list_nets",
+    "list_norms",
+    "list_plugins",
+    "list_styles",
+    "load",
+    "open_photo",
+    "save_photo",
+    "train_style",
+}
+
+
+def test_the_exported_names():
+    assert set(stylezoo.__all__) == NAMES
+    assert all(getattr(stylezoo, name) is not None for name in NAMES)
+
+
+def test_every_error_is_in_the_one_tree():
+    import inspect
+
+    from stylezoo import errors
+
+    classes = [value for value in vars(errors).values() if inspect.isclass(value)]
+    assert all(issubclass(value, errors.StyleZooError) for value in classes)
+    assert all(value.__name__ in errors.__doc__ for value in classes)
