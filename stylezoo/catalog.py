@@ -264,16 +264,29 @@ class Catalog:
         module, _, attribute = component.target.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
+        except Exception as error:  # third-party code may raise anything
             raise PluginError(
                 f"the {kind} {name!r} of {component.distribution} cannot be imported from "
-                f"{component.target!r}: {error}; reinstall {component.distribution} or report "
+                f"{component.target!r}: {type(error).__name__}: {error}; reinstall {component.distribution} or report "
                 f"it to its authors"
             ) from error
 
     def sources(self) -> dict[str, RegistrySource]:
-        """Make every registered source, in the order of registration."""
-        return {c.name: self.get("source", c.full_name)() for c in self._components["source"]}
+        """Make every registered source, in the order of registration.
+
+        A source that fails is left out with a PluginWarning: the styles of the others are there.
+        """
+        made: dict[str, RegistrySource] = {}
+        for component in self._components["source"]:
+            try:
+                made[component.name] = self.get("source", component.full_name)()
+            except Exception as error:  # third-party code may raise anything
+                warnings.warn(
+                    f"the source {component.full_name!r} is left out: {error}",
+                    PluginWarning,
+                    stacklevel=2,
+                )
+        return made
 
     def create_backbone(self, name: str, **options: Any) -> Backbone:
         """Make a backbone; the options are its own (``weights="caffe_q8"``, ``pooling="max"``)."""

@@ -1,11 +1,12 @@
 """The catalog: what it does with plugins that work, fail, clash and lie."""
 
+import shutil
 import sys
 import types
 
 import pytest
 
-from stylezoo import hookimpl
+from stylezoo import FolderSource, hookimpl
 from stylezoo.catalog import Catalog, PluginWarning
 from stylezoo.errors import (
     ComponentNotFoundError,
@@ -13,6 +14,7 @@ from stylezoo.errors import (
     PluginConflictError,
     PluginError,
 )
+from stylezoo.style import RecordWarning, list_styles
 
 
 def plugin_with(hook, body, **attributes):
@@ -179,6 +181,29 @@ def test_target_that_cannot_be_imported_names_the_distribution_to_reinstall():
     catalog.add(losses(("mine", "no_such_module:Loss")), "a", distribution="dist-a")
     with pytest.raises(PluginError, match="reinstall dist-a"):
         catalog.get("loss", "mine")
+
+
+def test_a_source_that_fails_leaves_the_others(tmp_path):
+    def register_sources(register):
+        register("broken", lambda: 1 / 0)
+        register("good", lambda: FolderSource(tmp_path))
+
+    catalog = Catalog()
+    catalog.add(plugin_with("register_sources", register_sources), "a")
+    with pytest.warns(PluginWarning, match=r"'local:broken' is left out: division by zero"):
+        assert list(catalog.sources()) == ["good"]
+
+
+def test_a_record_that_breaks_the_format_leaves_the_others_listed(tmp_path, toy_style):
+    for name in ("toy", "zap"):
+        shutil.copytree(toy_style, tmp_path / name / "1.0.0")  # zap's record says toy
+    catalog = Catalog()
+    plugin = plugin_with(
+        "register_sources", lambda register: register("folder", lambda: FolderSource(tmp_path))
+    )
+    catalog.add(plugin, "a")
+    with pytest.warns(RecordWarning, match=r"name: it is 'toy' in a folder for 'zap'"):
+        assert [record.name for record in list_styles(catalog)] == ["toy"]
 
 
 def test_unknown_option_is_answered_with_the_known_ones():
