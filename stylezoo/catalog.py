@@ -267,8 +267,8 @@ class Catalog:
         except Exception as error:  # third-party code may raise anything
             raise PluginError(
                 f"the {kind} {name!r} of {component.distribution} cannot be imported from "
-                f"{component.target!r}: {type(error).__name__}: {error}; reinstall {component.distribution} or report "
-                f"it to its authors"
+                f"{component.target!r}: {type(error).__name__}: {error}; "
+                f"reinstall {component.distribution} or report it to its authors"
             ) from error
 
     def sources(self) -> dict[str, RegistrySource]:

@@ -7,8 +7,6 @@ stay 16 bits until a file is written.
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from stylezoo.errors import ImageError, OptionError, OutputError
+from stylezoo.files import write_file
 
 Pixels = npt.NDArray[np.float32]
 
@@ -323,35 +322,6 @@ def save_photo(
         encode_photo(photo, format=format or format_of(path), quality=quality),
         overwrite=overwrite,
     )
-
-
-def write_file(path: Path, content: bytes, *, overwrite: bool) -> None:
-    """Write a file under another name beside it, and move it into place.
-
-    Raises:
-        OutputError: the file exists and may not be replaced, or it cannot be written.
-    """
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder")
-    if not overwrite and path.exists():
-        raise OutputError(f"{path} exists; replace it with --overwrite, or choose another name")
-    unfinished: Path | None = None
-    try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".stylezoo-", suffix=".part")
-        unfinished = Path(name)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        # mkstemp makes private files; a picture gets the permissions that any new file has.
-        mask = os.umask(0)
-        os.umask(mask)
-        unfinished.chmod(0o666 & ~mask)
-        unfinished.replace(path)
-        unfinished = None
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        if unfinished is not None:  # an error, or Ctrl-C
-            unfinished.unlink(missing_ok=True)
 
 
 def _resize(channel: Pixels, size: tuple[int, int]) -> Pixels:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import os
+import io
 import sys
 import warnings
 
@@ -65,6 +65,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     warnings.showwarning = _show_warning  # type: ignore[assignment]
+    _print_any_name()
     try:
         code = cli.main(prog_name="stylezoo", standalone_mode=False)
     except click.ClickException as error:
@@ -78,10 +79,21 @@ def main() -> None:
         code = 1
     except BrokenPipeError:
         # Whoever read our output has stopped; Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from stylezoo.cli.output import discard_stdout
+
+        discard_stdout()
         code = 1
     sys.exit(code)
 
 
+def _print_any_name() -> None:
+    """Let stdout take every file name, also one that its encoding does not have."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # In UTF-8 the bytes of a name come out as they are on the disk, for another program.
+        utf8 = sys.stdout.encoding.lower() == "utf-8"
+        sys.stdout.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
+
+
 def _show_warning(message: Warning | str, *_: object) -> None:
-    click.echo(f"warning: {message}", err=True)
+    one_line = " ".join(str(message).split())
+    click.echo(f"warning: {one_line}", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,23 +13,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stylezoo.cli.output import print_json
+from stylezoo.cli.jobs import PIPE, Job, plan, refuse_existing
+from stylezoo.cli.output import is_terminal, print_bytes, print_json, print_line
 from stylezoo.errors import ImageError, OptionError, OutputError, StyleZooError
 
 if TYPE_CHECKING:
     from stylezoo.images import Photo
     from stylezoo.style import Style
 
-PIPE = "-"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One picture to style: where from and where to; ``"-"`` for a pipe."""
-
-    source: str
-    target: str
-    format: str
+PROGRESS_DELAY = 1.0  # seconds; what is done sooner needs no bar
+MAX_SEED = 2**64 - 1  # the largest that torch takes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +60,7 @@ class Settings:
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 @click.option("--device", help="Such as cpu or cuda; by default, the best there is.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of nets that draw lots.")
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), default=0, help="Of nets that draw lots.")
 @click.option(
     "--max-pixels",
     type=click.IntRange(min=0),
@@ -90,17 +84,16 @@ def command(
     """Apply STYLE to IMAGES: files, folders, or '-' for stdin.
 
     Without -o, photo.jpg becomes photo-STYLE.png beside it. Nothing is overwritten without
-    --overwrite.
+    --overwrite. A folder's own results of an earlier run are passed over.
     """
     from stylezoo.images import DEFAULT_MAX_PIXELS
     from stylezoo.style import load
 
-    loaded = load(style, device=device)
-    jobs = plan(images, output, _label(loaded, style), output_format)
+    jobs = plan(images, output, _label(style), output_format)
     if as_json and any(job.target == PIPE for job in jobs):
         raise click.UsageError("--json and the picture would both go to stdout; give -o FILE.")
-    if not overwrite:
-        _refuse_existing(jobs)
+    if len(jobs) == 1 and not overwrite:
+        refuse_existing(jobs[0])  # before the seconds that loading takes
     settings = Settings(
         strength=strength,
         preserve_color=preserve_color,
@@ -113,105 +106,37 @@ def command(
     failures: dict[Job, StyleZooError] = {}
     done = []
     with _progress(len(jobs)) as advance:
+        loaded = load(style, device=device)
         for job in jobs:
             try:
                 done.append(_run(job, loaded, settings))
             except (ImageError, OutputError, OptionError) as error:
                 failures[job] = error
-                if len(jobs) > 1:
-                    click.echo(f"error: {error}", err=True)
+            else:
+                if not as_json and job.target != PIPE:
+                    print_line(job.target)
             advance()
     if as_json:
         failed = [{"source": job.source, "error": str(e)} for job, e in failures.items()]
         print_json({"style": style, "done": done, "failed": failed})
-    else:
-        for row in done:
-            if row["output"] != PIPE:
-                click.echo(row["output"])
     if not failures:
         return
     if len(jobs) == 1:
         raise next(iter(failures.values()))
+    for failure in failures.values():
+        click.echo(f"error: {failure}", err=True)
     names = ", ".join(job.source for job in failures)
     click.echo(f"{len(done)} of {len(jobs)} done; failed: {names}", err=True)
     sys.exit(1)
-
-
-def plan(
-    images: tuple[str, ...], output: str | None, label: str, output_format: str | None
-) -> list[Job]:
-    """Decide where each picture goes, before any work is done.
-
-    Raises:
-        click.UsageError: the arguments contradict each other.
-        ImageError: a folder holds no pictures.
-        OptionError: the output's suffix is of no format.
-    """
-    from stylezoo.images import WRITE_FORMATS, find_photos, format_of
-
-    sources: list[str] = []
-    for image in images:
-        is_folder = image != PIPE and Path(image).is_dir()
-        sources.extend(map(str, find_photos(Path(image))) if is_folder else [image])
-    default = output_format or "png"
-    one_file = output is not None and (
-        output == PIPE or (len(images) == 1 and len(sources) == 1 and _is_file(output, images[0]))
-    )
-    if one_file:
-        assert output is not None
-        if len(sources) > 1:
-            raise click.UsageError("Several pictures do not go to stdout; give -o FOLDER.")
-        chosen = output_format or ("png" if output == PIPE else format_of(Path(output)))
-        return [Job(source=sources[0], target=output, format=chosen)]
-    jobs = []
-    for source in sources:
-        if source == PIPE and output is None:
-            if len(sources) > 1:
-                raise click.UsageError("stdin goes to stdout, alone; give -o FOLDER.")
-            if sys.stdout.isatty():
-                raise click.UsageError("stdout is a terminal; redirect it, or give -o FILE.")
-            jobs.append(Job(source=PIPE, target=PIPE, format=default))
-            continue
-        path = Path("stdin" if source == PIPE else source)
-        folder = path.parent if output is None else Path(output)
-        target = folder / f"{path.stem}-{label}{WRITE_FORMATS[default]}"
-        jobs.append(Job(source=source, target=str(target), format=default))
-    _refuse_collisions(jobs)
-    return jobs
-
-
-def _is_file(output: str, image: str) -> bool:
-    """Whether -o means a file: a folder is one that exists, ends in '/', or takes a folder."""
-    is_folder = Path(output).is_dir() or output.endswith("/") or Path(image).is_dir()
-    return not is_folder
-
-
-def _refuse_collisions(jobs: list[Job]) -> None:
-    sources: dict[str, str] = {}
-    for job in jobs:
-        if job.target in sources:
-            raise click.UsageError(
-                f"{sources[job.target]} and {job.source} would both become {job.target}; "
-                "style them one by one with -o."
-            )
-        sources[job.target] = job.source
-
-
-def _refuse_existing(jobs: list[Job]) -> None:
-    """Fail at once for a single picture; in a batch, each one says so in its turn."""
-    if len(jobs) == 1 and jobs[0].target != PIPE and Path(jobs[0].target).exists():
-        raise OutputError(
-            f"{jobs[0].target} exists; replace it with --overwrite, or choose another name"
-        )
 
 
 def _run(job: Job, style: Style, settings: Settings) -> dict[str, object]:
     from stylezoo.images import encode_photo, save_photo
 
     started = time.perf_counter()
-    photo = _read(job, settings)
-    if settings.size is not None:
-        photo = photo.resized(settings.size)
+    photo = _resized(_read(job, settings), job.source, settings)
+    if not settings.overwrite:
+        refuse_existing(job)
     styled: Photo = style(
         photo,
         strength=settings.strength,
@@ -219,7 +144,7 @@ def _run(job: Job, style: Style, settings: Settings) -> dict[str, object]:
         seed=settings.seed,
     )
     if job.target == PIPE:
-        sys.stdout.buffer.write(encode_photo(styled, format=job.format, quality=settings.quality))
+        print_bytes(encode_photo(styled, format=job.format, quality=settings.quality))
     else:
         target = Path(job.target)
         _make_folder(target.parent)
@@ -245,10 +170,28 @@ def _read(job: Job, settings: Settings) -> Photo:
 
     if job.source != PIPE:
         return open_photo(job.source, max_pixels=settings.max_pixels)
-    content = sys.stdin.buffer.read()
+    content = sys.stdin.buffer.read() if sys.stdin is not None else b""
     if not content:
-        raise ImageError("stdin is empty")
-    return open_photo(content, max_pixels=settings.max_pixels)
+        raise ImageError("stdin is empty; pipe a picture into it")
+    try:
+        return open_photo(content, max_pixels=settings.max_pixels)
+    except ImageError as error:
+        raise ImageError(f"stdin: {error}") from error
+
+
+def _resized(photo: Photo, source: str, settings: Settings) -> Photo:
+    """Scale to --size, within the limit that keeps a slip of the finger from filling memory."""
+    if settings.size is None:
+        return photo
+    scale = settings.size / max(photo.size)
+    pixels = round(photo.size[0] * scale) * round(photo.size[1] * scale)
+    if settings.max_pixels is not None and pixels > settings.max_pixels:
+        raise OptionError(
+            f"{source} would have {pixels} pixels with --size {settings.size}, more than the "
+            f"limit of {settings.max_pixels}; choose a smaller size, or lift the limit with "
+            "--max-pixels 0"
+        )
+    return photo.resized(settings.size)
 
 
 def _make_folder(folder: Path) -> None:
@@ -258,19 +201,43 @@ def _make_folder(folder: Path) -> None:
         raise OutputError(f"the folder {folder} cannot be made: {error.strerror}") from error
 
 
-def _label(style: Style, spec: str) -> str:
-    return style.record.name if style.record else Path(spec).stem
+def _label(spec: str) -> str:
+    """The style's name, found without torch: that of its record, else that of its file."""
+    from stylezoo.catalog import default_catalog
+    from stylezoo.registry.resolve import resolve
+    from stylezoo.registry.spec import StyleSpec
+
+    parsed = StyleSpec.parse(spec)
+    if parsed.path is None:
+        return resolve(parsed, default_catalog().sources()).record.name
+    if parsed.path.is_file():
+        return parsed.path.stem
+    return resolve(parsed, {}).record.name
 
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """A bar on stderr for a batch on a terminal; nothing otherwise."""
-    if total == 1 or not sys.stderr.isatty():
+    """A bar on stderr if that is a terminal and the work takes longer than a moment."""
+    if not is_terminal(sys.stderr):
         yield lambda: None
         return
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("applying", total=total)
-        yield lambda: progress.advance(task)
+    bar = Progress(
+        console=Console(stderr=True),
+        transient=True,
+        # Else the bar would take what we print, even where stdout is a file.
+        redirect_stdout=is_terminal(sys.stdout),
+    )
+    # Of a single picture it is not known how far it is: the bar only moves.
+    task = bar.add_task("applying", total=total if total > 1 else None)
+    delay = threading.Timer(PROGRESS_DELAY, bar.start)
+    delay.daemon = True
+    delay.start()
+    try:
+        yield lambda: bar.advance(task)
+    finally:
+        delay.cancel()
+        delay.join()
+        bar.stop()

@@ -14,7 +14,7 @@ import click
 from stylezoo import __version__
 from stylezoo.cache import cache_dir
 from stylezoo.catalog import default_catalog
-from stylezoo.cli.output import print_json
+from stylezoo.cli.output import print_json, print_line
 from stylezoo.cli.plugins import plugin_to_dict
 
 REQUIRED = ("torch", "numpy", "pillow", "safetensors", "huggingface-hub", "pluggy")
@@ -56,29 +56,29 @@ def command(as_json: bool) -> None:
         print_json({**report, "healthy": healthy})
     else:
         _print(report)
-        click.echo("all is well" if healthy else "something is broken: see above")
+        print_line("all is well" if healthy else "something is broken: see above")
     sys.exit(0 if healthy else 1)
 
 
 def _print(report: Mapping[str, object]) -> None:
     for name in ("stylezoo", "python", "platform", "cache"):
-        click.echo(f"{name}: {report[name]}")
+        print_line(f"{name}: {report[name]}")
     packages, optional, plugins = report["packages"], report["optional"], report["plugins"]
     assert isinstance(packages, dict)
     assert isinstance(optional, list)
     assert isinstance(plugins, list)
     for name, found in packages.items():
-        click.echo(f"{name}: {found or f'MISSING; run: pip install {name}'}")
+        print_line(f"{name}: {found or f'MISSING; run: pip install {name}'}")
     for part in optional:
         state = part["version"] or f"not installed; for {part['purpose']}: {part['install']}"
-        click.echo(f"{part['package']} (optional): {state}")
+        print_line(f"{part['package']} (optional): {state}")
     devices = report["devices"]
     assert isinstance(devices, list)
     for device in devices:
-        click.echo(f"device: {device}")
+        print_line(f"device: {device}")
     for plugin in plugins:
         state = plugin["status"] if plugin["error"] is None else plugin["error"]
-        click.echo(f"plugin {plugin['name']} ({plugin['distribution']}): {state}")
+        print_line(f"plugin {plugin['name']} ({plugin['distribution']}): {state}")
 
 
 def _version(name: str) -> str | None:

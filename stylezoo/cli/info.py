@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from stylezoo.catalog import default_catalog
-from stylezoo.cli.output import print_json
+from stylezoo.cli.output import print_json, print_line
 from stylezoo.registry.record_io import record_to_dict
 from stylezoo.registry.resolve import resolve
 from stylezoo.registry.spec import StyleSpec
@@ -24,8 +24,8 @@ def command(style: str, as_json: bool) -> None:
         place = {"source": found.source, "folder": str(found.folder)}
         print_json({**record, **place})
         return
-    click.echo(f"{found.record.name} {found.record.version}: {found.record.summary}")
-    click.echo(f"source: {found.source or 'folder'} ({found.folder})")
+    print_line(f"{found.record.name} {found.record.version}: {found.record.summary}")
+    print_line(f"source: {found.source or 'folder'} ({found.folder})")
     for name, value in record.items():
         if name not in ("schema", "name", "version", "summary"):
             _print(name, value, 0)
@@ -34,13 +34,13 @@ def command(style: str, as_json: bool) -> None:
 def _print(name: str, value: Any, depth: int) -> None:
     indent = "  " * depth
     if isinstance(value, dict):
-        click.echo(f"{indent}{name}:")
+        print_line(f"{indent}{name}:")
         for key, entry in value.items():
             _print(key, entry, depth + 1)
     elif isinstance(value, list) and value and isinstance(value[0], dict):
         for entry in value:
             _print(name, entry, depth)
     elif isinstance(value, list):
-        click.echo(f"{indent}{name}: {', '.join(map(str, value))}")
+        print_line(f"{indent}{name}: {', '.join(map(str, value))}")
     elif value != "":
-        click.echo(f"{indent}{name}: {value}")
+        print_line(f"{indent}{name}: {value}")

@@ -1,23 +1,55 @@
-"""What commands print: tables for people, JSON for machines."""
+"""What commands print: tables for people, JSON for machines, pictures for pipes."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TextIO
 
 import click
 
+from stylezoo.errors import OutputError
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a stream is a terminal; Python sets the streams that are closed to None."""
+    return stream is not None and stream.isatty()
+
+
+def print_line(text: str) -> None:
+    """Print a line on stdout.
+
+    Raises:
+        OutputError: stdout cannot be written, such as a file on a full disk.
+    """
+    with _writing_stdout():
+        click.echo(text)
+
+
+def print_bytes(content: bytes) -> None:
+    """Write an encoded picture to stdout.
+
+    Raises:
+        OutputError: stdout is closed or cannot be written.
+    """
+    if sys.stdout is None:
+        raise OutputError("stdout is closed; redirect it, or give -o FILE")
+    with _writing_stdout():
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON on stdout."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print a value as JSON on stdout; in ASCII, so that any encoding of the terminal will do."""
+    print_line(json.dumps(value, indent=2))
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table: drawn by rich on a terminal, in plain aligned columns elsewhere."""
-    if sys.stdout.isatty():
+    if is_terminal(sys.stdout):
         from rich.console import Console
         from rich.table import Table
 
@@ -29,4 +61,20 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
     for row in (headings, *rows):
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+        print_line("  ".join(cells).rstrip())
+
+
+def discard_stdout() -> None:
+    """Send what is still buffered nowhere: Python would fail once more, and say so, at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _writing_stdout() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # whoever read our output has stopped, which is no error to speak of
+    except OSError as error:
+        discard_stdout()
+        raise OutputError(f"stdout cannot be written: {error.strerror}") from error

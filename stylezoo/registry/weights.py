@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stylezoo.errors import OutputError, WeightsError
+from stylezoo.errors import WeightsError
+from stylezoo.files import write_file
 from stylezoo.registry.record import COMPONENT_NAME, Scalar
 
 if TYPE_CHECKING:
@@ -204,17 +205,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, 
     Raises:
         OutputError: it cannot be written.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
-    unfinished = path.with_name(f".{path.name}.part")
-    try:
-        save_file(
-            {name: tensor.contiguous() for name, tensor in tensors.items()},
-            unfinished,
-            metadata=metadata,
-        )
-        unfinished.replace(path)
-    except (OSError, SafetensorError) as error:  # the library wraps what the system says
-        unfinished.unlink(missing_ok=True)
-        raise OutputError(f"{path} cannot be written: {error}") from error
+    content = save({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata)
+    write_file(path, content, overwrite=True)

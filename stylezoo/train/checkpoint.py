@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 
 import torch
 
-from stylezoo.errors import OutputError, TrainingError
+from stylezoo.errors import TrainingError
+from stylezoo.files import write_file
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,9 @@ class Checkpoint:
         Raises:
             OutputError: it cannot be written.
         """
-        unfinished = path.with_suffix(".part")
-        try:
-            torch.save(vars(self), unfinished)
-            unfinished.replace(path)
-        except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-            unfinished.unlink(missing_ok=True)
-            raise OutputError(f"the checkpoint {path} cannot be written: {error}") from error
+        content = io.BytesIO()
+        torch.save(vars(self), content)
+        write_file(path, content.getvalue(), overwrite=True)
 
     @classmethod
     def load(cls, path: Path, *, fingerprint: str) -> Checkpoint:

@@ -78,6 +78,7 @@ def test_first_party_plugins_come_through_the_entry_points():
     assert {plugin.status for plugin in ours} == {"ok"}
 
 
+@pytest.mark.filterwarnings("ignore:plugin 'exits':stylezoo.catalog.PluginWarning")
 def test_installed_plugin_is_found_and_failing_ones_are_kept_with_their_errors(installed):
     installed("stylezoo-good", {"good": "good_plugin"}, {"good_plugin": GOOD})
     installed("stylezoo-bad", {"bad": "bad_plugin"}, {"bad_plugin": "1 / 0"})

@@ -219,3 +219,28 @@ def test_ctrl_c_in_a_batch_keeps_what_is_done_and_nothing_half(toy_style, tmp_pa
         assert re.fullmatch(r"\d{3}-toy\.png", path.name)
         with Image.open(path) as image:
             image.load()
+
+
+def test_the_limit_on_pixels_holds_for_the_size_asked_for(toy_style, photo, tmp_path):
+    limit = ("--max-pixels", "2000")
+    message = failed(run("apply", toy_style, photo, "--size", "200", *limit))
+    assert message.startswith(f"error: {photo} would have 30000 pixels with --size 200")
+    assert len(message.splitlines()) == 1
+    assert names(tmp_path) == ["photo.jpg"]
+    assert run("apply", toy_style, photo, "--size", "50", *limit).returncode == 0
+
+
+def test_seeds_that_torch_does_not_take_are_wrong_usage(toy_style, photo):
+    assert run("apply", toy_style, photo, "--seed", str(2**64 - 1)).returncode == 0
+    message = failed(run("apply", toy_style, photo, "--seed", str(2**64), "--overwrite"), code=2)
+    assert "is not in the range" in message
+
+
+def test_refusals_come_before_torch_is_loaded(toy_style, photo, tmp_path):
+    """A run with torch made unimportable still gives its own answer."""
+    (tmp_path / "photo-toy.png").write_text("precious")
+    (tmp_path / "no" / "torch").mkdir(parents=True)
+    (tmp_path / "no" / "torch" / "__init__.py").write_text("raise SystemError('torch was loaded')")
+    path = os.pathsep.join([str(tmp_path / "no"), os.environ.get("PYTHONPATH", "")])
+    done = run("apply", toy_style, photo, env={**os.environ, "PYTHONPATH": path})
+    assert "exists; replace it with --overwrite" in failed(done)

@@ -1,0 +1,121 @@
+"""Which picture goes where: settled, or refused, before any work is done."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from stylezoo.cli.output import is_terminal
+from stylezoo.errors import OutputError
+
+PIPE = "-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One picture to style: where from and where to; ``"-"`` for a pipe."""
+
+    source: str
+    target: str
+    format: str
+
+
+def plan(
+    images: tuple[str, ...], output: str | None, label: str, output_format: str | None
+) -> list[Job]:
+    """Decide where each picture goes.
+
+    Args:
+        images: files, folders, or ``"-"`` for stdin.
+        output: what -o says.
+        label: the style's name, which is appended to a file's own.
+        output_format: what --output-format says.
+
+    Raises:
+        click.UsageError: the arguments contradict each other, or a pipe is a terminal.
+        ImageError: a folder holds no pictures.
+        OptionError: the output's suffix is of no format.
+    """
+    from stylezoo.images import WRITE_FORMATS, format_of
+
+    default = output_format or "png"
+    ending = f"-{label}{WRITE_FORMATS[default]}"
+    sources = _sources(images, output, ending)
+    if PIPE in sources and is_terminal(sys.stdin):
+        raise click.UsageError("stdin is a terminal; pipe a picture into it.")
+    if output == PIPE or (output is None and PIPE in sources):
+        if len(sources) > 1:
+            raise click.UsageError("Several pictures do not go to stdout; give -o FOLDER.")
+        if is_terminal(sys.stdout):
+            raise click.UsageError("stdout is a terminal; redirect it, or give -o FILE.")
+        return [Job(source=sources[0], target=PIPE, format=default)]
+    if output is not None and len(images) == 1 and _is_file(output, images[0]):
+        chosen = output_format or format_of(Path(output))
+        return [Job(source=sources[0], target=output, format=chosen)]
+    if output is not None and Path(output).is_file():
+        raise click.UsageError(f"{output} is a file; several pictures go to a folder.")
+    jobs = [
+        Job(source=source, target=str(_target(source, output, ending)), format=default)
+        for source in sources
+    ]
+    _refuse_collisions(jobs)
+    return jobs
+
+
+def refuse_existing(job: Job) -> None:
+    """Fail before the work is done; writing the file checks again.
+
+    Raises:
+        OutputError: the target exists.
+    """
+    if job.target != PIPE and Path(job.target).exists():
+        raise OutputError(
+            f"{job.target} exists; replace it with --overwrite, or choose another name"
+        )
+
+
+def _sources(images: tuple[str, ...], output: str | None, ending: str) -> list[str]:
+    from stylezoo.images import find_photos
+
+    sources: list[str] = []
+    for image in images:
+        if image == PIPE or not Path(image).is_dir():
+            sources.append(image)
+            continue
+        photos = find_photos(Path(image))
+        # What an earlier run made of these photos is no photo: a second run would style it again.
+        results = {_target(str(photo), output, ending).resolve() for photo in photos}
+        sources.extend(str(photo) for photo in photos if photo.resolve() not in results)
+    return sources
+
+
+def _target(source: str, output: str | None, ending: str) -> Path:
+    path = Path("stdin" if source == PIPE else source)
+    folder = path.parent if output is None else Path(output)
+    return folder / f"{path.stem}{ending}"
+
+
+def _is_file(output: str, image: str) -> bool:
+    """Whether -o means a file: a folder is one that exists, ends in '/', or takes a folder."""
+    return not (Path(output).is_dir() or output.endswith("/") or Path(image).is_dir())
+
+
+def _refuse_collisions(jobs: list[Job]) -> None:
+    read = {Path(job.source).resolve(): job.source for job in jobs if job.source != PIPE}
+    written: dict[Path, str] = {}
+    for job in jobs:
+        place = Path(job.target).resolve()
+        if place in written:
+            raise click.UsageError(
+                f"{written[place]} and {job.source} would both become {job.target}; "
+                "style them one by one with -o."
+            )
+        if place in read:
+            raise click.UsageError(
+                f"{job.source} would become {job.target}, which is to be styled too; "
+                "give -o FOLDER."
+            )
+        written[place] = job.source
