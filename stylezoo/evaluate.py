@@ -10,7 +10,7 @@ from torch import Tensor
 from stylezoo.images import Photo, find_photos, open_photo
 from stylezoo.interfaces.net import TransformNet
 from stylezoo.objective import PerceptualObjective, Targets
-from stylezoo.registry.record import Quality
+from stylezoo.registry.record import PhotoQuality, Quality
 from stylezoo.style import Style
 
 SIZE = 512  # pixels, the longest side
@@ -36,32 +36,30 @@ def measure_quality(
         command: that makes the measure again; recorded.
 
     Returns:
-        The means over the photos of the objective of the net's picture, of the untrained net's,
-        and of the photo itself.
+        For each photo the objective of the net's picture, of the untrained net's, and of the
+        photo itself.
 
     Raises:
         ImageError: the folder holds no photo, or one cannot be read.
     """
-    paths = find_photos(photos)
-    rows = []
-    for path in paths:
+    results = []
+    for path in find_photos(photos):
         photo = open_photo(path).resized(SIZE)
         targets = {**style_targets, **objective.targets(_batch(photo, objective), "content")}
-        candidates = (Style(net=net)(photo), Style(net=untrained)(photo), photo)
-        rows.append([_value(objective, candidate, targets) for candidate in candidates])
-    trained_mean, untrained_mean, photo_mean = torch.tensor(rows).mean(dim=0).tolist()
-    return Quality(
-        command=command,
-        photos=len(paths),
-        objective=round(trained_mean, 4),
-        objective_untrained=round(untrained_mean, 4),
-        objective_photo=round(photo_mean, 4),
-    )
+        results.append(
+            PhotoQuality(
+                photo=path.name,
+                objective=_value(objective, Style(net=net)(photo), targets),
+                untrained=_value(objective, Style(net=untrained)(photo), targets),
+                unstyled=_value(objective, photo, targets),
+            )
+        )
+    return Quality(command=command, size=SIZE, results=tuple(results))
 
 
 def _value(objective: PerceptualObjective, picture: Photo, targets: Targets) -> float:
     with torch.no_grad():
-        return float(objective(_batch(picture, objective), targets).total)
+        return round(float(objective(_batch(picture, objective), targets).total), 4)
 
 
 def _batch(photo: Photo, objective: PerceptualObjective) -> Tensor:

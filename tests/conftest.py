@@ -37,7 +37,14 @@ def toy_style(tmp_path_factory):
 
     import stylezoo
     from stylezoo.registry.publish import StyleDraft, write_style
-    from stylezoo.registry.record import Licence, Provenance, Quality, StyleImage, Training
+    from stylezoo.registry.record import (
+        Licence,
+        PhotoQuality,
+        Provenance,
+        Quality,
+        StyleImage,
+        Training,
+    )
 
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("styles") / "toy" / "1.0.0"
@@ -58,10 +65,8 @@ def toy_style(tmp_path_factory):
         ),
         quality=Quality(
             command="none",
-            photos=1,
-            objective=1.0,
-            objective_untrained=2.0,
-            objective_photo=1.5,
+            size=512,
+            results=(PhotoQuality(photo="a.jpg", objective=1.0, untrained=2.0, unstyled=1.5),),
         ),
         preview="nothing",
     )

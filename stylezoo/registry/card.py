@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from statistics import fmean
 
-from stylezoo.registry.record import Licence, Quality, Record
+from stylezoo.registry.record import Licence, PhotoQuality, Quality, Record
 
 # Front matter that the Hugging Face Hub reads: https://huggingface.co/docs/hub/model-cards
 _CARD = """\
@@ -108,10 +109,23 @@ def _quality(quality: Quality | None) -> str:
     if quality is None:
         return "Not measured."
     return (
-        "The objective that the net was trained for, mean over "
-        f"{quality.photos} photos that it has not seen, at 512 px; lower is better.\n\n"
-        "| picture | objective |\n| --- | --- |\n"
-        f"| this style's | {quality.objective:.3f} |\n"
-        f"| an untrained net's | {quality.objective_untrained:.3f} |\n"
-        f"| the photo itself | {quality.objective_photo:.3f} |"
+        "The objective that the net was trained for, on photos that it has not seen, at "
+        f"{quality.size} px; lower is better.\n\n"
+        "| photo | this style | untrained net | photo itself |\n| --- | --- | --- | --- |\n"
+        + "\n".join(_row(result) for result in (*quality.results, _mean(quality)))
+    )
+
+
+def _row(result: PhotoQuality) -> str:
+    figures = (result.objective, result.untrained, result.unstyled)
+    return f"| {result.photo} | {' | '.join(f'{figure:.3f}' for figure in figures)} |"
+
+
+def _mean(quality: Quality) -> PhotoQuality:
+    results = quality.results
+    return PhotoQuality(
+        photo="mean",
+        objective=fmean(result.objective for result in results),
+        untrained=fmean(result.untrained for result in results),
+        unstyled=fmean(result.unstyled for result in results),
     )

@@ -227,22 +227,41 @@ class GoldenTest:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PhotoQuality:
+    """The objective that a net was trained for, on one photo; lower is better.
+
+    Attributes:
+        photo: its file name.
+        objective: of the net's picture.
+        untrained: of the picture of the same net before training.
+        unstyled: of the photo itself.
+    """
+
+    photo: str
+    objective: float
+    untrained: float
+    unstyled: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Quality:
-    """The measured quality: means over held-out photos at 512 px; lower is better.
+    """The measured quality, photo by photo.
 
     Attributes:
         command: that measures it again.
-        photos: how many.
-        objective: of the net's pictures.
-        objective_untrained: of an untrained net's pictures.
-        objective_photo: of the photos themselves.
+        size: longest side of the photos, in pixels.
+        results: of photos that training has not seen.
     """
 
     command: str
-    photos: int
-    objective: float
-    objective_untrained: float
-    objective_photo: float
+    size: int
+    results: tuple[PhotoQuality, ...]
+
+    def check(self) -> None:
+        """Raise RecordError for what the types cannot say."""
+        _at_least("size", self.size, 1)
+        if not self.results:
+            raise RecordError("it is empty", field="results")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -105,8 +105,14 @@ def test_optional_tables_may_be_missing(table):
         ("test.input", "noise", "test.input", "'noise' is none of 'waves'"),
         ("test.output", "other", "test.output", "is not the file with the role 'golden'"),
         ("preview.path", "other", "preview.path", "is not the file with the role 'preview'"),
-        ("quality.objective", float("inf"), "quality.objective", "inf is not finite"),
-        ("quality.photo", 3, "quality.photo", "did you mean 'photos'?"),
+        (
+            "quality.results.0.objective",
+            float("inf"),
+            "quality.results[0].objective",
+            "inf is not finite",
+        ),
+        ("quality.results", [], "quality.results", "it is empty"),
+        ("quality.result", 3, "quality.result", "did you mean 'results'?"),
     ],
 )
 def test_each_fault_is_named_with_its_field(table, path, value, field, reason):
