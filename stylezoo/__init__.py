@@ -40,15 +40,16 @@ if TYPE_CHECKING:
     from stylezoo.interfaces.source import RegistrySource
     from stylezoo.objective import PerceptualObjective, Term
     from stylezoo.registry.folder import FolderSource
+    from stylezoo.registry.listing import list_styles
     from stylezoo.registry.record import Record
-    from stylezoo.style import Style, list_styles, load
+    from stylezoo.style import Style, load
     from stylezoo.train import TrainingConfig, train_style
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "stylezoo.errors": ["StyleZooError"],
-    "stylezoo.style": ["Style", "list_styles", "load"],
+    "stylezoo.style": ["Style", "load"],
     "stylezoo.images": ["Photo", "open_photo", "save_photo"],
     "stylezoo.api": [
         "create_backbone",
@@ -71,6 +72,7 @@ _HOMES = {
     "stylezoo.interfaces.runtime": ["Runtime"],
     "stylezoo.interfaces.source": ["RegistrySource"],
     "stylezoo.registry.folder": ["FolderSource"],
+    "stylezoo.registry.listing": ["list_styles"],
     "stylezoo.registry.record": ["Record"],
     "stylezoo.objective": ["PerceptualObjective", "Term"],
     "stylezoo.train": ["TrainingConfig", "train_style"],

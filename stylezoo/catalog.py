@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Literal
 
 import pluggy
@@ -107,14 +107,15 @@ class Catalog:
         """
         catalog = cls()
         disabled = {part.strip() for part in os.environ.get(DISABLE_VARIABLE, "").split(",")}
-        found = sorted(entry_points(group=ENTRY_POINT_GROUP), key=_first_party_first)
-        for entry_point in found:
-            catalog._add_entry_point(entry_point, disabled)
+        found = [(_origin(point.dist), point) for point in entry_points(group=ENTRY_POINT_GROUP)]
+        found.sort(key=lambda pair: (pair[0][0] != "stylezoo", pair[0][0]))  # our own first
+        for (distribution, version), entry_point in found:
+            catalog._add_entry_point(entry_point, distribution, version, disabled)
         return catalog
 
-    def _add_entry_point(self, entry_point: EntryPoint, disabled: set[str]) -> None:
-        distribution = entry_point.dist.name if entry_point.dist else "unknown"
-        version = entry_point.dist.version if entry_point.dist else "unknown"
+    def _add_entry_point(
+        self, entry_point: EntryPoint, distribution: str, version: str, disabled: set[str]
+    ) -> None:
         third_party = distribution != "stylezoo"
         if disabled & {entry_point.name, distribution} or (third_party and disabled & {"1", "all"}):
             info = PluginInfo(
@@ -325,9 +326,12 @@ def default_catalog() -> Catalog:
     return Catalog.discover()
 
 
-def _first_party_first(entry_point: EntryPoint) -> tuple[bool, str]:
-    distribution = entry_point.dist.name if entry_point.dist else ""
-    return distribution != "stylezoo", distribution
+@cache
+def _origin(distribution: Distribution | None) -> tuple[str, str]:
+    """Name and version; cached, for each look-up parses the metadata file again."""
+    if distribution is None:
+        return "unknown", "unknown"
+    return distribution.name, distribution.version
 
 
 def _check_api(plugin: object) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stylezoo.catalog import Catalog, default_catalog
-from stylezoo.errors import ComponentNotFoundError, OptionError, PluginError, RecordError
+from stylezoo.errors import ComponentNotFoundError, OptionError, PluginError
 from stylezoo.registry.record import Net, Record
 from stylezoo.registry.resolve import resolve
 from stylezoo.registry.spec import StyleSpec
@@ -20,10 +19,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from stylezoo.interfaces.net import TransformNet
-
-
-class RecordWarning(UserWarning):
-    """A style was left out of a list; the message says which and why."""
 
 
 class Style:
@@ -173,25 +168,6 @@ def load(
     net = net.eval().requires_grad_(False)
     run = catalog.create_runtime(runtime).prepare(net, device)
     return Style(net=net, record=record, run=run)
-
-
-def list_styles(catalog: Catalog | None = None) -> list[Record]:
-    """The newest version of every style that the installed sources have, sorted by name.
-
-    A name that several sources have is listed once, from the first of them, as ``load`` would
-    take it. A record that breaks the format is left out with a warning.
-    """
-    catalog = catalog or default_catalog()
-    newest: dict[str, Record] = {}
-    for source in catalog.sources().values():
-        for name in source.names():
-            if name in newest:
-                continue
-            try:
-                newest[name] = source.record(name, source.versions(name)[-1])
-            except RecordError as error:
-                warnings.warn(f"a style is left out: {error}", RecordWarning, stacklevel=2)
-    return [newest[name] for name in sorted(newest)]
 
 
 def _build(described: Net, style: str, catalog: Catalog) -> TransformNet:

@@ -47,7 +47,7 @@ def checked_device(device: str) -> torch.device:
     """
     try:
         place = torch.device(device)
-        torch.empty(0, device=place)
+        torch.zeros(1, device=place).cpu()  # there, and able to give results back
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise OptionError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from stylezoo.cli.output import print_json, print_table
-from stylezoo.style import list_styles
+from stylezoo.registry.listing import list_styles
 
 
 @click.command("list")

@@ -37,7 +37,7 @@ Role = Literal["weights", "golden", "preview", "card"]
 Scalar = bool | int | float | str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Net:
     """How to build the transform net: a registered name, never something to import.
 
@@ -61,7 +61,7 @@ class Net:
             )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class File:
     """A file of the style, in the same folder as the record.
 
@@ -91,7 +91,7 @@ class File:
             _at_least("tensors", self.tensors, 1)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class IO:
     """What the net takes and gives.
 
@@ -119,7 +119,7 @@ class IO:
         _at_least("stride", self.stride, 1)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class StyleImage:
     """The painting that the style is made from.
 
@@ -136,7 +136,7 @@ class StyleImage:
     source: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Training:
     """How the weights were made.
 
@@ -153,7 +153,7 @@ class Training:
     data: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Provenance:
     """Who made the style, when, with what.
 
@@ -177,7 +177,7 @@ class Provenance:
             raise RecordError(f"{self.created!r} is no ISO date", field="created") from None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Licence:
     """The licences, apart: each an SPDX expression, or ``"unknown"``, which is shown as such.
 
@@ -198,7 +198,7 @@ class Licence:
         check_licences(self)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class GoldenTest:
     """An input made by a formula, and the output that the weights must give for it.
 
@@ -226,7 +226,7 @@ class GoldenTest:
             raise RecordError(f"{self.tolerance} is not in (0, 0.1]", field="tolerance")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PhotoQuality:
     """The objective that a net was trained for, on one photo; lower is better.
 
@@ -243,7 +243,7 @@ class PhotoQuality:
     unstyled: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Quality:
     """The measured quality, photo by photo.
 
@@ -264,7 +264,7 @@ class Quality:
             raise RecordError("it is empty", field="results")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Preview:
     """A small picture of the style at work.
 
@@ -277,7 +277,7 @@ class Preview:
     caption: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Record:
     """All that is known of one version of a style. A version's bytes never change.
 

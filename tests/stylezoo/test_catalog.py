@@ -14,7 +14,7 @@ from stylezoo.errors import (
     PluginConflictError,
     PluginError,
 )
-from stylezoo.style import RecordWarning, list_styles
+from stylezoo.registry.listing import RecordWarning, list_styles
 
 
 def plugin_with(hook, body, **attributes):

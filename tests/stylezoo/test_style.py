@@ -127,8 +127,9 @@ def test_strength_out_of_range(style, pixels, strength):
 
 
 def test_an_unknown_device_is_refused(toy_style):
-    with pytest.raises(OptionError, match="'warp' cannot be used"):
-        stylezoo.load(toy_style, device="warp")
+    for device in ("warp", "meta", "cpu:x"):
+        with pytest.raises(OptionError, match=f"'{device}' cannot be used"):
+            stylezoo.load(toy_style, device=device)
     if not torch.cuda.is_available():
         with pytest.raises(OptionError, match="'cuda' cannot be used"):
             stylezoo.load(toy_style, device="cuda")
