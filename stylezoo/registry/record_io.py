@@ -9,7 +9,6 @@ import types
 import typing
 from collections.abc import Mapping
 from difflib import get_close_matches
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -117,7 +116,7 @@ def _read(wanted: Any, value: Any, path: str) -> Any:
 def _read_table(wanted: type[Any], value: Any, path: str) -> Any:
     if not isinstance(value, dict):
         raise RecordError(f"{value!r} is not a table", field=path)
-    hints = _type_hints(wanted)
+    hints = typing.get_type_hints(wanted)
     fields = {field.name: field for field in dataclasses.fields(wanted)}
     for key in value:
         if key not in fields:
@@ -137,11 +136,6 @@ def _read_table(wanted: type[Any], value: Any, path: str) -> Any:
         except RecordError as error:
             raise RecordError(error.reason, field=_join(path, error.field)) from error
     return made
-
-
-@cache
-def _type_hints(wanted: Any) -> dict[str, Any]:
-    return typing.get_type_hints(wanted)
 
 
 def _read_union(arguments: tuple[Any, ...], value: Any, path: str) -> Any:
