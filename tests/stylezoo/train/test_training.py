@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 import stylezoo
 from stylezoo.catalog import default_catalog
 from stylezoo.errors import ImageError, OptionError, OutputError, TrainingError
+from stylezoo.registry.record import Licence
 from stylezoo.train.config import TrainingConfig
 from stylezoo.train.crops import PhotoCrops
 from stylezoo.train.trainer import Trainer, rate_factor
@@ -240,7 +241,9 @@ def test_an_existing_style_is_not_trained_over(material, toy_style):
                 image=None,
                 author="",
                 data="",
-                licence=None,
+                licence=Licence(
+                    weights="unknown", code="MIT", style_image="unknown", training_data="unknown"
+                ),
                 command="",
             ),
             TrainingFolders(output=toy_style),
