@@ -6,7 +6,6 @@ is kept with its error, and the rest goes on. pluggy's own loader would stop at 
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 import re
@@ -390,5 +389,7 @@ def _option_names(factory: Any) -> list[str]:
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(known), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""

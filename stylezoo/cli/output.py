@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -44,6 +43,8 @@ def print_bytes(content: bytes) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON on stdout; in ASCII, so that any encoding of the terminal will do."""
+    import json
+
     print_line(json.dumps(value, indent=2))
 
 

@@ -8,7 +8,6 @@ import tomllib
 import types
 import typing
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -120,6 +119,8 @@ def _read_table(wanted: type[Any], value: Any, path: str) -> Any:
     fields = {field.name: field for field in dataclasses.fields(wanted)}
     for key in value:
         if key not in fields:
+            from difflib import get_close_matches
+
             near = get_close_matches(key, fields, n=1)
             advice = f"; did you mean {near[0]!r}?" if near else ""
             raise RecordError(f"there is no such field{advice}", field=_join(path, key))
