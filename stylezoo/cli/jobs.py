@@ -8,8 +8,7 @@ from pathlib import Path
 
 import click
 
-from stylezoo.cli.output import is_terminal
-from stylezoo.errors import OutputError
+from stylezoo.cli.output import is_terminal, refuse_existing_file
 
 PIPE = "-"
 
@@ -71,10 +70,8 @@ def refuse_existing(job: Job) -> None:
     Raises:
         OutputError: the target exists.
     """
-    if job.target != PIPE and Path(job.target).exists():
-        raise OutputError(
-            f"{job.target} exists; replace it with --overwrite, or choose another name"
-        )
+    if job.target != PIPE:
+        refuse_existing_file(Path(job.target), overwrite=False)
 
 
 def _sources(images: tuple[str, ...], output: str | None, ending: str) -> list[str]:

@@ -22,9 +22,16 @@ class Loss(nn.Module, ABC):
     Attributes:
         target_from: the image whose features make the target: the content photo, the style
             picture, or none (a regulariser such as total variation).
+        needs_grid: whether it reads what stands next to what. One that does not treats features
+            as a set of positions; it can be restricted to a region, and is then given
+            (B, C, 1, K) for the K positions of the region.
+        own_precision: whether it takes features in the dtype that the backbone ran in, which may
+            be bfloat16, and sees to its precision by itself. Others are given float32 at least.
     """
 
     target_from: ClassVar[Literal["content", "style"] | None]
+    needs_grid: ClassVar[bool] = False
+    own_precision: ClassVar[bool] = False
 
     @property
     @abstractmethod

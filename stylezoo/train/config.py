@@ -8,11 +8,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from stylezoo.errors import OptionError
+from stylezoo.objective_config import ObjectiveConfig, TermConfig
 
-Precision = Literal["auto", "bf16", "fp32"]
+if TYPE_CHECKING:
+    from stylezoo.device import Precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +102,32 @@ class TrainingConfig:
             raise OptionError(
                 f"precision is {self.precision!r}; it must be 'auto', 'bf16' or 'fp32'"
             )
+
+    @property
+    def objective(self) -> ObjectiveConfig:
+        """What the net is trained to minimise."""
+        return ObjectiveConfig(
+            backbone=self.backbone,
+            backbone_options=self.backbone_options,
+            terms=(
+                TermConfig(
+                    name="content",
+                    loss="content",
+                    weight=self.content_weight,
+                    options={"layers": (self.content_layer,), "normalization": "relative"},
+                ),
+                TermConfig(
+                    name="style",
+                    loss="gram",
+                    weight=self.style_weight,
+                    options={"layers": self.style_layers, "normalization": "relative"},
+                ),
+                TermConfig(
+                    name="tv", loss="total-variation", weight=self.tv_weight, options={"norm": "l1"}
+                ),
+                TermConfig(name="range", loss="range", weight=self.range_weight),
+            ),
+        )
 
     def fingerprint(self) -> str:
         """All that decides the result, as JSON: a training resumes only with the same."""

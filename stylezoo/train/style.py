@@ -121,7 +121,8 @@ def train_style(
         OptionError: an option is out of its range.
         OutputError: the style folder exists, or a file cannot be written.
         ImageError: the painting, or the folder of photos, cannot be read.
-        TrainingError: a checkpoint is there and ``resume`` is not set, or it does not fit.
+        TrainingError: a checkpoint is there and ``resume`` is not set.
+        CheckpointError: the checkpoint is broken, or of a run with other options.
     """
     if checkpoint_every < 1 or samples_every < 1:
         raise OptionError("checkpoint_every and samples_every must be 1 or more")

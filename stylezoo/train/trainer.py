@@ -13,12 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from stylezoo.allocator import reuse_freed_memory
 from stylezoo.catalog import Catalog
+from stylezoo.checkpoint import load_checkpoint, save_checkpoint
+from stylezoo.device import choose_device, choose_dtype
 from stylezoo.errors import TrainingError
 from stylezoo.images import open_photo
 from stylezoo.interfaces.net import TransformNet
-from stylezoo.objective import ObjectiveValue, PerceptualObjective, Targets, Term
-from stylezoo.train.checkpoint import Checkpoint
+from stylezoo.objective import ObjectiveValue, Targets, build_objective
 from stylezoo.train.config import TrainingConfig
 from stylezoo.train.crops import PhotoCrops
 
@@ -57,8 +59,9 @@ class Trainer:
 
     def __init__(self, config: TrainingConfig, catalog: Catalog) -> None:
         self.config = config
-        self.device = _device(config.device)
-        self.dtype = _dtype(config, self.device)
+        reuse_freed_memory()
+        self.device = choose_device(config.device)
+        self.dtype = choose_dtype(config.precision, self.device)
         self.step = 0
         self.crops = PhotoCrops(
             config.photos,
@@ -66,7 +69,9 @@ class Trainer:
             batch_size=config.batch_size,
             seed=config.seed,
         )
-        self.objective = build_objective(config, catalog, self.device, self.dtype)
+        self.objective = build_objective(
+            config.objective, catalog, device=self.device, dtype=self.dtype
+        )
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
             net = catalog.create_net(config.net, **config.net_arguments)
@@ -128,41 +133,21 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         """Write a checkpoint."""
-        Checkpoint(
-            step=self.step,
-            fingerprint=self.config.fingerprint(),
-            net=self.net.state_dict(),
-            average=self.average.state_dict(),
-            optimizer=self.optimizer.state_dict(),
-        ).save(path)
+        state = {
+            "step": self.step,
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        save_checkpoint(path, state, fingerprint=self.config.fingerprint())
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint: the steps to come are those of an uninterrupted run."""
-        checkpoint = Checkpoint.load(path, fingerprint=self.config.fingerprint())
-        self.net.load_state_dict(checkpoint.net)
-        self.average.load_state_dict(checkpoint.average)
-        self.optimizer.load_state_dict(checkpoint.optimizer)
-        self.step = checkpoint.step
-
-
-def build_objective(
-    config: TrainingConfig, catalog: Catalog, device: torch.device, dtype: torch.dtype
-) -> PerceptualObjective:
-    """Make the objective that a config trains for."""
-    backbone = catalog.create_backbone(config.backbone, **config.backbone_options)
-    backbone = backbone.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
-    content = catalog.create_loss(
-        "content", layers=(config.content_layer,), normalization="relative"
-    )
-    style = catalog.create_loss("gram", layers=config.style_layers, normalization="relative")
-    variation = catalog.create_loss("total-variation", norm="l1")
-    terms = [
-        Term("content", content, config.content_weight),
-        Term("style", style, config.style_weight),
-        Term("tv", variation, config.tv_weight),
-        Term("range", catalog.create_loss("range"), config.range_weight),
-    ]
-    return PerceptualObjective(backbone, terms).to(device)
+        state = load_checkpoint(path, fingerprint=self.config.fingerprint())
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
 
 
 def load_style_image(config: TrainingConfig) -> Tensor:
@@ -187,18 +172,3 @@ def rate_factor(progress: float) -> float:
     if progress < WARM_UP:
         return 0.04 + 0.96 * progress / WARM_UP
     return 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
-
-
-def _device(name: str | None) -> torch.device:
-    if name is not None:
-        return torch.device(name)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _dtype(config: TrainingConfig, device: torch.device) -> torch.dtype:
-    if config.precision != "auto":
-        return torch.bfloat16 if config.precision == "bf16" else torch.float32
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    fast = device.type == "cpu" and torch.cpu.get_capabilities().get("avx512_bf16", False)
-    return torch.bfloat16 if fast else torch.float32

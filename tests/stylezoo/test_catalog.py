@@ -69,6 +69,7 @@ def test_first_party_plugins_come_through_the_entry_points():
     ours = [plugin for plugin in catalog.plugins if plugin.distribution == "stylezoo"]
     assert {plugin.name for plugin in ours} == {
         "vgg",
+        "torchvision",
         "losses",
         "norms",
         "johnson",
@@ -114,6 +115,55 @@ def test_two_claims_on_a_name_are_an_error_that_names_both_and_says_how_to_choos
         catalog.get("loss", "mine")
     assert catalog.create_loss("dist-a:mine") == 1
     assert catalog.create_loss("dist-b:mine") == 2
+
+
+def family(*, variant, size=1):
+    return variant, size
+
+
+def test_a_family_is_made_with_the_variant_that_its_name_says():
+    catalog = Catalog()
+    catalog.add(losses(("many", family)), "a", distribution="dist-a")
+    assert catalog.create_loss("many:small", size=2) == ("small", 2)
+    assert catalog.create_loss("dist-a:many:small") == ("small", 1)
+    assert catalog.create_loss("many", variant="small") == ("small", 1)
+    assert catalog.find("loss", "many:small") is catalog.find("loss", "many")
+
+
+def test_an_exact_name_comes_before_a_variant():
+    catalog = Catalog()
+    catalog.add(losses(("many", family)), "a", distribution="dist-a")
+    catalog.add(losses(("exact", lambda: "exact")), "b", distribution="many")
+    assert catalog.create_loss("many:exact") == "exact"
+    assert catalog.create_loss("many:other") == ("other", 1)
+
+
+def test_a_family_that_two_plugins_claim_is_an_error_that_says_how_to_choose():
+    catalog = Catalog()
+    catalog.add(losses(("many", family)), "a", distribution="dist-a")
+    catalog.add(losses(("many", family)), "b", distribution="dist-b")
+    with pytest.raises(PluginConflictError, match=r"'many' is claimed.*'dist-b:many'"):
+        catalog.create_loss("many:small")
+    assert catalog.create_loss("dist-b:many:small") == ("small", 1)
+
+
+def test_a_variant_that_cannot_be_is_explained():
+    catalog = Catalog()
+    catalog.add(losses(("many", family), ("one", lambda *, size=1: size)), "a")
+    with pytest.raises(OptionError, match=r"'one:small'.*'variant'; its options: size"):
+        catalog.create_loss("one:small")
+    with pytest.raises(OptionError, match=r"'many:small' says its variant.*variant='large'"):
+        catalog.create_loss("many:small", variant="large")
+    with pytest.raises(OptionError, match=r"missing a required.*'variant'"):
+        catalog.create_loss("many")
+    for name in ("many:", "other:small", "many:small:large"):
+        with pytest.raises(ComponentNotFoundError):
+            catalog.create_loss(name)
+
+
+def test_what_takes_no_options_has_no_variants():
+    with pytest.raises(ComponentNotFoundError):
+        Catalog.discover().get_norm("batch:small")
 
 
 def test_two_distributions_may_use_one_plugin_name():

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 import stylezoo
 from stylezoo.catalog import default_catalog
-from stylezoo.errors import ImageError, OptionError, OutputError, TrainingError
+from stylezoo.errors import CheckpointError, ImageError, OptionError, OutputError, TrainingError
 from stylezoo.registry.record import Licence
 from stylezoo.train.config import TrainingConfig
 from stylezoo.train.crops import PhotoCrops
@@ -101,10 +101,10 @@ def test_a_resumed_run_ends_with_the_same_weights(material, tmp_path):
 def test_a_checkpoint_of_other_options_or_broken_is_refused(material, tmp_path):
     path = tmp_path / "checkpoint.pt"
     Trainer(config(material), default_catalog()).save(path)
-    with pytest.raises(TrainingError, match="belongs to a training with other options"):
+    with pytest.raises(CheckpointError, match="belongs to a run with other options"):
         Trainer(config(material, style_weight=9), default_catalog()).resume(path)
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(TrainingError, match="cannot be read"):
+    with pytest.raises(CheckpointError, match="cannot be read"):
         Trainer(config(material), default_catalog()).resume(path)
 
 

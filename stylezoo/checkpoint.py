@@ -1,0 +1,53 @@
+"""Checkpoints: the state of a long computation; a kill leaves the old one or the new one."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stylezoo.errors import CheckpointError
+from stylezoo.files import write_file
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Any], *, fingerprint: str) -> None:
+    """Write a state in place of an older one, in one move.
+
+    Args:
+        path: of the file.
+        state: tensors and plain values, nested as you like.
+        fingerprint: of all that decides the result; only the same may go on from here.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    content = io.BytesIO()
+    torch.save({"fingerprint": fingerprint, "state": dict(state)}, content)
+    write_file(path, content.getvalue(), overwrite=True)
+
+
+def load_checkpoint(path: Path, *, fingerprint: str) -> dict[str, Any]:
+    """Read the state that ``save_checkpoint`` wrote.
+
+    Raises:
+        CheckpointError: it cannot be read, or belongs to a run with another fingerprint.
+    """
+    try:
+        content = torch.load(path, weights_only=True, map_location="cpu")
+        found, state = content["fingerprint"], content["state"]
+    except (OSError, RuntimeError, EOFError, TypeError, KeyError, pickle.UnpicklingError) as error:
+        raise CheckpointError(
+            f"the checkpoint {path} cannot be read ({type(error).__name__}); "
+            "delete it to start again"
+        ) from error
+    if found != fingerprint:
+        raise CheckpointError(
+            f"the checkpoint {path} belongs to a run with other options; "
+            "give the same ones to resume, or delete it to start again"
+        )
+    assert isinstance(state, dict)
+    return state

@@ -1,0 +1,99 @@
+"""``stylezoo reconstruct``: what single layers keep of a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stylezoo.cli.iterations import Layers, iteration_progress
+from stylezoo.cli.output import print_line, refuse_existing_file
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command("reconstruct", short_help="Reconstruct a picture from single layers.")
+@click.argument("image", type=FILE)
+@click.option("--content-layers", type=Layers(), help="Keep the content of these: relu4_2.")
+@click.option("--style-layers", type=Layers(), help="Keep the style of these: relu1_1,relu2_1.")
+@click.option("--figure", type=FILE, metavar="PAINTING", help="Draw the paper's figure 1.")
+@click.option("-o", "--output", type=FILE, required=True, help="Picture to write.")
+@click.option("--size", type=int, default=256, show_default=True, help="Longest side, pixels.")
+@click.option("--steps", "iterations", type=int, default=300, show_default=True)
+@click.option("--backbone", help="A registered backbone.  [default: vgg19]")
+@click.option("--backbone-weights", help="Its weights: caffe_q8, tv_in1k or a file.")
+@click.option("--pooling", type=click.Choice(["max", "average"]), help="Of a VGG.")
+@click.option("--seed", type=int, default=0, help="Of the noise.")
+@click.option("--device", help="Such as cpu or cuda; by default, the best there is.")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "bf16", "fp32"]),
+    default="fp32",
+    show_default=True,
+    help="Of the backbone.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+def command(
+    image: Path,
+    content_layers: tuple[tuple[str, ...], None] | None,
+    style_layers: tuple[tuple[str, ...], None] | None,
+    figure: Path | None,
+    output: Path,
+    overwrite: bool,
+    **options: Any,
+) -> None:
+    """Find a picture, from white noise, that some layers cannot tell from IMAGE.
+
+    Give --content-layers, or --style-layers, or --figure with a painting: it draws figure 1 of
+    Gatys et al. 2015, the content of IMAGE and the style of PAINTING from conv1_1 to conv5_1.
+    """
+    from stylezoo.cli.optimize import backbone_changes
+    from stylezoo.images import Photo, format_of, open_photo, save_photo
+    from stylezoo.optimization import preset
+    from stylezoo.optimization.reconstruction import Kind, reconstruct
+
+    chosen = [option for option in (content_layers, style_layers, figure) if option is not None]
+    if len(chosen) != 1:
+        raise click.UsageError("Give one of --content-layers, --style-layers and --figure.")
+    format_of(output)
+    refuse_existing_file(output, overwrite)
+    config = preset("gatys", **backbone_changes("gatys", options))
+    photo = open_photo(image)
+    with iteration_progress() as show:
+        if figure is not None:
+            made = _figure(photo, open_photo(figure), config, show)
+        else:
+            kind: Kind = "content" if content_layers is not None else "style"
+            layers = (content_layers or style_layers or ((), None))[0]
+            result = reconstruct(
+                photo,
+                kind,
+                layers,
+                config,
+                on_iteration=lambda iteration, _: show(iteration, kind),
+            )
+            made = Photo(rgb=result.photo.rgb)
+    save_photo(made, output, overwrite=overwrite)
+    print_line(str(output))
+
+
+def _figure(photo: Any, painting: Any, config: Any, show: Any) -> Any:
+    """The originals, then a to e, in two rows: style above, content below, as in the paper."""
+    from stylezoo.contact_sheet import LabelledPhoto, contact_sheet
+    from stylezoo.images import open_photo
+    from stylezoo.optimization.reconstruction import reconstruct_figure
+
+    rows = {
+        "style": [LabelledPhoto(painting, "painting: style from")],
+        "content": [LabelledPhoto(photo, "photo: content from")],
+    }
+    panels = reconstruct_figure(
+        photo, painting, config, on_iteration=lambda iteration, _: show(iteration, "figure")
+    )
+    for panel in panels:
+        row = rows[panel.kind]
+        first, last = panel.layers[0], panel.layers[-1]
+        label = last if first == last else f"{first} to {last}"
+        row.append(LabelledPhoto(panel.result.photo, f"{'abcde'[len(row) - 1]}: {label}"))
+    return open_photo(contact_sheet(list(rows.values()), side=config.size))

@@ -1,0 +1,49 @@
+"""Pictures side by side on one sheet, each with a label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw, ImageFont
+
+from stylezoo.images import Photo
+
+GAP = 8  # pixels
+LABEL_HEIGHT = 22
+FONT_SIZE = 14
+
+
+@dataclass(frozen=True)
+class LabelledPhoto:
+    """A picture of a sheet."""
+
+    photo: Photo
+    label: str
+
+
+def contact_sheet(rows: Sequence[Sequence[LabelledPhoto]], *, side: int) -> Image.Image:
+    """Lay out rows of pictures, each scaled to fit a square and labelled above.
+
+    Args:
+        rows: the pictures.
+        side: of the square, in pixels.
+
+    Returns:
+        The sheet, on white.
+    """
+    font = ImageFont.load_default(size=FONT_SIZE)
+    columns = max(len(row) for row in rows)
+    width = GAP + columns * (side + GAP)
+    height = GAP + len(rows) * (LABEL_HEIGHT + side + GAP)
+    sheet = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(sheet)
+    for r, row in enumerate(rows):
+        for c, entry in enumerate(row):
+            left = GAP + c * (side + GAP)
+            top = GAP + r * (LABEL_HEIGHT + side + GAP)
+            draw.text((left, top), entry.label, fill="black", font=font)
+            picture = entry.photo.resized(side).to_pil().convert("RGB")
+            shift = (side - picture.width) // 2, (side - picture.height) // 2
+            sheet.paste(picture, (left + shift[0], top + LABEL_HEIGHT + shift[1]))
+    return sheet

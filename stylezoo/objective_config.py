@@ -1,0 +1,66 @@
+"""What a perceptual objective is made of, as plain values: no torch is needed to read or write it.
+
+Optimisation, training, evaluation and the record of a style all name an objective this way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from stylezoo.errors import OptionError
+
+Scalar = bool | int | float | str
+Option = bool | int | float | str | tuple[bool | int | float | str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TermConfig:
+    """One weighted loss.
+
+    Attributes:
+        name: what to call the term, such as ``"content"``.
+        loss: a registered loss.
+        weight: what its value is multiplied by.
+        options: of the loss.
+
+    Raises:
+        OptionError: the weight is negative or not finite.
+    """
+
+    name: str
+    loss: str
+    weight: float
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.weight) and self.weight >= 0):
+            raise OptionError(
+                f"the weight of {self.name!r} is {self.weight}; it must be 0 or more, and finite"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveConfig:
+    """A backbone and the terms that read it.
+
+    Attributes:
+        backbone: a registered backbone, the loss network.
+        backbone_options: its options.
+        terms: the weighted losses.
+
+    Raises:
+        OptionError: there is no term, a name stands twice, or no term counts.
+    """
+
+    backbone: str
+    backbone_options: Mapping[str, Scalar] = field(default_factory=dict)
+    terms: tuple[TermConfig, ...]
+
+    def __post_init__(self) -> None:
+        names = [term.name for term in self.terms]
+        if not names or len(set(names)) != len(names):
+            raise OptionError(f"an objective needs terms with different names, not {names}")
+        if not any(term.weight for term in self.terms):
+            raise OptionError("every weight of the objective is 0; give one term some weight")

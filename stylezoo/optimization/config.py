@@ -1,0 +1,215 @@
+"""What an optimisation is made of, and the presets: nothing here needs torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from stylezoo.errors import OptionError
+from stylezoo.objective_config import ObjectiveConfig, Scalar, TermConfig
+
+if TYPE_CHECKING:
+    from stylezoo.device import Precision
+
+Method = Literal["lbfgs", "adam"]
+PreserveColor = Literal["luminance", "covariance", "histogram"]
+
+METHODS = ("lbfgs", "adam")
+PRESERVE_COLOR = ("luminance", "covariance", "histogram")
+MINIMUM_SIZE = 16  # pixels; the deepest layer of a VGG sees one position of it
+
+GATYS_STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizationConfig:
+    """The recipe of one optimisation. The defaults are those of Gatys et al. 2015, section 4.
+
+    They write conv4_2 for the response after the ReLU, which is ``relu4_2`` here.
+
+    Attributes:
+        backbone: a registered backbone.
+        backbone_options: its options.
+        content_layers: of the content term.
+        content_layer_weights: one a layer; None for 1.
+        style_layers: of the style term.
+        style_layer_weights: one a layer; None for 1 / layers.
+        style_loss: a registered loss with layers and a style target.
+        normalization: of content and Gram loss: ``"gatys"``, ``"johnson"`` or ``"relative"``.
+        content_weight: of the content term; 0 leaves it out.
+        style_weight: of all styles together; 0 leaves them out.
+        tv_weight: of the total variation term; 0 leaves it out.
+        further_terms: more losses by name, each with its weight, with their default options.
+        size: longest side of the picture, in pixels.
+        style_scale: longest side of a painting, as a part of ``size``: sets the stroke size.
+        levels: of the pyramid: each level doubles the size, the last one is ``size``.
+        iterations: evaluations of the objective and its gradient, at each level.
+        method: ``"lbfgs"`` or ``"adam"``.
+        learning_rate: Adam's, in the range [0, 1] of the pixels.
+        history: how many steps L-BFGS remembers.
+        clip: keep pixels in [0, 1] at every iteration, as Johnson et al. 2016, section 4.1, do
+            for their baseline; else only at the end.
+        average: decay of a moving average of the iterates, which is the result if it is better;
+            0 for none.
+        start: ``"noise"``, ``"content"``, the path of a picture, or ``"style:NAME"`` for the
+            output of a style of the zoo.
+        preserve_color: keep the colours of the photo: by its ``"luminance"``, or by painting with
+            the photo's colours, matched in ``"covariance"`` or ``"histogram"``.
+        seed: of the noise.
+        device: such as ``"cpu"`` or ``"cuda"``; None for the best there is.
+        precision: of the backbone; ``"auto"`` takes bfloat16 where the hardware computes in it.
+
+    Raises:
+        OptionError: a value is out of its range.
+    """
+
+    backbone: str = "vgg19"
+    backbone_options: Mapping[str, Scalar] = field(
+        default_factory=lambda: {"weights": "caffe_q8", "pooling": "average", "rescaled": True}
+    )
+    content_layers: tuple[str, ...] = ("relu4_2",)
+    content_layer_weights: tuple[float, ...] | None = None
+    style_layers: tuple[str, ...] = GATYS_STYLE_LAYERS
+    style_layer_weights: tuple[float, ...] | None = None
+    style_loss: str = "gram"
+    normalization: str = "gatys"
+    content_weight: float = 1.0
+    style_weight: float = 1000.0
+    tv_weight: float = 0.0
+    further_terms: Mapping[str, float] = field(default_factory=dict)
+    size: int = 512
+    style_scale: float = 1.0
+    levels: int = 1
+    iterations: int = 500
+    method: Method = "lbfgs"
+    learning_rate: float = 0.02
+    history: int = 20
+    clip: bool = False
+    average: float = 0.0
+    start: str = "noise"
+    preserve_color: PreserveColor | None = None
+    seed: int = 0
+    device: str | None = None
+    precision: Precision = "auto"
+
+    def __post_init__(self) -> None:
+        for name, low in (("levels", 1), ("iterations", 1), ("history", 1), ("seed", 0)):
+            if getattr(self, name) < low:
+                raise OptionError(f"{name} is {getattr(self, name)}; it must be {low} or more")
+        if self.size < MINIMUM_SIZE:
+            raise OptionError(f"the size is {self.size}; it must be {MINIMUM_SIZE} or more")
+        for name in ("style_scale", "learning_rate"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise OptionError(f"{name} is {value}; it must be more than 0")
+        if not 0 <= self.average < 1:
+            raise OptionError(f"average is {self.average}; it must be in [0, 1)")
+        _check_choice("method", self.method, METHODS)
+        if self.preserve_color is not None:
+            _check_choice("preserve_color", self.preserve_color, PRESERVE_COLOR)
+
+    @property
+    def level_sizes(self) -> list[int]:
+        """The longest side at each level, from coarse to fine."""
+        halvings = range(self.levels - 1, -1, -1)
+        return [max(MINIMUM_SIZE, round(self.size / 2**n)) for n in halvings]
+
+    def objective(self, style_shares: Sequence[float]) -> ObjectiveConfig:
+        """The objective for styles with these shares, which are taken relative to their sum.
+
+        The terms are ``content``, ``style`` or, for several, ``style-1``, ``style-2``, ..., then
+        ``tv`` and the further ones.
+
+        Raises:
+            OptionError: a share or weight is negative or not finite, or all are 0.
+        """
+        if any(not (math.isfinite(share) and share >= 0) for share in style_shares):
+            raise OptionError(
+                f"the shares of the styles are {list(style_shares)}; each must be 0 or more"
+            )
+        total = sum(style_shares)
+        if style_shares and total == 0:
+            raise OptionError("every style has the share 0; give one of them more")
+        weights = [self.style_weight * share / total for share in style_shares]
+        styles = [
+            TermConfig(name=name, loss=self.style_loss, weight=weight, options=self._style_options)
+            for name, weight in zip(style_terms(len(weights)), weights, strict=True)
+        ]
+        content = TermConfig(
+            name="content",
+            loss="content",
+            weight=self.content_weight,
+            options=self._content_options,
+        )
+        tv = TermConfig(
+            name="tv", loss="total-variation", weight=self.tv_weight, options={"norm": "l1"}
+        )
+        further = [
+            TermConfig(name=loss, loss=loss, weight=weight)
+            for loss, weight in self.further_terms.items()
+        ]
+        terms = tuple(term for term in (content, *styles, tv, *further) if term.weight)
+        if not terms:
+            raise OptionError("every weight of the objective is 0; give one term some weight")
+        return ObjectiveConfig(
+            backbone=self.backbone, backbone_options=self.backbone_options, terms=terms
+        )
+
+    @property
+    def _content_options(self) -> dict[str, Any]:
+        options: dict[str, Any] = {
+            "layers": self.content_layers,
+            "normalization": self.normalization,
+        }
+        if self.content_layer_weights is not None:
+            options["layer_weights"] = self.content_layer_weights
+        return options
+
+    @property
+    def _style_options(self) -> dict[str, Any]:
+        options: dict[str, Any] = {"layers": self.style_layers}
+        if self.style_layer_weights is not None:
+            options["layer_weights"] = self.style_layer_weights
+        if self.style_loss == "gram":
+            options["normalization"] = self.normalization
+        return options
+
+
+def style_terms(count: int) -> list[str]:
+    """The names of the style terms of this many styles."""
+    return ["style"] if count == 1 else [f"style-{number}" for number in range(1, count + 1)]
+
+
+PRESETS: dict[str, Mapping[str, Any]] = {
+    # As published: Gatys et al. 2015.
+    "gatys": {},
+    # The best picture for the time. Relative losses need no tuning for a painting; the pyramid
+    # settles colours and large strokes where an iteration costs a sixteenth.
+    "best": {
+        "backbone_options": {"weights": "caffe_q8", "pooling": "average"},
+        "normalization": "relative",
+        "style_weight": 5.0,
+        "tv_weight": 0.1,
+        "levels": 3,
+        "iterations": 100,
+        "clip": True,
+        "start": "content",
+    },
+}
+
+
+def preset(name: str, **changes: Any) -> OptimizationConfig:
+    """The recipe of a preset, ``"gatys"`` or ``"best"``, with changes to single fields.
+
+    Raises:
+        OptionError: there is no such preset, or a value is out of its range.
+    """
+    _check_choice("preset", name, tuple(PRESETS))
+    return OptimizationConfig(**{**PRESETS[name], **changes})
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise OptionError(f"{name} is {value!r}; it must be one of {', '.join(choices)}")

@@ -1,0 +1,100 @@
+"""What single layers keep of a picture: the reconstructions of Gatys et al. 2015, figure 1."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from stylezoo.catalog import Catalog
+from stylezoo.errors import OptionError
+from stylezoo.images import Photo
+from stylezoo.optimization.config import GATYS_STYLE_LAYERS, OptimizationConfig
+from stylezoo.optimization.inputs import StyleInput
+from stylezoo.optimization.run import Iteration, OptimizationResult, optimize
+
+Kind = Literal["content", "style"]
+
+# Figure 1, a to e; the paper's conv1_1 is the response after the ReLU.
+FIGURE_LAYERS = GATYS_STYLE_LAYERS
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """One panel of the figure.
+
+    Attributes:
+        kind: what was kept: content or style.
+        layers: by which layers.
+        result: the picture.
+    """
+
+    kind: Kind
+    layers: tuple[str, ...]
+    result: OptimizationResult
+
+
+def reconstruct(
+    photo: Photo,
+    kind: Kind,
+    layers: Sequence[str],
+    config: OptimizationConfig | None = None,
+    *,
+    on_iteration: Callable[[Iteration, Callable[[], Photo]], None] | None = None,
+    catalog: Catalog | None = None,
+) -> OptimizationResult:
+    """Find an image, from white noise, that some layers cannot tell from a photo.
+
+    Args:
+        photo: whose content or style to keep.
+        kind: ``"content"`` compares the features themselves, ``"style"`` the style loss of the
+            config, Gram matrices by default.
+        layers: which layers to compare.
+        config: everything else; None for that of Gatys et al. 2015.
+        on_iteration: as in ``optimize``.
+        catalog: as in ``optimize``.
+
+    Raises:
+        OptionError: there is no layer, or one does not exist.
+    """
+    if not layers:
+        raise OptionError("a reconstruction needs at least one layer, such as relu4_2")
+    config = config or OptimizationConfig()
+    if kind == "content":
+        config = dataclasses.replace(
+            config, content_layers=tuple(layers), content_weight=1.0, style_weight=0.0
+        )
+        styles = []
+    else:
+        config = dataclasses.replace(
+            config, style_layers=tuple(layers), content_weight=0.0, style_weight=1.0
+        )
+        styles = [StyleInput(painting=photo)]
+    return optimize(photo, styles, config, on_iteration=on_iteration, catalog=catalog)
+
+
+def reconstruct_figure(
+    photo: Photo,
+    painting: Photo,
+    config: OptimizationConfig | None = None,
+    *,
+    on_iteration: Callable[[Iteration, Callable[[], Photo]], None] | None = None,
+    catalog: Catalog | None = None,
+) -> Iterator[Reconstruction]:
+    """Make the panels of the paper's figure 1: the style's a to e, then the content's.
+
+    The content comes from one layer each, the style from the layers so far: conv1_1; conv1_1 and
+    conv2_1; and so on.
+    """
+    for count in range(1, len(FIGURE_LAYERS) + 1):
+        layers = FIGURE_LAYERS[:count]
+        result = reconstruct(
+            painting, "style", layers, config, on_iteration=on_iteration, catalog=catalog
+        )
+        yield Reconstruction("style", layers, result)
+    for layer in FIGURE_LAYERS:
+        result = reconstruct(
+            photo, "content", (layer,), config, on_iteration=on_iteration, catalog=catalog
+        )
+        yield Reconstruction("content", (layer,), result)

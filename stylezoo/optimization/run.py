@@ -1,0 +1,305 @@
+"""Optimise an image, level by level: the method of Gatys et al. 2015."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from stylezoo.allocator import reuse_freed_memory
+from stylezoo.catalog import Catalog, default_catalog
+from stylezoo.checkpoint import load_checkpoint, save_checkpoint
+from stylezoo.color import keep_color
+from stylezoo.device import choose_device, choose_dtype
+from stylezoo.errors import OptionError
+from stylezoo.images import Photo, open_photo
+from stylezoo.memory import OVERHEAD, check_memory, kept_bytes
+from stylezoo.objective import PerceptualObjective, Targets, build_objective
+from stylezoo.optimization.config import MINIMUM_SIZE, OptimizationConfig, style_terms
+from stylezoo.optimization.image_optimizer import ImageOptimizer
+from stylezoo.optimization.inputs import (
+    Inputs,
+    LevelInputs,
+    StyleInput,
+    at_level,
+    paintings,
+    resize,
+    starting_image,
+    to_pixels,
+)
+from stylezoo.region import Region
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+PROBE = 128  # pixels a side: what the memory of a larger picture is judged by
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """One evaluation of the objective.
+
+    Attributes:
+        number: from 1, over all levels.
+        iterations: of the whole optimisation.
+        size: longest side of the picture at this level, in pixels.
+        total: the objective.
+        terms: each term, unweighted.
+        seconds: that the evaluation and the step took.
+    """
+
+    number: int
+    iterations: int
+    size: int
+    total: float
+    terms: dict[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizationResult:
+    """The picture, and how it came about.
+
+    Attributes:
+        photo: the best picture that was seen.
+        total: its objective.
+        weights: of each term of the objective.
+        iterations: every evaluation, in order.
+        diverged: whether the objective ran away, so that it was stopped early.
+    """
+
+    photo: Photo
+    total: float
+    weights: Mapping[str, float]
+    iterations: tuple[Iteration, ...]
+    diverged: bool
+
+    @property
+    def picture(self) -> Image.Image:
+        """The picture as a PIL image."""
+        return self.photo.to_pil()
+
+
+def optimize(
+    content: str | Path | Photo | Image.Image,
+    styles: str | Path | Sequence[str | Path | StyleInput],
+    config: OptimizationConfig | None = None,
+    *,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    checkpoint_every: int = 100,
+    on_iteration: Callable[[Iteration, Callable[[], Photo]], None] | None = None,
+    catalog: Catalog | None = None,
+) -> OptimizationResult:
+    """Change a photo, or noise, until it has the content of the photo and the style of paintings.
+
+    Args:
+        content: the photo.
+        styles: a painting, or several. A path may end in a share, ``"painting.jpg:0.3"``;
+            ``StyleInput`` holds masks besides.
+        config: the recipe; None for that of Gatys et al. 2015. See ``preset``.
+        checkpoint: a file to keep the state in, from which a run that was stopped goes on; it is
+            deleted at the end. None for none.
+        resume: go on from the checkpoint, if it is there.
+        checkpoint_every: iterations between checkpoints.
+        on_iteration: called after each iteration, with a function that returns the picture as it
+            is then.
+        catalog: where backbone and losses come from; None for the installed plugins.
+
+    Returns:
+        The best picture seen, and the course of the objective.
+
+    Raises:
+        ImageError: a picture cannot be read.
+        OptionError: an option is out of range, a mask does not fit, or memory would not suffice.
+        CheckpointError: the checkpoint is of another run.
+        PluginError: no plugin provides the backbone or a loss.
+    """
+    config = config or OptimizationConfig()
+    given = [styles] if isinstance(styles, str | Path) else styles
+    inputs = Inputs(
+        content=content if isinstance(content, Photo) else open_photo(content),
+        styles=tuple(
+            style if isinstance(style, StyleInput) else paintings([str(style)])[0]
+            for style in given
+        ),
+    )
+    run = _Run(inputs, config, catalog or default_catalog())
+    if checkpoint is not None and resume and checkpoint.exists():
+        run.restore(checkpoint)
+    while not run.finished:
+        iteration = run.step()
+        if checkpoint is not None and iteration.number % checkpoint_every == 0:
+            run.save(checkpoint)
+        if on_iteration is not None:
+            on_iteration(iteration, run.photo)
+    result = run.result()
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
+    return result
+
+
+class _Run:
+    """The state of an optimisation between two iterations: the level, and how far it has come."""
+
+    def __init__(self, inputs: Inputs, config: OptimizationConfig, catalog: Catalog) -> None:
+        reuse_freed_memory()
+        self.inputs = inputs
+        self.config = config
+        self.device = choose_device(config.device)
+        dtype = choose_dtype(config.precision, self.device)
+        self.names = style_terms(len(inputs.styles))
+        described = config.objective([style.share for style in inputs.styles])
+        self.weights = {term.name: term.weight for term in described.terms}
+        self.objective = build_objective(described, catalog, device=self.device, dtype=dtype)
+        self.sizes = _level_sizes(inputs, config)
+        _check_memory(self.objective, inputs, config)
+        self.history: list[Iteration] = []
+        self.level = 0
+        self._enter_level(None)
+
+    def _enter_level(self, before: Tensor | None) -> None:
+        self.pictures = at_level(self.inputs, self.config, self.sizes[self.level])
+        if before is None:
+            start = starting_image(self.pictures, self.config)
+        else:
+            start = resize(before, *self.pictures.content.shape[-2:])
+        self.optimizer = ImageOptimizer(
+            self.objective,
+            compute_targets(self.objective, self.pictures, self.names),
+            _regions(self.pictures, self.names),
+            start,
+            self.config,
+        )
+
+    @property
+    def finished(self) -> bool:
+        return len(self.history) >= self._iterations or self.optimizer.diverged
+
+    @property
+    def _iterations(self) -> int:
+        return self.config.iterations * len(self.sizes)
+
+    def step(self) -> Iteration:
+        started = time.perf_counter()
+        if len(self.history) == (self.level + 1) * self.config.iterations:
+            self.level += 1
+            self._enter_level(self.optimizer.result())
+        value = self.optimizer.step()
+        iteration = Iteration(
+            number=len(self.history) + 1,
+            iterations=self._iterations,
+            size=self.sizes[self.level],
+            total=float(value.total),
+            terms={name: float(term) for name, term in value.terms.items()},
+            seconds=time.perf_counter() - started,
+        )
+        self.history.append(iteration)
+        return iteration
+
+    def photo(self) -> Photo:
+        """The best picture so far, in the photo's colours if they are to be kept."""
+        return self._finish(self.optimizer.best[1].clamp(0, 1))
+
+    def _finish(self, image: Tensor) -> Photo:
+        pixels, photo = to_pixels(image), self.pictures.photo
+        if self.config.preserve_color == "luminance":
+            pixels = keep_color(pixels, photo.rgb)
+        return Photo(rgb=pixels, alpha=photo.alpha, exif=photo.exif)
+
+    def result(self) -> OptimizationResult:
+        image = self.optimizer.result()
+        return OptimizationResult(
+            photo=self._finish(image),
+            total=self.optimizer.best[0],
+            weights=self.weights,
+            iterations=tuple(self.history),
+            diverged=self.optimizer.diverged,
+        )
+
+    def fingerprint(self) -> str:
+        values = dataclasses.asdict(self.config)
+        del values["device"]
+        return json.dumps([values, self.inputs.fingerprint()], sort_keys=True)
+
+    def save(self, path: Path) -> None:
+        state: dict[str, Any] = {
+            "level": self.level,
+            "history": [dataclasses.asdict(iteration) for iteration in self.history],
+            "optimizer": self.optimizer.state_dict(),
+        }
+        save_checkpoint(path, state, fingerprint=self.fingerprint())
+
+    def restore(self, path: Path) -> None:
+        state = load_checkpoint(path, fingerprint=self.fingerprint())
+        self.history = [Iteration(**iteration) for iteration in state["history"]]
+        self.level = state["level"]
+        self._enter_level(state["optimizer"]["image"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def compute_targets(
+    objective: PerceptualObjective, pictures: LevelInputs, names: Sequence[str]
+) -> Targets:
+    """The targets of content and styles; the n-th name is the style term of the n-th painting."""
+    device = objective.device
+    targets = objective.targets(pictures.content.to(device), "content")
+    for name, painting, region in zip(
+        names, pictures.paintings, pictures.painting_regions, strict=True
+    ):
+        targets |= objective.targets(painting.to(device), "style", terms=[name], region=region)
+    return targets
+
+
+def _regions(pictures: LevelInputs, names: Sequence[str]) -> dict[str, Region]:
+    pairs = zip(names, pictures.content_regions, strict=True)
+    return {name: region for name, region in pairs if region is not None}
+
+
+def _level_sizes(inputs: Inputs, config: OptimizationConfig) -> list[int]:
+    """The sizes of the levels, without those at which a side would be too short.
+
+    Raises:
+        OptionError: a side is too short at the last level too.
+    """
+    pictures = [(inputs.content, 1.0, "the photo")]
+    pictures += [(style.painting, config.style_scale, "a painting") for style in inputs.styles]
+    for picture, scale, what in pictures:
+        width, height = picture.size
+        shortest = config.size * scale * min(width, height) / max(width, height)
+        if round(shortest) < MINIMUM_SIZE:
+            raise OptionError(
+                f"{what} has {width} × {height} pixels; at a size of {config.size} its shorter "
+                f"side would have {round(shortest)}, and {MINIMUM_SIZE} are needed; choose a "
+                "larger size, or crop it"
+            )
+    sides = [scale * min(p.size) / max(p.size) for p, scale, _ in pictures]
+    return [size for size in config.level_sizes if round(size * min(sides)) >= MINIMUM_SIZE]
+
+
+def _check_memory(
+    objective: PerceptualObjective, inputs: Inputs, config: OptimizationConfig
+) -> None:
+    """Refuse what would not fit, judged by a pass over a small picture.
+
+    Raises:
+        OptionError: it does not fit.
+    """
+    probe = torch.rand(1, 3, PROBE, PROBE, device=objective.device)
+    targets = {**objective.targets(probe, "content"), **objective.targets(probe, "style")}
+    probe.requires_grad_()
+    kept = kept_bytes(lambda: objective(probe, targets))
+    width, height = inputs.content.size
+    pixels = config.size**2 * min(width, height) / max(width, height)
+    image = pixels * 3 * 4
+    # L-BFGS keeps two vectors a step; image, gradient, best, average and copies are some more.
+    vectors = 2 * config.history + 10 if config.method == "lbfgs" else 12
+    needed = kept / PROBE**2 * pixels * OVERHEAD + vectors * image
+    check_memory(int(needed), objective.device, size=config.size)

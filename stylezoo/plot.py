@@ -1,0 +1,79 @@
+"""Plots, by matplotlib, which the extra ``plot`` brings."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stylezoo.errors import MissingDependencyError, OptionError
+from stylezoo.files import write_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FORMATS = (".png", ".svg", ".pdf")
+
+
+def check_plot(path: Path) -> None:
+    """Find out before an hour of work whether a plot can be drawn.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+        OptionError: the suffix is of no format.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("matplotlib") is None:
+        raise MissingDependencyError(
+            "plots need matplotlib, which is not installed; run: pip install 'stylezoo[plot]'"
+        )
+    if path.suffix.lower() not in FORMATS:
+        raise OptionError(f"{path} is no plot; its suffix must be one of {', '.join(FORMATS)}")
+
+
+def plot_losses(
+    path: Path,
+    totals: Sequence[float],
+    terms: Mapping[str, Sequence[float]],
+    *,
+    new_levels: Sequence[int] = (),
+) -> None:
+    """Draw an objective and its weighted terms over the iterations.
+
+    Args:
+        path: of a .png, .svg or .pdf; replaced if it is there.
+        totals: the objective at each iteration.
+        terms: each term times its weight, by its name.
+        new_levels: the iterations, from 1, at which the picture grew.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+
+    def draw(axes: Axes) -> None:
+        numbers = range(1, len(totals) + 1)
+        axes.semilogy(numbers, totals, color="black", linewidth=2, label="objective")
+        for name, values in terms.items():
+            axes.semilogy(numbers, values, label=name)
+        for number in new_levels:
+            axes.axvline(number, color="grey", linestyle=":", linewidth=1)
+        axes.set_xlabel("iteration")
+        axes.set_ylabel("loss, weighted")
+        axes.legend()
+
+    _save(path, [draw])
+
+
+def _save(path: Path, panels: Sequence[Any]) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4 * len(panels), 4.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, draw in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        draw(axes)
+    content = io.BytesIO()
+    figure.savefig(content, format=path.suffix.lower().removeprefix("."), dpi=120)
+    write_file(path, content.getvalue(), overwrite=True)
