@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stylezoo.errors import MissingDependencyError, OptionError
 from stylezoo.files import write_file
@@ -66,7 +67,43 @@ def plot_losses(
     _save(path, [draw])
 
 
-def _save(path: Path, panels: Sequence[Any]) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """A curve of an optimisation, and the objective of a style that it comes down to."""
+
+    label: str
+    objectives: Sequence[float]
+    level: float
+
+
+def plot_levels(path: Path, panels: Mapping[str, Sequence[Level]]) -> None:
+    """Draw objectives against iterations, with the style's own drawn in (Johnson et al., figure 5).
+
+    Args:
+        path: of a .png, .svg or .pdf; replaced if it is there.
+        panels: the curves of each panel, by its title.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+
+    def drawing(title: str, curves: Sequence[Level]) -> Callable[[Axes], None]:
+        def draw(axes: Axes) -> None:
+            for curve in curves:
+                (line,) = axes.semilogy(range(len(curve.objectives)), curve.objectives)
+                line.set_label(curve.label)
+                axes.axhline(curve.level, color=line.get_color(), linestyle="--", linewidth=1)
+            axes.set_title(title)
+            axes.set_xlabel("iterations of L-BFGS")
+            axes.set_ylabel("objective (dashed: the style)")
+            axes.legend(fontsize="small")
+
+        return draw
+
+    _save(path, [drawing(title, curves) for title, curves in panels.items()])
+
+
+def _save(path: Path, panels: Sequence[Callable[[Axes], None]]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -39,9 +39,7 @@ def toy_style(tmp_path_factory):
     from stylezoo.registry.publish import StyleDraft, write_style
     from stylezoo.registry.record import (
         Licence,
-        PhotoQuality,
         Provenance,
-        Quality,
         StyleImage,
         Training,
     )
@@ -62,11 +60,6 @@ def toy_style(tmp_path_factory):
         provenance=Provenance(author="tests", created="2026-01-02", software="stylezoo"),
         licence=Licence(
             weights="CC0-1.0", code="Apache-2.0", style_image="unknown", training_data="unknown"
-        ),
-        quality=Quality(
-            command="none",
-            size=512,
-            results=(PhotoQuality(photo="a.jpg", objective=1.0, untrained=2.0, unstyled=1.5),),
         ),
         preview="nothing",
     )

@@ -18,6 +18,7 @@ _COMMANDS = {
     "list": "List the styles.",
     "info": "Show all that is known of a style.",
     "train": "Train a style on a painting.",
+    "evaluate": "Measure a style against explicit optimisation.",
     "optimize": "Optimise a photo towards paintings (Gatys et al. 2015).",
     "reconstruct": "Reconstruct a picture from single layers of a backbone.",
     "plugins": "List the plugins and what they provide.",

@@ -58,7 +58,7 @@ def command(
         raise click.UsageError("Give one of --content-layers, --style-layers and --figure.")
     format_of(output)
     refuse_existing_file(output, overwrite)
-    config = preset("gatys", **backbone_changes("gatys", options))
+    config = preset("gatys", normalization="gatys", **backbone_changes("gatys", options))
     photo = open_photo(image)
     with iteration_progress() as show:
         if figure is not None:

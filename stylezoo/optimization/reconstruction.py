@@ -51,7 +51,7 @@ def reconstruct(
         kind: ``"content"`` compares the features themselves, ``"style"`` the style loss of the
             config, Gram matrices by default.
         layers: which layers to compare.
-        config: everything else; None for that of Gatys et al. 2015.
+        config: everything else; None for the equations of Gatys et al. 2015.
         on_iteration: as in ``optimize``.
         catalog: as in ``optimize``.
 
@@ -60,15 +60,23 @@ def reconstruct(
     """
     if not layers:
         raise OptionError("a reconstruction needs at least one layer, such as relu4_2")
-    config = config or OptimizationConfig()
+    config = config or OptimizationConfig(normalization="gatys")
     if kind == "content":
         config = dataclasses.replace(
-            config, content_layers=tuple(layers), content_weight=1.0, style_weight=0.0
+            config,
+            content_layers=tuple(layers),
+            content_layer_weights=None,
+            content_weight=1.0,
+            style_weight=0.0,
         )
         styles = []
     else:
         config = dataclasses.replace(
-            config, style_layers=tuple(layers), content_weight=0.0, style_weight=1.0
+            config,
+            style_layers=tuple(layers),
+            style_layer_weights=None,
+            style_weight=1.0,
+            content_weight=0.0,
         )
         styles = [StyleInput(painting=photo)]
     return optimize(photo, styles, config, on_iteration=on_iteration, catalog=catalog)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylezoo.errors import OutputError
+from stylezoo.files import write_file
+from stylezoo.objective_config import ObjectiveConfig, Scalar
 from stylezoo.registry.card import render_card
 from stylezoo.registry.golden import OUTPUT, golden_input
 from stylezoo.registry.record import (
@@ -26,12 +29,11 @@ from stylezoo.registry.record import (
     Quality,
     Record,
     Role,
-    Scalar,
     Status,
     StyleImage,
     Training,
 )
-from stylezoo.registry.record_io import parse_record, render_record
+from stylezoo.registry.record_io import parse_record, read_record, render_record
 from stylezoo.registry.verify import sha256_of
 from stylezoo.registry.weights import load_weights, read_header, save_tensors, save_weights
 
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 WEIGHTS = "model.safetensors"
 GOLDEN = "golden.safetensors"
 PREVIEW = "preview.jpg"
+PAINTING = "painting.jpg"
 CARD = "README.md"
 
 GOLDEN_SIDE = 64
@@ -67,12 +70,18 @@ class StyleDraft:
     training: Training
     provenance: Provenance
     licence: Licence
-    quality: Quality | None
     preview: str
+    objective: ObjectiveConfig | None = None
+    quality: Quality | None = None
 
 
 def write_style(
-    folder: Path, *, net: TransformNet, draft: StyleDraft, preview: Image.Image
+    folder: Path,
+    *,
+    net: TransformNet,
+    draft: StyleDraft,
+    preview: Image.Image,
+    painting: Image.Image | None = None,
 ) -> Record:
     """Write a complete style folder.
 
@@ -83,6 +92,8 @@ def write_style(
         net: with its weights, on the CPU.
         draft: what is known of the style.
         preview: a small picture of the style at work.
+        painting: as the net was trained on it, so that the style can be evaluated later; None to
+            leave it out, as its licence may demand.
 
     Returns:
         The record written.
@@ -100,7 +111,7 @@ def write_style(
     except OSError as error:
         raise OutputError(f"{folder} cannot be made: {error.strerror}") from error
     try:
-        record = _fill(unfinished, net, draft, preview)
+        record = _fill(unfinished, net, draft, preview, painting)
         unfinished.chmod(0o755)  # mkdtemp makes private folders
         unfinished.replace(folder)
     except OSError as error:
@@ -110,7 +121,32 @@ def write_style(
     return record
 
 
-def _fill(folder: Path, net: TransformNet, draft: StyleDraft, preview: Image.Image) -> Record:
+def record_quality(folder: Path, quality: Quality) -> Record:
+    """Write a measured quality into the record and the model card of a style folder.
+
+    Returns:
+        The new record.
+
+    Raises:
+        RecordError: the record is missing or breaks the format.
+        OutputError: the folder cannot be written.
+    """
+    record = dataclasses.replace(read_record(folder), quality=quality)
+    card = render_card(record).encode()
+    write_file(folder / CARD, card, overwrite=True)
+    files = [file for file in record.files if file.role != "card"]
+    record = dataclasses.replace(record, files=(*files, _describe(folder, CARD, "card")))
+    write_file(folder / RECORD_FILE, render_record(record).encode(), overwrite=True)
+    return record
+
+
+def _fill(
+    folder: Path,
+    net: TransformNet,
+    draft: StyleDraft,
+    preview: Image.Image,
+    painting: Image.Image | None,
+) -> Record:
     import torch
 
     save_weights(
@@ -132,6 +168,9 @@ def _fill(folder: Path, net: TransformNet, draft: StyleDraft, preview: Image.Ima
         _describe(folder, GOLDEN, "golden"),
         _describe(folder, PREVIEW, "preview"),
     ]
+    if painting is not None:
+        painting.convert("RGB").save(folder / PAINTING, quality=92, subsampling=0)
+        described.append(_describe(folder, PAINTING, "painting"))
     draft_record = _record(net, draft, tuple(described))
     (folder / CARD).write_text(render_card(draft_record), encoding="utf-8")
     record = _record(net, draft, (*described, _describe(folder, CARD, "card")))
@@ -181,6 +220,7 @@ def _record(net: TransformNet, draft: StyleDraft, files: tuple[File, ...]) -> Re
             tolerance=GOLDEN_TOLERANCE,
         ),
         preview=Preview(path=PREVIEW, caption=draft.preview),
+        objective=draft.objective,
         quality=draft.quality,
         files=files,
     )

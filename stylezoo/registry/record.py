@@ -18,6 +18,7 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 from packaging.version import InvalidVersion, Version
 
 from stylezoo.errors import RecordError
+from stylezoo.objective_config import ObjectiveConfig, Scalar
 
 SCHEMA = 1
 RECORD_FILE = "style.toml"
@@ -33,8 +34,7 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
 Status = Literal["stable", "experimental", "deprecated"]
-Role = Literal["weights", "golden", "preview", "card"]
-Scalar = bool | int | float | str
+Role = Literal["weights", "golden", "preview", "card", "painting"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,41 +227,73 @@ class GoldenTest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PhotoQuality:
-    """The objective that a net was trained for, on one photo; lower is better.
+class SizeQuality:
+    """The measured quality at one size: means over photos that training has not seen.
 
     Attributes:
-        photo: its file name.
-        objective: of the net's picture.
-        untrained: of the picture of the same net before training.
-        unstyled: of the photo itself.
+        size: longest side of the photos, in pixels.
+        photos: how many.
+        objective: what the net was trained to minimise, of its pictures.
+        terms: each term of it, unweighted.
+        untrained: the objective of the same net's pictures before training.
+        unstyled: the objective of the photos themselves.
+        worst: the largest ratio of the objective to that of the photo itself.
+        iterations_from_noise: of explicit optimisation by L-BFGS, from white noise, that reach the
+            style's objective (Johnson et al. 2016, figure 5).
+        iterations_from_content: the same, from the photo.
+        optimized: how many of the photos were optimised explicitly.
+        capped: whether an optimisation was stopped before it was as good; the numbers of
+            iterations are then at least these.
+        seconds: that the style takes for a photo.
+        iteration_seconds: that one iteration takes.
+        speedup: of the style over 500 iterations (Johnson et al. 2016, table 1).
+        ssim: structural similarity of photo and picture.
+        shift: root mean square change when the photo moves by one pixel.
+        noise: root mean square change when noise of deviation 0.01 is added to the photo.
     """
 
-    photo: str
+    size: int
+    photos: int
     objective: float
+    terms: Mapping[str, float]
     untrained: float
     unstyled: float
+    worst: float
+    iterations_from_noise: float
+    iterations_from_content: float
+    optimized: int
+    capped: bool
+    seconds: float
+    iteration_seconds: float
+    speedup: float
+    ssim: float
+    shift: float
+    noise: float
+
+    def check(self) -> None:
+        """Raise RecordError for what the types cannot say."""
+        for name in ("size", "photos", "optimized"):
+            _at_least(name, getattr(self, name), 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quality:
-    """The measured quality, photo by photo.
+    """The measured quality.
 
     Attributes:
         command: that measures it again.
-        size: longest side of the photos, in pixels.
-        results: of photos that training has not seen.
+        machine: on which the times were taken.
+        sizes: the measures, a size each.
     """
 
     command: str
-    size: int
-    results: tuple[PhotoQuality, ...]
+    machine: str
+    sizes: tuple[SizeQuality, ...]
 
     def check(self) -> None:
         """Raise RecordError for what the types cannot say."""
-        _at_least("size", self.size, 1)
-        if not self.results:
-            raise RecordError("it is empty", field="results")
+        if not self.sizes:
+            raise RecordError("it is empty", field="sizes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,6 +329,7 @@ class Record:
         licence: of each part.
         test: that the weights do here what they did there.
         preview: a small picture.
+        objective: what the net was trained to minimise; None if it is not known.
         quality: measured, if it was.
     """
 
@@ -314,6 +347,7 @@ class Record:
     licence: Licence
     test: GoldenTest
     preview: Preview
+    objective: ObjectiveConfig | None = None
     quality: Quality | None = None
     files: tuple[File, ...]
 
@@ -332,6 +366,8 @@ class Record:
             count = sum(file.role == role for file in self.files)
             if count != 1:
                 raise RecordError(f"{count} files have the role {role!r}, not 1", field="files")
+        if sum(file.role == "painting" for file in self.files) > 1:
+            raise RecordError("several files have the role 'painting'", field="files")
         named: tuple[tuple[str, str, Role], ...] = (
             ("test.output", self.test.output, "golden"),
             ("preview.path", self.preview.path, "preview"),
@@ -344,8 +380,15 @@ class Record:
                 )
 
     def file(self, role: Role) -> File:
-        """The file with this role: weights, golden and preview exist once in every record."""
-        return next(file for file in self.files if file.role == role)
+        """The file with this role: weights, golden and preview exist once in every record.
+
+        Raises:
+            RecordError: there is none, which may be so for a painting or card.
+        """
+        for file in self.files:
+            if file.role == role:
+                return file
+        raise RecordError(f"no file has the role {role!r}", field="files", origin=self.name)
 
 
 def check_style_name(name: str, field: str = "name") -> None:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from packaging.version import Version
 
-from stylezoo.errors import RecordError
+from stylezoo.errors import OptionError, RecordError
 from stylezoo.registry.record import (
     MAX_ENTRIES,
     MAX_INTEGER,
@@ -128,9 +128,12 @@ def _read_table(wanted: type[Any], value: Any, path: str) -> Any:
     for name, field in fields.items():
         if name in value:
             read[name] = _read(hints[name], value[name], _join(path, name))
-        elif field.default is dataclasses.MISSING:
+        elif field.default is field.default_factory is dataclasses.MISSING:
             raise RecordError("it is missing", field=_join(path, name))
-    made = wanted(**read)
+    try:
+        made = wanted(**read)
+    except OptionError as error:
+        raise RecordError(str(error), field=path) from error
     if hasattr(made, "check"):
         try:
             made.check()
@@ -146,6 +149,8 @@ def _read_union(arguments: tuple[Any, ...], value: Any, path: str) -> Any:
     for kind in arguments:
         if type(value) is kind:
             return _read_scalar(kind, value, path)
+        if isinstance(value, list) and typing.get_origin(kind) is tuple:
+            return _read_list(typing.get_args(kind), value, path)
     raise RecordError(f"{value!r} is no text, number or truth value", field=path)
 
 

@@ -45,7 +45,7 @@ def _table(wanted: type[Any]) -> dict[str, Any]:
         if (wanted, field.name) in _PATTERNS:
             schema["pattern"] = f"^{_PATTERNS[wanted, field.name]}$"
         properties[field.name] = schema
-        if field.default is dataclasses.MISSING:
+        if field.default is field.default_factory is dataclasses.MISSING:
             required.append(field.name)
     return {
         "type": "object",

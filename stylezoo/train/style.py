@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,10 +13,11 @@ import torch
 from stylezoo import __version__
 from stylezoo.catalog import Catalog, default_catalog
 from stylezoo.errors import OptionError, OutputError, TrainingError
-from stylezoo.evaluate import measure_quality
-from stylezoo.images import find_photos, open_photo
-from stylezoo.registry.publish import StyleDraft, write_style
+from stylezoo.evaluation import EvaluationConfig, evaluate_style
+from stylezoo.images import Photo, find_photos, open_photo
+from stylezoo.registry.publish import StyleDraft, record_quality, write_style
 from stylezoo.registry.record import (
+    UNKNOWN,
     Licence,
     Provenance,
     Record,
@@ -25,7 +27,7 @@ from stylezoo.registry.record import (
     check_style_name,
     check_version,
 )
-from stylezoo.style import Style
+from stylezoo.style import Style, load
 from stylezoo.train.config import TrainingConfig
 from stylezoo.train.samples import write_samples
 from stylezoo.train.trainer import StepReport, Trainer
@@ -99,6 +101,7 @@ def train_style(
     resume: bool = False,
     checkpoint_every: int = 100,
     samples_every: int = 250,
+    evaluation: EvaluationConfig | None = None,
     on_step: Callable[[StepReport], None] | None = None,
     catalog: Catalog | None = None,
 ) -> tuple[Record, dict[Path, str]]:
@@ -111,6 +114,7 @@ def train_style(
         resume: go on from the checkpoint of a run that was stopped, if there is one.
         checkpoint_every: steps between checkpoints.
         samples_every: steps between sample pictures.
+        evaluation: how much to measure on the held-out photos; None for the usual.
         on_step: called after each step.
         catalog: where net, backbone and losses come from; None for the installed plugins.
 
@@ -153,7 +157,23 @@ def train_style(
         if on_step is not None:
             on_step(report)
     record = _write(trainer, description, folders, catalog)
+    if folders.held_out is not None:
+        measured = evaluate_style(
+            load(folders.output, catalog=catalog),
+            folders.held_out,
+            _painting(config),
+            evaluation,
+            command=shlex.join(
+                ["stylezoo", "evaluate", description.name, "--photos", str(folders.held_out)]
+            ),
+            catalog=catalog,
+        )
+        record = record_quality(folders.output, measured.quality)
     return record, trainer.crops.skipped
+
+
+def _painting(config: TrainingConfig) -> Photo:
+    return open_photo(config.style_image).resized(config.style_size)
 
 
 def _read_once(folders: TrainingFolders) -> None:
@@ -168,17 +188,6 @@ def _write(
 ) -> Record:
     config = trainer.config
     net = trainer.averaged_net().float().cpu().to(memory_format=torch.contiguous_format)
-    quality = None
-    if folders.held_out is not None:
-        untrained = catalog.create_net(config.net, **config.net_arguments).eval()
-        quality = measure_quality(
-            net,
-            untrained,
-            trainer.objective,
-            trainer.style_targets,
-            folders.held_out,
-            command=description.command,
-        )
     preview_path = folders.preview or trainer.crops.paths[0]
     preview = Style(net=net)(open_photo(preview_path).resized(512))
     draft = StyleDraft(
@@ -204,10 +213,18 @@ def _write(
             notes=description.notes,
         ),
         licence=description.licence,
-        quality=quality,
+        objective=config.objective,
         preview=f"{preview_path.name}, stylised at 512 px",
     )
-    return write_style(folders.output, net=net, draft=draft, preview=preview.to_pil())
+    # Whoever gets the style can evaluate it, where the painting may be passed on at all.
+    known = description.licence.style_image != UNKNOWN
+    return write_style(
+        folders.output,
+        net=net,
+        draft=draft,
+        preview=preview.to_pil(),
+        painting=_painting(config).to_pil() if known else None,
+    )
 
 
 def _recipe(config: TrainingConfig) -> str:

@@ -1,0 +1,219 @@
+"""``stylezoo evaluate``: the measured quality of a style."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from stylezoo.cli.output import is_terminal, print_json, print_table, refuse_existing_file
+from stylezoo.errors import OptionError
+
+if TYPE_CHECKING:
+    from stylezoo.evaluation import Evaluation
+    from stylezoo.images import Photo
+    from stylezoo.registry.record import SizeQuality
+    from stylezoo.style import Style
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+class Sizes(click.ParamType[tuple[int, ...]]):
+    """``256,512``."""
+
+    name = "sizes"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Split into numbers."""
+        try:
+            return tuple(int(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not like 256,512", param, ctx)
+
+
+@click.command("evaluate", short_help="Measure a style against explicit optimisation.")
+@click.argument("style")
+@click.option("--photos", type=FOLDER, required=True, help="Photos that training did not see.")
+@click.option(
+    "--painting", type=FILE, help="The painting, at the size of training, if STYLE has none."
+)
+@click.option(
+    "--sizes",
+    type=Sizes(),
+    default="256,512,1024",
+    show_default=True,
+    help="Longest sides of the photos, pixels.",
+)
+@click.option(
+    "--curves",
+    type=click.IntRange(min=1),
+    help="Photos to optimise explicitly at each size.  [default: 1024 / size]",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=150,
+    show_default=True,
+    help="The most iterations of an optimisation.",
+)
+@click.option("--save", is_flag=True, help="Write it into record and card of STYLE, a folder.")
+@click.option("--plot", "plot_path", type=FILE, help="Draw loss against iterations.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of noise.")
+@click.option("--device", help="Such as cpu or cuda; by default, the best there is.")
+@click.option("--overwrite", is_flag=True, help="Replace a plot that exists.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, photo by photo.")
+def command(
+    style: str,
+    photos: Path,
+    painting: Path | None,
+    sizes: tuple[int, ...],
+    curves: int | None,
+    limit: int,
+    save: bool,
+    plot_path: Path | None,
+    seed: int,
+    device: str | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Measure STYLE on PHOTOS: how far one pass of its net gets, and how fast.
+
+    The measure is the objective that it was trained for. The explicit optimisation of the same
+    objective by L-BFGS says what a value is worth: how many iterations come as far, from white
+    noise and from the photo (Johnson et al. 2016, figure 5 and table 1).
+    """
+    from stylezoo.evaluation import EvaluationConfig, evaluate_style
+    from stylezoo.plot import check_plot
+    from stylezoo.registry.publish import record_quality
+    from stylezoo.style import load
+
+    if plot_path is not None:
+        check_plot(plot_path)
+        refuse_existing_file(plot_path, overwrite)
+    if save and not (Path(style) / "style.toml").is_file():
+        raise OptionError(f"--save writes into a style folder, which {style!r} is not")
+    loaded = load(style, device=device)
+    config = EvaluationConfig(sizes=sizes, curves=curves, limit=limit, seed=seed, device=device)
+    words = [word for word in sys.argv[1:] if word not in ("--save", "--json", "--overwrite")]
+    with _progress() as say:
+        evaluation = evaluate_style(
+            loaded,
+            photos,
+            _painting(style, loaded, painting),
+            config,
+            command=shlex.join(["stylezoo", *words]),
+            on_progress=say,
+        )
+    if plot_path is not None:
+        _plot(plot_path, evaluation)
+    if save:
+        record_quality(Path(style), evaluation.quality)
+    if as_json:
+        print_json(
+            {
+                "quality": dataclasses.asdict(evaluation.quality),
+                "photos": [dataclasses.asdict(photo) for photo in evaluation.photos],
+                "curves": [
+                    {**dataclasses.asdict(curve), "equivalent": curve.equivalent}
+                    for curve in evaluation.curves
+                ],
+            }
+        )
+    else:
+        _print(evaluation.quality.sizes)
+
+
+def _painting(spec: str, style: Style, given: Path | None) -> Photo:
+    """The painting that is given, or that of the style's folder, verified."""
+    from stylezoo.catalog import default_catalog
+    from stylezoo.errors import RecordError
+    from stylezoo.images import open_photo
+    from stylezoo.registry.resolve import resolve
+    from stylezoo.registry.spec import StyleSpec
+    from stylezoo.registry.verify import verify_files
+
+    if given is not None:
+        return open_photo(given)
+    if style.record is None:
+        raise OptionError(f"{spec} has no record; evaluate a style by name or folder")
+    try:
+        file = style.record.file("painting")
+    except RecordError:
+        raise OptionError(
+            f"{spec} does not hold its painting ({style.record.style.title}); give --painting FILE"
+        ) from None
+    found = resolve(StyleSpec.parse(spec), default_catalog().sources())
+    verify_files(found.folder, found.record, [file])
+    return open_photo(found.folder / file.path)
+
+
+def _print(sizes: tuple[SizeQuality, ...]) -> None:
+    headings = ("", *(f"{at.size} px" for at in sizes))
+    at_least = ["at least " if at.capped else "" for at in sizes]
+    terms = list(sizes[0].terms)
+    rows = [
+        ("objective", *(f"{at.objective:.3f}" for at in sizes)),
+        *((f"  {term}", *(f"{at.terms[term]:.4g}" for at in sizes)) for term in terms),
+        ("  of the untrained net", *(f"{at.untrained:.3f}" for at in sizes)),
+        ("  of the photo itself", *(f"{at.unstyled:.3f}" for at in sizes)),
+        ("  worst, relative to the photo", *(f"{at.worst:.3f}" for at in sizes)),
+        ("photos", *(str(at.photos) for at in sizes)),
+        (
+            "iterations it is worth, from noise",
+            *(
+                f"{more}{at.iterations_from_noise:.1f}"
+                for more, at in zip(at_least, sizes, strict=True)
+            ),
+        ),
+        (
+            "  from the photo",
+            *(
+                f"{more}{at.iterations_from_content:.1f}"
+                for more, at in zip(at_least, sizes, strict=True)
+            ),
+        ),
+        ("  photos optimised", *(str(at.optimized) for at in sizes)),
+        ("seconds a photo", *(f"{at.seconds:.3f}" for at in sizes)),
+        ("seconds an iteration", *(f"{at.iteration_seconds:.3f}" for at in sizes)),
+        ("speed-up over 500 iterations", *(f"{at.speedup:.0f}" for at in sizes)),
+        ("SSIM to the photo", *(f"{at.ssim:.3f}" for at in sizes)),
+        ("change under a shift of a pixel", *(f"{at.shift:.4f}" for at in sizes)),
+        ("change under noise of 0.01", *(f"{at.noise:.4f}" for at in sizes)),
+    ]
+    print_table(headings, rows)
+
+
+def _plot(path: Path, evaluation: Evaluation) -> None:
+    from stylezoo.plot import Level, plot_levels
+
+    panels: dict[str, list[Level]] = {}
+    for curve in evaluation.curves:
+        panels.setdefault(f"{curve.size} px", []).append(
+            Level(
+                label=f"{curve.photo}, from {curve.start}",
+                objectives=curve.objectives,
+                level=curve.level,
+            )
+        )
+    plot_levels(path, panels)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """A moving line on a terminal; elsewhere plain lines."""
+    if not is_terminal(sys.stderr):
+        yield lambda text: click.echo(text, err=True)
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("") as status:
+        yield lambda text: status.update(text)

@@ -1,0 +1,276 @@
+"""The measured quality of a feed-forward style, on photos that it has not seen."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, median
+
+import torch
+from torch import Tensor
+
+from stylezoo.allocator import reuse_freed_memory
+from stylezoo.catalog import Catalog, default_catalog
+from stylezoo.device import Precision, choose_device, choose_dtype
+from stylezoo.errors import OptionError
+from stylezoo.evaluation.equivalent import Curve, optimization_curve
+from stylezoo.evaluation.ssim import structural_similarity
+from stylezoo.evaluation.stability import noise_difference, shift_difference
+from stylezoo.images import Photo, find_photos, open_photo
+from stylezoo.objective import ObjectiveValue, Targets, build_objective
+from stylezoo.optimization.inputs import to_tensor
+from stylezoo.registry.record import Quality, Record, SizeQuality
+from stylezoo.style import Style
+
+PAPER_ITERATIONS = 500  # of the baseline that Johnson et al. 2016, table 1, compare with
+TIMED_RUNS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """How much to measure.
+
+    Attributes:
+        sizes: longest sides of the photos, in pixels: those of Johnson et al. 2016.
+        curves: how many photos to optimise explicitly at each size; None for 1024 / size, which
+            takes about as long at each.
+        limit: the most iterations of an explicit optimisation.
+        seed: of noise and of the untrained net.
+        device: such as ``"cpu"`` or ``"cuda"``; None for the best there is.
+        precision: of the backbone; ``"auto"`` takes bfloat16 where the hardware computes in it.
+
+    Raises:
+        OptionError: a value is out of its range.
+    """
+
+    sizes: tuple[int, ...] = (256, 512, 1024)
+    curves: int | None = None
+    limit: int = 150
+    seed: int = 0
+    device: str | None = None
+    precision: Precision = "auto"
+
+    def __post_init__(self) -> None:
+        if not self.sizes or min(self.sizes) < 32 or len(set(self.sizes)) != len(self.sizes):
+            raise OptionError(f"the sizes are {self.sizes}; give different ones, 32 or more")
+        if self.curves is not None and self.curves < 1:
+            raise OptionError(f"curves is {self.curves}; it must be 1 or more")
+        if self.limit < 1:
+            raise OptionError(f"the limit is {self.limit}; it must be 1 or more")
+
+    def curves_at(self, size: int) -> int:
+        """How many photos to optimise explicitly at a size."""
+        return self.curves or max(1, 1024 // size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoMeasure:
+    """What was measured on one photo at one size.
+
+    Attributes:
+        photo: its name.
+        size: longest side, in pixels.
+        objective: of the style's picture; lower is better.
+        terms: each term of it, unweighted.
+        untrained: the objective of the same net's picture before training.
+        unstyled: the objective of the photo itself.
+        ssim: structural similarity of photo and picture.
+        shift: ``shift_difference``.
+        noise: ``noise_difference``.
+        seconds: that the style took.
+    """
+
+    photo: str
+    size: int
+    objective: float
+    terms: Mapping[str, float]
+    untrained: float
+    unstyled: float
+    ssim: float
+    shift: float
+    noise: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All that was measured.
+
+    Attributes:
+        quality: what a record holds of it.
+        photos: photo by photo.
+        curves: the explicit optimisations.
+    """
+
+    quality: Quality
+    photos: tuple[PhotoMeasure, ...]
+    curves: tuple[Curve, ...]
+
+
+def evaluate_style(
+    style: Style,
+    photos: Path,
+    painting: Photo,
+    config: EvaluationConfig | None = None,
+    *,
+    command: str,
+    on_progress: Callable[[str], None] | None = None,
+    catalog: Catalog | None = None,
+) -> Evaluation:
+    """Measure a style against the explicit optimisation of the objective it was trained for.
+
+    Args:
+        style: loaded, with a record that names its objective.
+        photos: a folder of photos that training did not see.
+        painting: at the size that the style was trained with.
+        config: how much to measure.
+        command: that measures it again; recorded.
+        on_progress: called with a line of text before each part.
+        catalog: where net, backbone and losses come from; None for the installed plugins.
+
+    Raises:
+        OptionError: the record names no objective, or an option is out of range.
+        ImageError: the folder holds no photo, or one cannot be read.
+    """
+    config = config or EvaluationConfig()
+    say = on_progress or (lambda text: None)
+    evaluator = _Evaluator(style, painting, config, catalog or default_catalog())
+    opened = [(path.name, open_photo(path)) for path in find_photos(photos)]
+    measures: list[PhotoMeasure] = []
+    curves: list[Curve] = []
+    sizes = []
+    for size in config.sizes:
+        here = []
+        for name, photo in opened:
+            say(f"{size} px: {name}")
+            here.append(evaluator.measure(name, photo.resized(size), size))
+        drawn = []
+        for (name, photo), measure in zip(opened[: config.curves_at(size)], here, strict=False):
+            say(f"{size} px: optimising {name} to the objective {measure.objective:.3f}")
+            drawn += evaluator.curves(name, photo.resized(size), measure.objective)
+        sizes.append(_summary(size, here, drawn))
+        measures += here
+        curves += drawn
+    quality = Quality(command=command, machine=_machine(), sizes=tuple(sizes))
+    return Evaluation(quality=quality, photos=tuple(measures), curves=tuple(curves))
+
+
+class _Evaluator:
+    """A style, its net before training, and its objective with the painting's targets."""
+
+    def __init__(
+        self, style: Style, painting: Photo, config: EvaluationConfig, catalog: Catalog
+    ) -> None:
+        record = style.record
+        if record is None or record.objective is None:
+            raise OptionError(
+                "the style's record names no objective, so there is nothing to measure it by; "
+                "evaluate a style that 'stylezoo train' made"
+            )
+        reuse_freed_memory()
+        self.style = style
+        self.config = config
+        device = choose_device(config.device)
+        dtype = choose_dtype(config.precision, device)
+        self.objective = build_objective(record.objective, catalog, device=device, dtype=dtype)
+        self.style_targets = self.objective.targets(self._batch(painting), "style")
+        self.untrained = _untrained(record, config.seed, catalog)
+
+    def measure(self, name: str, photo: Photo, size: int) -> PhotoMeasure:
+        styled = self.style(photo)
+        targets = self._targets(photo)
+        value = self._judge(styled, targets)
+        return PhotoMeasure(
+            photo=name,
+            size=size,
+            objective=value.total.item(),
+            terms={term: x.item() for term, x in value.terms.items()},
+            untrained=self._judge(self.untrained(photo), targets).total.item(),
+            unstyled=self._judge(photo, targets).total.item(),
+            ssim=structural_similarity(photo.rgb, styled.rgb),
+            shift=shift_difference(self.style, photo.rgb),
+            noise=noise_difference(self.style, photo.rgb, styled.rgb, self.config.seed),
+            seconds=self._seconds(photo),
+        )
+
+    def curves(self, name: str, photo: Photo, level: float) -> list[Curve]:
+        content = self._batch(photo)
+        targets = self._targets(photo)
+        return [
+            optimization_curve(
+                self.objective,
+                targets,
+                content,
+                level,
+                photo=name,
+                start=start,
+                limit=self.config.limit,
+                seed=self.config.seed,
+            )
+            for start in ("noise", "content")
+        ]
+
+    def _seconds(self, photo: Photo) -> float:
+        times = []
+        for _ in range(TIMED_RUNS):
+            started = time.perf_counter()
+            self.style(photo)
+            times.append(time.perf_counter() - started)
+        return median(times)
+
+    def _targets(self, photo: Photo) -> Targets:
+        return {**self.style_targets, **self.objective.targets(self._batch(photo), "content")}
+
+    def _judge(self, picture: Photo, targets: Targets) -> ObjectiveValue:
+        with torch.no_grad():
+            value: ObjectiveValue = self.objective(self._batch(picture), targets)
+            return value
+
+    def _batch(self, photo: Photo) -> Tensor:
+        return to_tensor(photo.rgb).to(self.objective.device)
+
+
+def _untrained(record: Record, seed: int, catalog: Catalog) -> Style:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        net = catalog.create_net(record.net.name, **record.net.arguments)
+    return Style(net=net.eval())
+
+
+def _summary(size: int, measures: Sequence[PhotoMeasure], curves: Sequence[Curve]) -> SizeQuality:
+    seconds = median(measure.seconds for measure in measures)
+    iteration = median(curve.iteration_seconds for curve in curves)
+    noise = [curve for curve in curves if curve.start == "noise"]
+    content = [curve for curve in curves if curve.start == "content"]
+    return SizeQuality(
+        size=size,
+        photos=len(measures),
+        objective=_round(fmean(m.objective for m in measures)),
+        terms={name: _round(fmean(m.terms[name] for m in measures)) for name in measures[0].terms},
+        untrained=_round(fmean(m.untrained for m in measures)),
+        unstyled=_round(fmean(m.unstyled for m in measures)),
+        worst=_round(max(m.objective / m.unstyled for m in measures)),
+        iterations_from_noise=_round(fmean(curve.equivalent for curve in noise)),
+        iterations_from_content=_round(fmean(curve.equivalent for curve in content)),
+        optimized=len(noise),
+        capped=not all(curve.reached for curve in curves),
+        seconds=_round(seconds),
+        iteration_seconds=_round(iteration),
+        speedup=float(round(PAPER_ITERATIONS * iteration / seconds)),
+        ssim=_round(fmean(m.ssim for m in measures)),
+        shift=_round(fmean(m.shift for m in measures)),
+        noise=_round(fmean(m.noise for m in measures)),
+    )
+
+
+def _round(value: float) -> float:
+    """To four digits that count: more would be noise."""
+    return float(f"{value:.4g}")
+
+
+def _machine() -> str:
+    return f"{platform.machine()}, {torch.get_num_threads()} threads of {os.cpu_count()} CPUs"

@@ -1,0 +1,52 @@
+"""Structural similarity of two pictures."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylezoo.color import LUMA
+from stylezoo.images import Pixels
+
+WINDOW = 11  # pixels
+SIGMA = 1.5
+C1, C2 = 0.01**2, 0.03**2  # for values in [0, 1]
+
+
+def structural_similarity(first: Pixels, second: Pixels) -> float:
+    """The mean structural similarity of the luminance of two pictures of one size.
+
+    Source: Wang et al. 2004, "Image quality assessment: from error visibility to structural
+    similarity", equation 13, with their window of 11 × 11 pixels and deviation 1.5. The window is
+    cut to the picture's shorter side.
+
+    Args:
+        first: (H, W, 3) in [0, 1].
+        second: the same shape.
+
+    Returns:
+        At most 1, which it is for equal pictures.
+    """
+    x, y = (torch.from_numpy(pixels @ LUMA).double()[None, None] for pixels in (first, second))
+    window = _gaussian(min(WINDOW, *x.shape[-2:]))
+
+    def blurred(image: Tensor) -> Tensor:
+        return F.conv2d(image, window)
+
+    mean_x, mean_y = blurred(x), blurred(y)
+    variance_x = blurred(x * x) - mean_x**2
+    variance_y = blurred(y * y) - mean_y**2
+    covariance = blurred(x * y) - mean_x * mean_y
+    similarity = ((2 * mean_x * mean_y + C1) * (2 * covariance + C2)) / (
+        (mean_x**2 + mean_y**2 + C1) * (variance_x + variance_y + C2)
+    )
+    return float(similarity.mean())
+
+
+def _gaussian(side: int) -> Tensor:
+    """A (1, 1, side, side) window whose values sum to 1."""
+    places = torch.arange(side, dtype=torch.float64) - (side - 1) / 2
+    line = torch.exp(-(places**2) / (2 * SIGMA**2))
+    line = line / line.sum()
+    return torch.outer(line, line)[None, None]
