@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from stylezoo.cache import cache_dir
     from stylezoo.catalog import PLUGIN_API, Catalog, Component, PluginInfo
     from stylezoo.errors import StyleZooError
+    from stylezoo.evaluation import EvaluationConfig, evaluate_style
     from stylezoo.hookspecs import Register, hookimpl
     from stylezoo.images import Photo, open_photo, save_photo
     from stylezoo.interfaces.backbone import Backbone
@@ -38,7 +39,11 @@ if TYPE_CHECKING:
     from stylezoo.interfaces.norm import Norm
     from stylezoo.interfaces.runtime import Runtime
     from stylezoo.interfaces.source import RegistrySource
-    from stylezoo.objective import PerceptualObjective, Term
+    from stylezoo.objective import PerceptualObjective, Term, build_objective
+    from stylezoo.objective_config import ObjectiveConfig, TermConfig
+    from stylezoo.optimization import OptimizationConfig, StyleInput, optimize, preset
+    from stylezoo.optimization.reconstruction import reconstruct
+    from stylezoo.region import Region
     from stylezoo.registry.folder import FolderSource
     from stylezoo.registry.listing import list_styles
     from stylezoo.registry.record import Record
@@ -74,7 +79,12 @@ _HOMES = {
     "stylezoo.registry.folder": ["FolderSource"],
     "stylezoo.registry.listing": ["list_styles"],
     "stylezoo.registry.record": ["Record"],
-    "stylezoo.objective": ["PerceptualObjective", "Term"],
+    "stylezoo.objective": ["PerceptualObjective", "Term", "build_objective"],
+    "stylezoo.objective_config": ["ObjectiveConfig", "TermConfig"],
+    "stylezoo.optimization": ["OptimizationConfig", "StyleInput", "optimize", "preset"],
+    "stylezoo.optimization.reconstruction": ["reconstruct"],
+    "stylezoo.region": ["Region"],
+    "stylezoo.evaluation": ["EvaluationConfig", "evaluate_style"],
     "stylezoo.train": ["TrainingConfig", "train_style"],
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -84,27 +94,35 @@ __all__ = [
     "Backbone",
     "Catalog",
     "Component",
+    "EvaluationConfig",
     "FolderSource",
     "Loss",
     "Norm",
+    "ObjectiveConfig",
+    "OptimizationConfig",
     "PerceptualObjective",
     "Photo",
     "PluginInfo",
     "Record",
+    "Region",
     "Register",
     "RegistrySource",
     "Runtime",
     "Style",
+    "StyleInput",
     "StyleZooError",
     "Term",
+    "TermConfig",
     "TrainingConfig",
     "TransformNet",
     "__version__",
+    "build_objective",
     "cache_dir",
     "create_backbone",
     "create_loss",
     "create_net",
     "errors",
+    "evaluate_style",
     "get_norm",
     "hookimpl",
     "list_backbones",
@@ -115,6 +133,9 @@ __all__ = [
     "list_styles",
     "load",
     "open_photo",
+    "optimize",
+    "preset",
+    "reconstruct",
     "save_photo",
     "train_style",
 ]

@@ -44,6 +44,5 @@ def contact_sheet(rows: Sequence[Sequence[LabelledPhoto]], *, side: int) -> Imag
             top = GAP + r * (LABEL_HEIGHT + side + GAP)
             draw.text((left, top), entry.label, fill="black", font=font)
             picture = entry.photo.resized(side).to_pil().convert("RGB")
-            shift = (side - picture.width) // 2, (side - picture.height) // 2
-            sheet.paste(picture, (left + shift[0], top + LABEL_HEIGHT + shift[1]))
+            sheet.paste(picture, (left + (side - picture.width) // 2, top + LABEL_HEIGHT))
     return sheet

@@ -77,7 +77,8 @@ class PerceptualObjective(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the backbone is: images go there."""
-        return next(self.backbone.parameters()).device
+        parameter = next(self.backbone.parameters(), torch.empty(0))
+        return parameter.device
 
     def targets(
         self,

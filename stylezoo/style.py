@@ -185,9 +185,9 @@ def _run_as_it_is(net: TransformNet) -> Callable[[Tensor], Tensor]:
     import torch
 
     def run(images: Tensor) -> Tensor:
-        device = next(net.parameters()).device
+        parameter = next(net.parameters(), images)
         with torch.inference_mode():
-            output: Tensor = net(images.to(device))
+            output: Tensor = net(images.to(parameter.device))
             return output.cpu()
 
     return run

@@ -1,0 +1,208 @@
+"""Evaluating a style, and keeping the result."""
+
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+from PIL import Image
+
+import stylezoo
+from stylezoo import EvaluationConfig, ObjectiveConfig, TermConfig, evaluate_style
+from stylezoo.errors import OptionError
+from stylezoo.registry.publish import record_quality
+from stylezoo.registry.record_io import read_record, render_record
+from stylezoo.registry.verify import verify_files
+
+OBJECTIVE = ObjectiveConfig(
+    backbone="vgg16",
+    backbone_options={"weights": "random"},
+    terms=(
+        TermConfig(
+            name="content",
+            loss="content",
+            weight=1.0,
+            options={"layers": ("relu2_2",), "normalization": "relative"},
+        ),
+        TermConfig(
+            name="style",
+            loss="gram",
+            weight=5.0,
+            options={"layers": ("relu1_2", "relu2_2"), "normalization": "relative"},
+        ),
+    ),
+)
+CONFIG = EvaluationConfig(sizes=(48, 64), curves=1, limit=12, precision="fp32", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def photos(astronaut, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    with Image.open(astronaut) as image:
+        image.resize((90, 70)).save(folder / "a.png")
+        image.rotate(90).resize((60, 80)).save(folder / "b.png")
+    return folder
+
+
+@pytest.fixture
+def style_folder(toy_style, astronaut, tmp_path):
+    """The toy style with an objective and a painting."""
+    folder = tmp_path / "toy"
+    shutil.copytree(toy_style, folder)
+    with Image.open(astronaut) as image:
+        image.resize((64, 64)).save(folder / "painting.jpg")
+    from stylezoo.registry.publish import _describe
+
+    record = read_record(folder)
+    files = (*record.files, _describe(folder, "painting.jpg", "painting"))
+    record = dataclasses.replace(record, objective=OBJECTIVE, files=files)
+    (folder / "style.toml").write_text(render_record(record))
+    return folder
+
+
+@pytest.fixture
+def evaluation(style_folder, photos):
+    painting = stylezoo.open_photo(style_folder / "painting.jpg")
+    return evaluate_style(
+        stylezoo.load(style_folder), photos, painting, CONFIG, command="as before"
+    )
+
+
+def test_what_is_measured_is_the_objective_of_the_pictures(evaluation, style_folder, photos):
+    from stylezoo.catalog import default_catalog
+
+    objective = stylezoo.build_objective(
+        OBJECTIVE, default_catalog(), device=torch.device("cpu"), dtype=torch.float32
+    )
+
+    def tensor(photo):
+        return torch.from_numpy(photo.rgb.transpose(2, 0, 1).copy())[None]
+
+    photo = stylezoo.open_photo(photos / "b.png").resized(64)
+    painting = stylezoo.open_photo(style_folder / "painting.jpg")
+    targets = objective.targets(tensor(photo), "content")
+    targets |= objective.targets(tensor(painting), "style")
+    styled = stylezoo.load(style_folder)(photo)
+    (measure,) = [m for m in evaluation.photos if (m.photo, m.size) == ("b.png", 64)]
+    value = objective(tensor(styled), targets)
+    assert measure.objective == pytest.approx(value.total.item(), rel=1e-4)
+    assert measure.terms["style"] == pytest.approx(value.terms["style"].item(), rel=1e-4)
+    assert measure.unstyled == pytest.approx(objective(tensor(photo), targets).total.item(), 1e-4)
+    assert measure.seconds > 0
+
+
+def test_the_summary_is_of_both_photos(evaluation):
+    for at in evaluation.quality.sizes:
+        here = [m for m in evaluation.photos if m.size == at.size]
+        assert at.photos == len(here) == 2
+        assert at.objective == pytest.approx(sum(m.objective for m in here) / 2, rel=1e-3)
+        assert at.worst == pytest.approx(max(m.objective / m.unstyled for m in here), rel=1e-3)
+        assert at.speedup == pytest.approx(500 * at.iteration_seconds / at.seconds, rel=0.01, abs=1)
+
+
+def test_the_curves_end_where_the_style_is_reached(evaluation):
+    assert [(c.size, c.start) for c in evaluation.curves] == [
+        (48, "noise"),
+        (48, "content"),
+        (64, "noise"),
+        (64, "content"),
+    ]
+    for curve in evaluation.curves:
+        assert all(value > curve.level for value in curve.objectives[:-1])
+        assert curve.reached or len(curve.objectives) == CONFIG.limit + 1
+        assert curve.equivalent <= CONFIG.limit
+    content = evaluation.curves[1]
+    (measure,) = [m for m in evaluation.photos if (m.photo, m.size) == ("a.png", 48)]
+    assert content.objectives[0] == pytest.approx(measure.unstyled, rel=1e-4)
+
+
+def test_a_level_that_is_not_reached_is_said_to_be(evaluation):
+    """Random weights are no style: noise and photo reach it at once, or the limit is named."""
+    for at in evaluation.quality.sizes:
+        curves = [curve for curve in evaluation.curves if curve.size == at.size]
+        assert at.capped is not all(curve.objectives[-1] <= curve.level for curve in curves)
+
+
+def test_the_record_and_the_card_keep_it(evaluation, style_folder):
+    record_quality(style_folder, evaluation.quality)
+    record = read_record(style_folder)
+    assert record.quality == evaluation.quality
+    assert record.objective == OBJECTIVE
+    verify_files(style_folder, record, record.files)  # the card's new hash too
+    card = (style_folder / "README.md").read_text()
+    at = record.quality.sizes[1]
+    assert f"| 64 px | {at.objective:.3f} |" in card
+    assert "as before" in card
+
+
+def test_a_style_without_objective_cannot_be_measured(toy_style, photos):
+    painting = stylezoo.open_photo(photos / "a.png")
+    with pytest.raises(OptionError, match="names no objective"):
+        evaluate_style(stylezoo.load(toy_style), photos, painting, CONFIG, command="")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sizes": ()}, "the sizes are"),
+        ({"sizes": (64, 64)}, "give different ones"),
+        ({"sizes": (8,)}, "32 or more"),
+        ({"curves": 0}, "curves is 0"),
+        ({"limit": 0}, "the limit is 0"),
+    ],
+)
+def test_options_out_of_range(changes, message):
+    with pytest.raises(OptionError, match=message):
+        EvaluationConfig(**changes)
+
+
+def run(*arguments):
+    command = [sys.executable, "-m", "stylezoo", "evaluate", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_the_command(style_folder, photos, tmp_path):
+    options = ["--sizes", "48", "--curves", "1", "--limit", "4"]
+    plot = tmp_path / "plot.png"
+    done = run(style_folder, "--photos", photos, *options, "--save", "--json", "--plot", plot)
+    assert done.returncode == 0, done.stderr
+    printed = json.loads(done.stdout)
+    assert [photo["photo"] for photo in printed["photos"]] == ["a.png", "b.png"]
+    assert [curve["start"] for curve in printed["curves"]] == ["noise", "content"]
+    (at,) = read_record(style_folder).quality.sizes
+    assert at.objective == printed["quality"]["sizes"][0]["objective"]
+    assert "--save" not in read_record(style_folder).quality.command
+    with Image.open(plot) as image:
+        assert image.format == "PNG"
+        assert image.convert("L").getextrema()[0] < 100  # something is drawn
+
+
+def test_the_table(style_folder, photos):
+    done = run(style_folder, "--photos", photos, "--sizes", "48", "--curves", "1", "--limit", "2")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["48", "px"]
+    assert any(line.startswith("iterations it is worth, from noise") for line in lines)
+    assert any(line.startswith("speed-up over 500 iterations") for line in lines)
+
+
+def test_bad_input(style_folder, toy_style, photos, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    cases = [
+        ((style_folder, "--photos", empty), 1, "holds no pictures"),
+        ((style_folder, "--photos", tmp_path / "none"), 1, "is no folder"),
+        ((style_folder, "--photos", photos, "--sizes", "big"), 2, "'big' is not like 256,512"),
+        ((style_folder, "--photos", photos, "--sizes", "4"), 1, "32 or more"),
+        ((toy_style, "--photos", photos), 1, "does not hold its painting (None); give --painting"),
+        (("great-wave", "--photos", photos, "--save"), 1, "which 'great-wave' is not"),
+        ((style_folder, "--photos", photos, "--plot", "x.txt"), 1, "x.txt is no plot"),
+    ]
+    for arguments, code, message in cases:
+        done = run(*arguments)
+        assert done.returncode == code, (arguments, done.stderr)
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
