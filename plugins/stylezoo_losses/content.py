@@ -11,6 +11,7 @@ from stylezoo import Loss
 from stylezoo_losses.normalization import (
     EPSILON,
     Normalization,
+    checked_layer_weights,
     checked_layers,
     checked_normalization,
     mean_square,
@@ -23,16 +24,19 @@ class ContentLoss(Loss):
     With C, H, W the size of a layer, ``normalization`` is
 
     - ``"gatys"``: ½ Σ (F − P)² (Gatys et al. 2015, equation 1);
-    - ``"johnson"``: Σ (F − P)² / (C H W) (Johnson et al. 2016, section 3.2);
+    - ``"johnson"`` or ``"gatys-program"``: Σ (F − P)² / (C H W) (Johnson et al. 2016, section
+      3.2; the program of Gatys et al.,
+      https://github.com/leongatys/PytorchNeuralStyleTransfer);
     - ``"relative"``: Σ (F − P)² / Σ P², which is 0 for the photo itself and 1 for no features at
       all, whatever the layer and the weights.
 
     Args:
         layers: whose features to compare.
+        layer_weights: what the distance of each layer is multiplied by; None for 1.
         normalization: as above.
 
     Raises:
-        OptionError: no layer, one twice, or an unknown normalisation.
+        OptionError: no layer, one twice, a weight out of range, or an unknown normalisation.
     """
 
     target_from = "content"
@@ -41,10 +45,12 @@ class ContentLoss(Loss):
         self,
         *,
         layers: Sequence[str] = ("relu3_3",),
+        layer_weights: Sequence[float] | None = None,
         normalization: Normalization = "johnson",
     ) -> None:
         super().__init__()
         self._layers = checked_layers(layers)
+        self.layer_weights = checked_layer_weights(layer_weights, self._layers, 1.0)
         self.normalization = checked_normalization(normalization)
 
     @property
@@ -58,13 +64,16 @@ class ContentLoss(Loss):
 
     def forward(self, features: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
         """The distance, a scalar; the mean over the batch."""
-        terms = [self._distance(features[layer], target[layer]) for layer in self._layers]
+        terms = [
+            weight * self._distance(features[layer], target[layer])
+            for layer, weight in zip(self._layers, self.layer_weights, strict=True)
+        ]
         return torch.stack(terms).sum()
 
     def _distance(self, image: Tensor, content: Tensor) -> Tensor:
         distance = mean_square(image - content)
         if self.normalization == "gatys":
             return distance * content[0].numel() / 2
-        if self.normalization == "johnson":
+        if self.normalization in ("johnson", "gatys-program"):
             return distance
         return distance / (mean_square(content) + EPSILON)

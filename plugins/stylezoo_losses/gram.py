@@ -13,6 +13,7 @@ from stylezoo import Loss
 from stylezoo_losses.normalization import (
     EPSILON,
     Normalization,
+    checked_layer_weights,
     checked_layers,
     checked_normalization,
     mean_square,
@@ -64,22 +65,27 @@ class GramLoss(Loss):
     """Squared distance of the Gram matrices of the image and of the style picture.
 
     With N the channels of a layer, G and A the matrices of image and style as ``gram_matrix`` gives
-    them (means over positions), ``normalization`` is
+    them (means over positions), the distance of a layer is by ``normalization``
 
-    - ``"gatys"``: the mean over the layers of Σ (G − A)² / (4 N²). That is equation 4 of Gatys et
-      al. 2015 with the weights w = 1/layers, for image and style of one size M: its 1/M² is in
-      the means here;
-    - ``"johnson"``: the sum over the layers of Σ (G − A)² / N², the squared Frobenius distance of
-      matrices divided by C H W (Johnson et al. 2016, section 3.2);
-    - ``"relative"``: the mean over the layers of Σ (G − A)² / Σ A², which is 0 for the style
-      picture itself and 1 for no features at all, whatever the layer and the weights.
+    - ``"gatys"``: Σ (G − A)² / (4 N²), which is equation 4 of Gatys et al. 2015 for image and
+      style of one size M: its 1/M² is in the means here;
+    - ``"gatys-program"``: Σ (G − A)² / N⁴, as in the authors' program
+      (https://github.com/leongatys/PytorchNeuralStyleTransfer);
+    - ``"johnson"``: Σ (G − A)² / N², the squared Frobenius distance of matrices divided by C H W
+      (Johnson et al. 2016, section 3.2);
+    - ``"relative"``: Σ (G − A)² / Σ A², which is 0 for the style picture itself and 1 for no
+      features at all, whatever the layer and the weights.
+
+    The loss is the sum of the layers' distances, each times its weight.
 
     Args:
         layers: whose features to compare.
+        layer_weights: of each layer's distance; None for 1 with ``"johnson"`` and
+            ``"gatys-program"``, and for 1 / layers with the others, as Gatys et al. 2015 have it.
         normalization: as above.
 
     Raises:
-        OptionError: no layer, one twice, or an unknown normalisation.
+        OptionError: no layer, one twice, a weight out of range, or an unknown normalisation.
     """
 
     target_from = "style"
@@ -89,11 +95,15 @@ class GramLoss(Loss):
         self,
         *,
         layers: Sequence[str] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
+        layer_weights: Sequence[float] | None = None,
         normalization: Normalization = "johnson",
     ) -> None:
         super().__init__()
         self._layers = checked_layers(layers)
         self.normalization = checked_normalization(normalization)
+        summed = normalization in ("johnson", "gatys-program")
+        default = 1.0 if summed else 1 / len(self._layers)
+        self.layer_weights = checked_layer_weights(layer_weights, self._layers, default)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -106,15 +116,18 @@ class GramLoss(Loss):
 
     def forward(self, features: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
         """The distance, a scalar; the mean over the batch."""
-        terms = torch.stack(
-            [self._distance(gram_matrix(features[layer]), target[layer]) for layer in self._layers]
-        )
-        return terms.sum() if self.normalization == "johnson" else terms.mean()
+        terms = [
+            weight * self._distance(gram_matrix(features[layer]), target[layer])
+            for layer, weight in zip(self._layers, self.layer_weights, strict=True)
+        ]
+        return torch.stack(terms).sum()
 
     def _distance(self, image: Tensor, style: Tensor) -> Tensor:
         distance = mean_square(image - style)  # over N² entries: the 1/N² of both papers
         if self.normalization == "gatys":
             return distance / 4
+        if self.normalization == "gatys-program":
+            return distance / style.shape[-1] ** 2
         if self.normalization == "johnson":
             return distance
         return distance / (mean_square(style) + EPSILON)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -9,8 +10,8 @@ from torch import Tensor
 
 from stylezoo.errors import OptionError
 
-Normalization = Literal["gatys", "johnson", "relative"]
-NORMALIZATIONS = ("gatys", "johnson", "relative")
+Normalization = Literal["gatys", "gatys-program", "johnson", "relative"]
+NORMALIZATIONS = ("gatys", "gatys-program", "johnson", "relative")
 
 # Keeps a division by the energy of an all-zero target finite.
 EPSILON = 1e-8
@@ -29,11 +30,32 @@ def checked_layers(layers: Sequence[str]) -> tuple[str, ...]:
     return tuple(layers)
 
 
+def checked_layer_weights(
+    layer_weights: Sequence[float] | None, layers: Sequence[str], default: float
+) -> tuple[float, ...]:
+    """Return a weight for each layer: those given, or the default for all.
+
+    Raises:
+        OptionError: there is not one for each layer, or one is negative or not finite.
+    """
+    if layer_weights is None:
+        return (default,) * len(layers)
+    if len(layer_weights) != len(layers):
+        raise OptionError(
+            f"{len(layer_weights)} layer weights are given for {len(layers)} layers "
+            f"({', '.join(layers)}); give one for each"
+        )
+    for layer, weight in zip(layers, layer_weights, strict=True):
+        if not (math.isfinite(weight) and weight >= 0):
+            raise OptionError(f"the weight of layer {layer} is {weight}; it must be 0 or more")
+    return tuple(layer_weights)
+
+
 def checked_normalization(normalization: Normalization) -> Normalization:
     """Return the normalisation.
 
     Raises:
-        OptionError: it is none of the three.
+        OptionError: it is none of those.
     """
     if normalization not in NORMALIZATIONS:
         raise OptionError(

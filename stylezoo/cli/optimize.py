@@ -64,7 +64,7 @@ class WeightedName(click.ParamType[Any]):
 @click.option("--style-loss", help="A registered loss, such as gram or sliced-wasserstein.")
 @click.option(
     "--normalization",
-    type=click.Choice(["gatys", "johnson", "relative"]),
+    type=click.Choice(["gatys-program", "gatys", "johnson", "relative"]),
     help="Of content and Gram loss.",
 )
 @click.option("--content-weight", type=float, help="Weight of the content term.")

@@ -21,8 +21,6 @@ PRESERVE_COLOR = ("luminance", "covariance", "histogram")
 MINIMUM_SIZE = 16  # pixels; the deepest layer of a VGG sees one position of it
 
 GATYS_STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-# 1 / N² for the N channels of each of them.
-GATYS_STYLE_LAYER_WEIGHTS = (1 / 64**2, 1 / 128**2, 1 / 256**2, 1 / 512**2, 1 / 512**2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,19 +30,19 @@ class OptimizationConfig:
     They write conv4_2 for the response after the ReLU, which is ``relu4_2`` here. The paper's
     equation 1 sums the content term over all positions, and with its ratio of 1e-3 of content to
     style the photo stays nearly as it is. The authors' own program
-    (https://github.com/leongatys/PytorchNeuralStyleTransfer) takes the mean, and gives the layers
-    of the style term the weights 1 / N²; so do the defaults. ``normalization="gatys"`` with
-    ``style_layer_weights=None`` is the equations to the letter.
+    (https://github.com/leongatys/PytorchNeuralStyleTransfer) takes the mean, and so do the
+    defaults; ``normalization="gatys"`` is the equations to the letter.
 
     Attributes:
         backbone: a registered backbone.
         backbone_options: its options.
         content_layers: of the content term.
-        content_layer_weights: one a layer; None for 1.
+        content_layer_weights: one a layer; None for those of the loss.
         style_layers: of the style term.
-        style_layer_weights: one a layer; None for 1 / layers.
+        style_layer_weights: one a layer; None for those of the loss.
         style_loss: a registered loss with layers and a style target.
-        normalization: of content and Gram loss: ``"gatys"``, ``"johnson"`` or ``"relative"``.
+        normalization: of content and Gram loss: ``"gatys-program"``, ``"gatys"``, ``"johnson"``
+            or ``"relative"``.
         content_weight: of the content term; 0 leaves it out.
         style_weight: of all styles together; 0 leaves them out.
         tv_weight: of the total variation term; 0 leaves it out.
@@ -79,9 +77,9 @@ class OptimizationConfig:
     content_layers: tuple[str, ...] = ("relu4_2",)
     content_layer_weights: tuple[float, ...] | None = None
     style_layers: tuple[str, ...] = GATYS_STYLE_LAYERS
-    style_layer_weights: tuple[float, ...] | None = GATYS_STYLE_LAYER_WEIGHTS
+    style_layer_weights: tuple[float, ...] | None = None
     style_loss: str = "gram"
-    normalization: str = "johnson"
+    normalization: str = "gatys-program"
     content_weight: float = 1.0
     style_weight: float = 1000.0
     tv_weight: float = 0.0
@@ -197,7 +195,6 @@ PRESETS: dict[str, Mapping[str, Any]] = {
     "best": {
         "backbone_options": {"weights": "caffe_q8", "pooling": "average"},
         "normalization": "relative",
-        "style_layer_weights": None,
         "style_weight": 5.0,
         "tv_weight": 0.1,
         "levels": 3,

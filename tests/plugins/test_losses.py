@@ -100,7 +100,9 @@ def test_options_out_of_range(name):
         stylezoo.create_loss(name, layers=())
     with pytest.raises(OptionError, match="each once"):
         stylezoo.create_loss(name, layers=("a", "a"))
-    with pytest.raises(OptionError, match="'papers'; it must be one of gatys, johnson, relative"):
+    with pytest.raises(
+        OptionError, match="'papers'; it must be one of gatys, gatys-program, johnson, relative"
+    ):
         stylezoo.create_loss(name, normalization="papers")
     with pytest.raises(OptionError, match="'l3'; it must be 'l1' or 'l2'"):
         stylezoo.create_loss("total-variation", norm="l3")
