@@ -100,6 +100,12 @@ class WeightedName(click.ParamType[Any]):
 @click.option("--backbone", help="A registered backbone.  [default: vgg19]")
 @click.option("--backbone-weights", help="Its weights: caffe_q8, tv_in1k or a file.")
 @click.option("--pooling", type=click.Choice(["max", "average"]), help="Of a VGG.")
+@click.option(
+    "--rescaled",
+    is_flag=True,
+    default=None,
+    help="Bring every filter of vgg19 to the mean activation 1, as the paper did.",
+)
 @click.option("--seed", type=int, help="Of the noise.  [default: 0]")
 @click.option("--device", help="Such as cpu or cuda; by default, the best there is.")
 @click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="Of the backbone.")
@@ -195,22 +201,18 @@ def _config(preset_name: str, options: dict[str, Any]) -> Any:
 
 
 def backbone_changes(preset_name: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Fold --backbone-weights and --pooling into the backbone's options, and leave out None."""
+    """Fold --backbone-weights, --pooling and --rescaled into the backbone's options.
+
+    Options that were not given, which are None, are left out.
+    """
     from stylezoo.optimization import preset
 
     changes = {name: value for name, value in options.items() if value is not None}
-    given = {
-        option: changes.pop(name)
-        for name, option in (("backbone_weights", "weights"), ("pooling", "pooling"))
-        if name in changes
-    }
-    if "backbone" in changes:
-        changes["backbone_options"] = given
-    elif given:
-        # The rescaling is known for the preset's own weights alone.
-        kept = dict(preset(preset_name).backbone_options)
-        if "weights" in given:
-            kept.pop("rescaled", None)
+    names = {"backbone_weights": "weights", "pooling": "pooling", "rescaled": "rescaled"}
+    given = {option: changes.pop(name) for name, option in names.items() if name in changes}
+    # The preset's options are those of the preset's backbone.
+    kept = {} if "backbone" in changes else preset(preset_name).backbone_options
+    if given or "backbone" in changes:
         changes["backbone_options"] = {**kept, **given}
     return changes
 

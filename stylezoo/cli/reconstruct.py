@@ -58,6 +58,8 @@ def command(
         raise click.UsageError("Give one of --content-layers, --style-layers and --figure.")
     format_of(output)
     refuse_existing_file(output, overwrite)
+    if options["backbone"] is options["backbone_weights"] is None:
+        options["rescaled"] = True  # which is known for these weights alone
     config = preset("gatys", normalization="gatys", **backbone_changes("gatys", options))
     photo = open_photo(image)
     with iteration_progress() as show:

@@ -28,10 +28,11 @@ class OptimizationConfig:
     """The recipe of one optimisation. The defaults are those of Gatys et al. 2015, section 4.
 
     They write conv4_2 for the response after the ReLU, which is ``relu4_2`` here. The paper's
-    equation 1 sums the content term over all positions, and with its ratio of 1e-3 of content to
-    style the photo stays nearly as it is. The authors' own program
-    (https://github.com/leongatys/PytorchNeuralStyleTransfer) takes the mean, and so do the
-    defaults; ``normalization="gatys"`` is the equations to the letter.
+    equation 1 sums the content term over all positions of a VGG whose filters are rescaled to the
+    mean activation 1, and with its ratio of content to style, 1e-3, the photo stays nearly as it
+    is. The authors' own program (https://github.com/leongatys/PytorchNeuralStyleTransfer) takes
+    the mean, with the same ratio; so do the defaults, on the VGG as it is.
+    ``normalization="gatys"`` with the backbone option ``rescaled`` is the paper to the letter.
 
     Attributes:
         backbone: a registered backbone.
@@ -72,7 +73,7 @@ class OptimizationConfig:
 
     backbone: str = "vgg19"
     backbone_options: Mapping[str, Scalar] = field(
-        default_factory=lambda: {"weights": "caffe_q8", "pooling": "average", "rescaled": True}
+        default_factory=lambda: {"weights": "caffe_q8", "pooling": "average"}
     )
     content_layers: tuple[str, ...] = ("relu4_2",)
     content_layer_weights: tuple[float, ...] | None = None
@@ -193,7 +194,6 @@ PRESETS: dict[str, Mapping[str, Any]] = {
     # The best picture for the time. Relative losses need no tuning for a painting; the pyramid
     # settles colours and large strokes where an iteration costs a sixteenth.
     "best": {
-        "backbone_options": {"weights": "caffe_q8", "pooling": "average"},
         "normalization": "relative",
         "style_weight": 5.0,
         "tv_weight": 0.1,

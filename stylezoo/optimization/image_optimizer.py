@@ -13,10 +13,14 @@ from stylezoo.objective import ObjectiveValue, PerceptualObjective, Targets
 from stylezoo.optimization.config import OptimizationConfig
 from stylezoo.region import Region
 
-# The mean change of a pixel in the first step of L-BFGS, which knows no curvature yet.
+# The mean change of a pixel in the first step of L-BFGS, which knows no curvature yet: from a start
+# that is far from any minimum, and from a picture that is good already.
 FIRST_STEP = 0.02
-# So many evaluations in a row above the first one are no detour: the method has lost its way.
-DIVERGED_AFTER = 10
+CAREFUL_STEP = 0.002
+# L-BFGS without a line search, on gradients in bfloat16, runs away now and then. So far above the
+# best value it goes back to the best image and forgets the curvature that misled it.
+RUNAWAY = 3.0
+MAX_RESTARTS = 5
 
 
 class ImageOptimizer:
@@ -30,11 +34,12 @@ class ImageOptimizer:
         targets: of content and styles.
         regions: as ``PerceptualObjective.forward`` takes them.
         start: (1, 3, H, W) RGB in [0, 1].
+        careful: whether the start is a good picture already, which a large step would spoil.
         config: method, learning rate, history, clipping and averaging.
 
     Attributes:
         best: the lowest total seen and its image, as it was evaluated.
-        diverged: whether the objective has run away; more steps make no sense then.
+        restarts: how often it went back to the best image, because the objective ran away.
     """
 
     def __init__(
@@ -44,6 +49,8 @@ class ImageOptimizer:
         regions: Mapping[str, Region],
         start: Tensor,
         config: OptimizationConfig,
+        *,
+        careful: bool = False,
     ) -> None:
         self.objective = objective
         self.targets = targets
@@ -52,21 +59,24 @@ class ImageOptimizer:
         self.image = start.detach().to(objective.device).float().contiguous().clone()
         self.image.requires_grad_()
         self.best: tuple[float, Tensor] = (math.inf, self.image.detach().clone())
-        self.diverged = False
-        self._first_total: float | None = None
-        self._steps_above_first = 0
+        self.restarts = 0
         self._average: Tensor | None = None
         self._scale: float | None = None
-        self._optimizer = self._make_optimizer()
+        self._optimizer = self._make_optimizer(CAREFUL_STEP if careful else FIRST_STEP)
 
-    def _make_optimizer(self) -> torch.optim.Optimizer:
+    @property
+    def diverged(self) -> bool:
+        """Whether it ran away so often that more steps make no sense."""
+        return self.restarts > MAX_RESTARTS
+
+    def _make_optimizer(self, first_step: float) -> torch.optim.Optimizer:
         if self.config.method == "adam":
             return torch.optim.Adam([self.image], lr=self.config.learning_rate)
         return torch.optim.LBFGS(
             [self.image],
             # torch divides the first step by the gradient's L1 norm, which ``_evaluate`` makes as
             # large as the number of values.
-            lr=FIRST_STEP * self.image.numel(),
+            lr=first_step * self.image.numel(),
             max_iter=1,
             history_size=self.config.history,
             tolerance_grad=0,
@@ -86,7 +96,9 @@ class ImageOptimizer:
             return values[-1].total.item()
 
         self._optimizer.step(evaluate)
-        self._judge(values[0].total.item())
+        if self._ran_away(values[0].total.item()):
+            self._restart()
+            return values[0]
         if self.config.method == "lbfgs":
             self._optimizer.param_groups[0]["lr"] = 1.0
         with torch.no_grad():
@@ -116,12 +128,16 @@ class ImageOptimizer:
             total=value.total.detach(), terms={n: t.detach() for n, t in value.terms.items()}
         )
 
-    def _judge(self, total: float) -> None:
-        if self._first_total is None:
-            self._first_total = total
-        above = not total <= self._first_total  # so that NaN counts as above
-        self._steps_above_first = self._steps_above_first + 1 if above else 0
-        self.diverged = not math.isfinite(total) or self._steps_above_first >= DIVERGED_AFTER
+    def _ran_away(self, total: float) -> bool:
+        # Written so that NaN has run away too.
+        return not total <= RUNAWAY * self.best[0]
+
+    def _restart(self) -> None:
+        self.restarts += 1
+        with torch.no_grad():
+            self.image.copy_(self.best[1])
+        self._average = None
+        self._optimizer = self._make_optimizer(CAREFUL_STEP)
 
     def _add_to_average(self) -> None:
         if self._average is None:
@@ -147,8 +163,7 @@ class ImageOptimizer:
             "image": self.image.detach(),
             "best_total": self.best[0],
             "best_image": self.best[1],
-            "first_total": self._first_total,
-            "steps_above_first": self._steps_above_first,
+            "restarts": self.restarts,
             "average": self._average,
             "scale": self._scale,
             "optimizer": self._optimizer.state_dict(),
@@ -159,8 +174,7 @@ class ImageOptimizer:
         with torch.no_grad():
             self.image.copy_(state["image"])
         self.best = (state["best_total"], state["best_image"].to(self.image.device))
-        self._first_total = state["first_total"]
-        self._steps_above_first = state["steps_above_first"]
+        self.restarts = state["restarts"]
         average = state["average"]
         self._average = None if average is None else average.to(self.image.device)
         self._scale = state["scale"]

@@ -19,6 +19,12 @@ Kind = Literal["content", "style"]
 # Figure 1, a to e; the paper's conv1_1 is the response after the ReLU.
 FIGURE_LAYERS = GATYS_STYLE_LAYERS
 
+# The paper to the letter: its equations, on the VGG with rescaled filters.
+PAPER = OptimizationConfig(
+    normalization="gatys",
+    backbone_options={"weights": "caffe_q8", "pooling": "average", "rescaled": True},
+)
+
 
 @dataclass(frozen=True)
 class Reconstruction:
@@ -51,7 +57,7 @@ def reconstruct(
         kind: ``"content"`` compares the features themselves, ``"style"`` the style loss of the
             config, Gram matrices by default.
         layers: which layers to compare.
-        config: everything else; None for the equations of Gatys et al. 2015.
+        config: everything else; None for ``PAPER``.
         on_iteration: as in ``optimize``.
         catalog: as in ``optimize``.
 
@@ -60,7 +66,7 @@ def reconstruct(
     """
     if not layers:
         raise OptionError("a reconstruction needs at least one layer, such as relu4_2")
-    config = config or OptimizationConfig(normalization="gatys")
+    config = config or PAPER
     if kind == "content":
         config = dataclasses.replace(
             config,

@@ -177,6 +177,7 @@ class _Run:
             _regions(self.pictures, self.names),
             start,
             self.config,
+            careful=before is not None,
         )
 
     @property
