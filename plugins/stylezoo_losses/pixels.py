@@ -36,6 +36,8 @@ class TotalVariationLoss(PixelLoss):
         OptionError: another norm.
     """
 
+    needs_grid = True
+
     def __init__(self, *, norm: Literal["l1", "l2"] = "l2") -> None:
         super().__init__()
         if norm not in ("l1", "l2"):
