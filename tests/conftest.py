@@ -40,6 +40,8 @@ def toy_style(tmp_path_factory):
     from stylezoo.registry.record import (
         Licence,
         Provenance,
+        Quality,
+        SizeQuality,
         StyleImage,
         Training,
     )
@@ -60,6 +62,31 @@ def toy_style(tmp_path_factory):
         provenance=Provenance(author="tests", created="2026-01-02", software="stylezoo"),
         licence=Licence(
             weights="CC0-1.0", code="Apache-2.0", style_image="unknown", training_data="unknown"
+        ),
+        quality=Quality(
+            command="none",
+            machine="none",
+            sizes=(
+                SizeQuality(
+                    size=256,
+                    photos=13,
+                    objective=1.5,
+                    terms={"content": 0.5, "style": 0.2},
+                    untrained=3.0,
+                    unstyled=2.0,
+                    worst=0.8,
+                    iterations_from_noise=30.0,
+                    iterations_from_content=20.0,
+                    optimized=2,
+                    capped=False,
+                    seconds=0.1,
+                    iteration_seconds=0.2,
+                    speedup=1000.0,
+                    ssim=0.4,
+                    shift=0.05,
+                    noise=0.02,
+                ),
+            ),
         ),
         preview="nothing",
     )

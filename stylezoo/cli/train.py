@@ -135,6 +135,7 @@ def command(
             checkpoint_every=checkpoint_every,
             samples_every=samples_every,
             on_step=on_step,
+            on_evaluation=lambda text: click.echo(text, err=True),
         )
     for reason in skipped.values():
         click.echo(f"skipped: {reason}", err=True)

@@ -103,6 +103,7 @@ def train_style(
     samples_every: int = 250,
     evaluation: EvaluationConfig | None = None,
     on_step: Callable[[StepReport], None] | None = None,
+    on_evaluation: Callable[[str], None] | None = None,
     catalog: Catalog | None = None,
 ) -> tuple[Record, dict[Path, str]]:
     """Train a net on one painting and write a complete style folder.
@@ -116,6 +117,7 @@ def train_style(
         samples_every: steps between sample pictures.
         evaluation: how much to measure on the held-out photos; None for the usual.
         on_step: called after each step.
+        on_evaluation: called with a line of text before each part of the measuring.
         catalog: where net, backbone and losses come from; None for the installed plugins.
 
     Returns:
@@ -166,6 +168,7 @@ def train_style(
             command=shlex.join(
                 ["stylezoo", "evaluate", description.name, "--photos", str(folders.held_out)]
             ),
+            on_progress=on_evaluation,
             catalog=catalog,
         )
         record = record_quality(folders.output, measured.quality)

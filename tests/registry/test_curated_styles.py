@@ -43,9 +43,11 @@ def test_it_is_small_licensed_measured_and_good(style):
     assert record.file("weights").size <= 2_000_000
     assert "unknown" not in (record.licence.weights, record.licence.code)
     assert record.quality is not None
-    for result in record.quality.results:
-        assert result.objective < 0.7 * result.unstyled, result.photo
-        assert result.objective < 0.7 * result.untrained, result.photo
+    assert [at.size for at in record.quality.sizes] == [256, 512, 1024]
+    for at in record.quality.sizes:
+        assert at.worst < 0.7
+        assert at.objective < 0.7 * at.untrained
+        assert at.iterations_from_noise > 20
 
 
 def test_its_card_is_made_from_its_record(style):

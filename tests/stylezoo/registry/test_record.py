@@ -106,13 +106,13 @@ def test_optional_tables_may_be_missing(table):
         ("test.output", "other", "test.output", "is not the file with the role 'golden'"),
         ("preview.path", "other", "preview.path", "is not the file with the role 'preview'"),
         (
-            "quality.results.0.objective",
+            "quality.sizes.0.objective",
             float("inf"),
-            "quality.results[0].objective",
+            "quality.sizes[0].objective",
             "inf is not finite",
         ),
-        ("quality.results", [], "quality.results", "it is empty"),
-        ("quality.result", 3, "quality.result", "did you mean 'results'?"),
+        ("quality.sizes", [], "quality.sizes", "it is empty"),
+        ("quality.size", 3, "quality.size", "did you mean 'sizes'?"),
     ],
 )
 def test_each_fault_is_named_with_its_field(table, path, value, field, reason):

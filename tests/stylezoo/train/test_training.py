@@ -257,3 +257,48 @@ def test_the_schedule_rises_and_falls_to_zero():
     assert rates[10:] == sorted(rates[10:], reverse=True)
     assert rates[0] > 0
     assert rates[100] == pytest.approx(0)
+
+
+@pytest.mark.parametrize("licence", ["CC0-1.0", "unknown"])
+def test_a_style_is_measured_and_can_be_measured_again(material, astronaut, tmp_path, licence):
+    """The record names the objective; the painting is passed on where its licence is known."""
+    from stylezoo.registry.record import StyleImage
+    from stylezoo.train.style import StyleDescription, TrainingFolders
+
+    held_out = tmp_path / "held-out"
+    held_out.mkdir()
+    with Image.open(astronaut) as photo:
+        photo.resize((64, 64)).save(held_out / "one.png")
+    training = config(material, steps=2)
+    description = StyleDescription(
+        name="waves",
+        version="1.0.0",
+        summary="Waves",
+        tags=(),
+        image=StyleImage(title="Waves", artist="numpy", year="2026", source="a formula"),
+        author="tests",
+        data="one photo",
+        licence=Licence(
+            weights="CC0-1.0", code="MIT", style_image=licence, training_data="unknown"
+        ),
+        command="none",
+    )
+    said = []
+    record, _ = stylezoo.train_style(
+        training,
+        description,
+        TrainingFolders(output=tmp_path / "style", held_out=held_out),
+        evaluation=stylezoo.EvaluationConfig(sizes=(48,), curves=1, limit=3),
+        on_evaluation=said.append,
+    )
+    assert record.objective == training.objective
+    assert said[0] == "48 px: one.png"
+    (at,) = record.quality.sizes
+    assert at.photos == 1
+    assert set(at.terms) == {"content", "style", "tv", "range"}
+    assert stylezoo.load(tmp_path / "style").record.quality == record.quality
+    painting = tmp_path / "style" / "painting.jpg"
+    assert painting.exists() is (licence == "CC0-1.0")
+    if painting.exists():
+        with Image.open(painting) as image:
+            assert max(image.size) == training.style_size
