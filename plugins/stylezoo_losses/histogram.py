@@ -21,7 +21,7 @@ class HistogramLoss(Loss):
     paper; summed over the layers. It keeps the Gram loss from the unstable textures that share a
     matrix and not a histogram. Source: Risser, Wilmot & Barnes 2017, "Stable and controllable
     neural texture synthesis and style transfer using histogram losses" (arXiv 1701.08893), section
-    4, where histograms of 256 bins are matched and squares are summed.
+    4, where binned histograms are matched and squares are summed.
 
     Args:
         layers: whose features to compare; the paper takes relu1_1 and relu4_1 beside Gram

@@ -16,9 +16,9 @@ class MeanStdLoss(Loss):
 
     For each layer Σ (μ(F) − μ(A))² / C + Σ (σ(F) − σ(A))² / C over its C channels, summed over the
     layers. Sources: Huang & Belongie 2017, "Arbitrary style transfer in real-time with adaptive
-    instance normalization" (arXiv 1703.06868), the style loss of section 6.1, who take norms in
-    place of squares; Li et al. 2017, "Demystifying neural style transfer" (arXiv 1701.01036),
-    "BN statistics matching", which has the squares and 1 / C.
+    instance normalization" (arXiv 1703.06868), equation 13, who take norms in place of squares;
+    Li et al. 2017, "Demystifying neural style transfer" (arXiv 1701.01036), "BN statistics
+    matching", which has the squares and 1 / C.
 
     Args:
         layers: whose features to compare.

@@ -20,10 +20,14 @@ class MRFLoss(Loss):
 
     Likeness is normalised cross-correlation. It keeps local structure that statistics over all
     positions lose. Source: Li & Wand 2016, "Combining Markov random fields and convolutional
-    neural networks for image synthesis" (arXiv 1601.04589), the style energy of section 3; they
-    sum the squares, here each patch's are averaged over its values and patches are averaged, so
-    that pictures of different sizes compare. The nearest patches are found without gradients, for
-    ``CHUNK`` patches at a time.
+    neural networks for image synthesis" (arXiv 1601.04589), equations 2 and 3; they sum the
+    squares, here each patch's are averaged over its values and patches are averaged, so that
+    pictures of different sizes compare.
+
+    The nearest patches are found without gradients, for ``CHUNK`` patches at a time, so that the
+    likenesses take ``CHUNK`` numbers for each of the style's patches. The patches themselves take
+    patch² times the memory of the features. The time goes with the patches of the image times
+    those of the style: strides of 2 take a sixteenth of it.
 
     Args:
         layers: whose features to compare.

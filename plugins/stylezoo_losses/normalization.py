@@ -1,4 +1,4 @@
-"""The normalisations that content and Gram losses share."""
+"""What losses share: the checks of their layers, and the normalisations of content and Gram."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def checked_layer_weights(
         )
     for layer, weight in zip(layers, layer_weights, strict=True):
         if not (math.isfinite(weight) and weight >= 0):
-            raise OptionError(f"the weight of layer {layer} is {weight}; it must be 0 or more")
+            raise OptionError(
+                f"the weight of layer {layer} is {weight}; it must be 0 or more, and finite"
+            )
     return tuple(layer_weights)
 
 

@@ -20,7 +20,7 @@ CAREFUL_STEP = 0.002
 # L-BFGS without a line search, on gradients in bfloat16, runs away now and then. So far above the
 # best value it goes back to the best image and forgets the curvature that misled it.
 RUNAWAY = 3.0
-MAX_RESTARTS = 5
+FRUITLESS_RESTARTS = 3
 
 
 class ImageOptimizer:
@@ -39,7 +39,8 @@ class ImageOptimizer:
 
     Attributes:
         best: the lowest total seen and its image, as it was evaluated.
-        restarts: how often it went back to the best image, because the objective ran away.
+        fruitless: how often in a row it went back to the best image, because the objective ran
+            away, and found nothing better from there.
     """
 
     def __init__(
@@ -59,15 +60,15 @@ class ImageOptimizer:
         self.image = start.detach().to(objective.device).float().contiguous().clone()
         self.image.requires_grad_()
         self.best: tuple[float, Tensor] = (math.inf, self.image.detach().clone())
-        self.restarts = 0
+        self.fruitless = 0
         self._average: Tensor | None = None
         self._scale: float | None = None
         self._optimizer = self._make_optimizer(CAREFUL_STEP if careful else FIRST_STEP)
 
     @property
     def diverged(self) -> bool:
-        """Whether it ran away so often that more steps make no sense."""
-        return self.restarts > MAX_RESTARTS
+        """Whether it ran away so often in a row that more steps make no sense."""
+        return self.fruitless > FRUITLESS_RESTARTS
 
     def _make_optimizer(self, first_step: float) -> torch.optim.Optimizer:
         if self.config.method == "adam":
@@ -116,6 +117,7 @@ class ImageOptimizer:
         total = value.total.item()
         if math.isfinite(total) and total < self.best[0]:
             self.best = (total, self.image.detach().clone())
+            self.fruitless = 0
         gradient = self.image.grad
         assert gradient is not None
         if self._scale is None:
@@ -133,7 +135,7 @@ class ImageOptimizer:
         return not total <= RUNAWAY * self.best[0]
 
     def _restart(self) -> None:
-        self.restarts += 1
+        self.fruitless += 1
         with torch.no_grad():
             self.image.copy_(self.best[1])
         self._average = None
@@ -163,7 +165,7 @@ class ImageOptimizer:
             "image": self.image.detach(),
             "best_total": self.best[0],
             "best_image": self.best[1],
-            "restarts": self.restarts,
+            "fruitless": self.fruitless,
             "average": self._average,
             "scale": self._scale,
             "optimizer": self._optimizer.state_dict(),
@@ -174,7 +176,7 @@ class ImageOptimizer:
         with torch.no_grad():
             self.image.copy_(state["image"])
         self.best = (state["best_total"], state["best_image"].to(self.image.device))
-        self.restarts = state["restarts"]
+        self.fruitless = state["fruitless"]
         average = state["average"]
         self._average = None if average is None else average.to(self.image.device)
         self._scale = state["scale"]

@@ -48,7 +48,7 @@ class Iteration:
 
     Attributes:
         number: from 1, over all levels.
-        iterations: of the whole optimisation.
+        iterations: the most that the whole optimisation makes.
         size: longest side of the picture at this level, in pixels.
         total: the objective.
         terms: each term, unweighted.
@@ -72,7 +72,7 @@ class OptimizationResult:
         total: its objective.
         weights: of each term of the objective.
         iterations: every evaluation, in order.
-        diverged: whether the objective ran away, so that it was stopped early.
+        diverged: whether the objective ran away at the last level, so that it was stopped early.
     """
 
     photo: Photo
@@ -163,6 +163,7 @@ class _Run:
         _check_memory(self.objective, inputs, config)
         self.history: list[Iteration] = []
         self.level = 0
+        self.done = 0  # iterations at this level
         self._enter_level(None)
 
     def _enter_level(self, before: Tensor | None) -> None:
@@ -182,21 +183,23 @@ class _Run:
 
     @property
     def finished(self) -> bool:
-        return len(self.history) >= self._iterations or self.optimizer.diverged
+        return self._level_finished and self.level == len(self.sizes) - 1
 
     @property
-    def _iterations(self) -> int:
-        return self.config.iterations * len(self.sizes)
+    def _level_finished(self) -> bool:
+        return self.done >= self.config.iterations or self.optimizer.diverged
 
     def step(self) -> Iteration:
         started = time.perf_counter()
-        if len(self.history) == (self.level + 1) * self.config.iterations:
+        if self._level_finished:
             self.level += 1
+            self.done = 0
             self._enter_level(self.optimizer.result())
+        self.done += 1
         value = self.optimizer.step()
         iteration = Iteration(
             number=len(self.history) + 1,
-            iterations=self._iterations,
+            iterations=self.config.iterations * len(self.sizes),
             size=self.sizes[self.level],
             total=float(value.total),
             terms={name: float(term) for name, term in value.terms.items()},
@@ -233,6 +236,7 @@ class _Run:
     def save(self, path: Path) -> None:
         state: dict[str, Any] = {
             "level": self.level,
+            "done": self.done,
             "history": [dataclasses.asdict(iteration) for iteration in self.history],
             "optimizer": self.optimizer.state_dict(),
         }
@@ -241,7 +245,7 @@ class _Run:
     def restore(self, path: Path) -> None:
         state = load_checkpoint(path, fingerprint=self.fingerprint())
         self.history = [Iteration(**iteration) for iteration in state["history"]]
-        self.level = state["level"]
+        self.level, self.done = state["level"], state["done"]
         self._enter_level(state["optimizer"]["image"])
         self.optimizer.load_state_dict(state["optimizer"])
 

@@ -68,9 +68,11 @@ def run_stylezoo(photo, painting, size, iterations, picture, preset, precision, 
     from stylezoo.images import save_photo
 
     changes = {**objective_of_pastiche(), "size": size, "precision": precision}
+    if iterations is not None:  # else the preset's own
+        changes["iterations"] = iterations
     if preset == "gatys":
         changes |= {"start": "content", "history": 100}
-    config = stylezoo.preset(preset, iterations=iterations, **changes)
+    config = stylezoo.preset(preset, **changes)
     seen = []
 
     class EnoughError(Exception):
@@ -137,7 +139,7 @@ def bench_preset(photo, painting, size, iterations, folder):
     print(
         f"pastiche, {iterations} iterations at {size} px: {theirs_seconds:.0f} s, loss {level:.0f}"
     )
-    done = in_a_process("stylezoo", photo, painting, size, 500, ours, "best", "auto", level)
+    done = in_a_process("stylezoo", photo, painting, size, None, ours, "best", "auto", level)
     ours_seconds = sum(done["seconds"])
     counts = {level: done["sizes"].count(level) for level in sorted(set(done["sizes"]))}
     print(f"stylezoo --preset best: {ours_seconds:.0f} s, loss {done['objectives'][-1]:.0f}")

@@ -27,6 +27,7 @@ def gram(x):
     [
         ("gatys", ((F - P) ** 2).sum() / 2),
         ("johnson", ((F - P) ** 2).sum() / (5 * 6 * 7)),
+        ("gatys-program", ((F - P) ** 2).sum() / (5 * 6 * 7)),
         ("relative", ((F - P) ** 2).sum() / (P**2).sum()),
     ],
 )
@@ -37,7 +38,7 @@ def test_content(normalization, expected):
     assert loss({"a": P}, loss.target({"a": P})).item() == 0
 
 
-@pytest.mark.parametrize("normalization", ["gatys", "johnson", "relative"])
+@pytest.mark.parametrize("normalization", ["gatys", "gatys-program", "johnson", "relative"])
 def test_gram(normalization):
     loss = stylezoo.create_loss("gram", layers=("a", "b"), normalization=normalization)
     target = loss.target({"a": A, "b": P})
@@ -47,11 +48,32 @@ def test_gram(normalization):
     expected = {
         # Equation 4 with M = 42 for both: 1 / (4 N² M²) Σ (G − A)², each layer with weight 1/2.
         "gatys": (squares / (4 * 25)).mean(),
+        # The mean over the N² entries, and a layer's weight of 1 / N² in the authors' program.
+        "gatys-program": (squares / 25 / 25).sum(),
         # Gram matrices divided by C H W, squared Frobenius distance, summed over the layers.
         "johnson": (squares / 25).sum(),
         "relative": (squares / torch.stack([(ga**2).sum(), (gp**2).sum()])).mean(),
     }[normalization]
     assert value.item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["content", "gram"])
+@pytest.mark.parametrize("normalization", ["gatys", "gatys-program", "johnson", "relative"])
+def test_layer_weights_multiply_the_distances(name, normalization):
+    def one(image):
+        loss = stylezoo.create_loss(name, layers=("a",), normalization=normalization)
+        return loss({"a": image}, loss.target({"a": P})).item()
+
+    def both(layer_weights):
+        loss = stylezoo.create_loss(
+            name, layers=("a", "b"), normalization=normalization, layer_weights=layer_weights
+        )
+        return loss({"a": F, "b": 2 * F}, loss.target({"a": P, "b": P})).item()
+
+    assert both((3.0, 0.5)) == pytest.approx(3 * one(F) + 0.5 * one(2 * F), rel=1e-9)
+    assert both((0, 1)) == pytest.approx(one(2 * F), rel=1e-9)
+    mean = name == "gram" and normalization in ("gatys", "relative")
+    assert both(None) == pytest.approx((one(F) + one(2 * F)) / (2 if mean else 1), rel=1e-9)
 
 
 def test_gatys_equation_4_to_the_letter():
