@@ -16,7 +16,7 @@ from stylezoo.cli.output import is_terminal, print_json, print_table, refuse_exi
 from stylezoo.errors import OptionError
 
 if TYPE_CHECKING:
-    from stylezoo.evaluation import Evaluation
+    from stylezoo.evaluation import Evaluation, EvaluationConfig
     from stylezoo.images import Photo
     from stylezoo.registry.record import SizeQuality
     from stylezoo.style import Style
@@ -103,14 +103,13 @@ def command(
         raise OptionError(f"--save writes into a style folder, which {style!r} is not")
     loaded = load(style, device=device)
     config = EvaluationConfig(sizes=sizes, curves=curves, limit=limit, seed=seed, device=device)
-    words = [word for word in sys.argv[1:] if word not in ("--save", "--json", "--overwrite")]
     with _progress() as say:
         evaluation = evaluate_style(
             loaded,
             photos,
             _painting(style, loaded, painting),
             config,
-            command=shlex.join(["stylezoo", *words]),
+            command=_recorded(loaded, photos, config),
             on_progress=say,
         )
     if plot_path is not None:
@@ -130,6 +129,16 @@ def command(
         )
     else:
         _print(evaluation.quality.sizes)
+
+
+def _recorded(style: Style, photos: Path, config: EvaluationConfig) -> str:
+    """The command that measures again, wherever style and photos lie then."""
+    name = f"{style.record.name}@{style.record.version}" if style.record else "STYLE"
+    words = ["stylezoo", "evaluate", name, "--photos", photos.resolve().name]
+    words += ["--sizes", ",".join(map(str, config.sizes)), "--limit", str(config.limit)]
+    if config.curves is not None:
+        words += ["--curves", str(config.curves)]
+    return shlex.join([*words, "--seed", str(config.seed)])
 
 
 def _painting(spec: str, style: Style, given: Path | None) -> Photo:

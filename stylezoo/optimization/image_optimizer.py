@@ -17,8 +17,10 @@ from stylezoo.region import Region
 # that is far from any minimum, and from a picture that is good already.
 FIRST_STEP = 0.02
 CAREFUL_STEP = 0.002
-# L-BFGS without a line search, on gradients in bfloat16, runs away now and then. So far above the
-# best value it goes back to the best image and forgets the curvature that misled it.
+# The largest root mean square change of an image in one step of L-BFGS, which has no line search.
+LARGEST_STEP = 0.05
+# Even so it runs away now and then, misled by gradients in bfloat16. So far above the best value it
+# goes back to the best image and forgets the curvature.
 RUNAWAY = 3.0
 FRUITLESS_RESTARTS = 3
 
@@ -96,18 +98,33 @@ class ImageOptimizer:
             values.append(self._evaluate())
             return values[-1].total.item()
 
+        before = self.image.detach().clone()
         self._optimizer.step(evaluate)
         if self._ran_away(values[0].total.item()):
             self._restart()
             return values[0]
-        if self.config.method == "lbfgs":
-            self._optimizer.param_groups[0]["lr"] = 1.0
         with torch.no_grad():
+            if self.config.method == "lbfgs":
+                self._limit_step(before)
             if self.config.clip:
                 self.image.clamp_(0, 1)
+            if self.config.method == "lbfgs":
+                self._tell_step(self.image - before)
             if self.config.average:
                 self._add_to_average()
         return values[0]
+
+    def _limit_step(self, before: Tensor) -> None:
+        step = self.image - before
+        size = float(step.square().mean().sqrt())
+        if size > LARGEST_STEP:
+            self.image.copy_(before + step * (LARGEST_STEP / size))
+
+    def _tell_step(self, step: Tensor) -> None:
+        """Let L-BFGS learn its curvature from the step that was made, not the one it wanted."""
+        self._optimizer.param_groups[0]["lr"] = 1.0
+        state = self._optimizer.state[self.image]
+        state["d"], state["t"] = step.flatten(), 1.0
 
     def _evaluate(self) -> ObjectiveValue:
         """The objective, with its gradient in ``self.image.grad``."""

@@ -174,7 +174,10 @@ def test_the_command(style_folder, photos, tmp_path):
     assert [curve["start"] for curve in printed["curves"]] == ["noise", "content"]
     (at,) = read_record(style_folder).quality.sizes
     assert at.objective == printed["quality"]["sizes"][0]["objective"]
-    assert "--save" not in read_record(style_folder).quality.command
+    assert read_record(style_folder).quality.command == (
+        f"stylezoo evaluate toy@1.0.0 --photos {photos.name} --sizes 48 --limit 4 --curves 1 "
+        "--seed 0"
+    )
     with Image.open(plot) as image:
         assert image.format == "PNG"
         assert image.convert("L").getextrema()[0] < 100  # something is drawn
