@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from stylezoo.interfaces.source import RegistrySource
     from stylezoo.objective import PerceptualObjective, Term, build_objective
     from stylezoo.objective_config import ObjectiveConfig, TermConfig
-    from stylezoo.optimization import OptimizationConfig, StyleInput, optimize, preset
+    from stylezoo.optimization import OptimizationConfig, StyleInput, optimize
     from stylezoo.optimization.reconstruction import reconstruct
     from stylezoo.region import Region
     from stylezoo.registry.folder import FolderSource
@@ -81,7 +81,7 @@ _HOMES = {
     "stylezoo.registry.record": ["Record"],
     "stylezoo.objective": ["PerceptualObjective", "Term", "build_objective"],
     "stylezoo.objective_config": ["ObjectiveConfig", "TermConfig"],
-    "stylezoo.optimization": ["OptimizationConfig", "StyleInput", "optimize", "preset"],
+    "stylezoo.optimization": ["OptimizationConfig", "StyleInput", "optimize"],
     "stylezoo.optimization.reconstruction": ["reconstruct"],
     "stylezoo.region": ["Region"],
     "stylezoo.evaluation": ["EvaluationConfig", "evaluate_style"],
@@ -134,7 +134,6 @@ __all__ = [
     "load",
     "open_photo",
     "optimize",
-    "preset",
     "reconstruct",
     "save_photo",
     "train_style",

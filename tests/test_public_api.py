@@ -47,7 +47,6 @@ NAMES = {
     "load",
     "open_photo",
     "optimize",
-    "preset",
     "reconstruct",
     "save_photo",
     "train_style",

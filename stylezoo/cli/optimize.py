@@ -188,7 +188,7 @@ def command(
 
 def _config(preset_name: str, options: dict[str, Any]) -> Any:
     """The preset with every option that was given."""
-    from stylezoo.optimization import preset
+    from stylezoo.optimization import OptimizationConfig
 
     changes = {name: value for name, value in options.items() if value is not None}
     for kind in ("content", "style"):
@@ -197,7 +197,7 @@ def _config(preset_name: str, options: dict[str, Any]) -> Any:
             changes[f"{kind}_layers"] = names
             changes[f"{kind}_layer_weights"] = weights
     changes["further_terms"] = dict(changes["further_terms"])
-    return preset(preset_name, **backbone_changes(preset_name, changes))
+    return OptimizationConfig.preset(preset_name, **backbone_changes(preset_name, changes))
 
 
 def backbone_changes(preset_name: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -205,13 +205,13 @@ def backbone_changes(preset_name: str, options: dict[str, Any]) -> dict[str, Any
 
     Options that were not given, which are None, are left out.
     """
-    from stylezoo.optimization import preset
+    from stylezoo.optimization import OptimizationConfig
 
     changes = {name: value for name, value in options.items() if value is not None}
     names = {"backbone_weights": "weights", "pooling": "pooling", "rescaled": "rescaled"}
     given = {option: changes.pop(name) for name, option in names.items() if name in changes}
     # The preset's options are those of the preset's backbone.
-    kept = {} if "backbone" in changes else preset(preset_name).backbone_options
+    kept = {} if "backbone" in changes else OptimizationConfig.preset(preset_name).backbone_options
     if given or "backbone" in changes:
         changes["backbone_options"] = {**kept, **given}
     return changes

@@ -50,7 +50,7 @@ def command(
     """
     from stylezoo.cli.optimize import backbone_changes
     from stylezoo.images import Photo, format_of, open_photo, save_photo
-    from stylezoo.optimization import preset
+    from stylezoo.optimization import OptimizationConfig
     from stylezoo.optimization.reconstruction import Kind, reconstruct
 
     chosen = [option for option in (content_layers, style_layers, figure) if option is not None]
@@ -60,7 +60,9 @@ def command(
     refuse_existing_file(output, overwrite)
     if options["backbone"] is options["backbone_weights"] is None:
         options["rescaled"] = True  # which is known for these weights alone
-    config = preset("gatys", normalization="gatys", **backbone_changes("gatys", options))
+    config = OptimizationConfig.preset(
+        "gatys", normalization="gatys", **backbone_changes("gatys", options)
+    )
     photo = open_photo(image)
     with iteration_progress() as show:
         if figure is not None:

@@ -1,6 +1,6 @@
 """Image optimisation (Gatys et al. 2015) and the reconstructions from single layers."""
 
-from stylezoo.optimization.config import OptimizationConfig, preset
+from stylezoo.optimization.config import OptimizationConfig
 from stylezoo.optimization.inputs import StyleInput
 from stylezoo.optimization.run import Iteration, OptimizationResult, optimize
 
@@ -10,5 +10,4 @@ __all__ = [
     "OptimizationResult",
     "StyleInput",
     "optimize",
-    "preset",
 ]

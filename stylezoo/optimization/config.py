@@ -116,6 +116,16 @@ class OptimizationConfig:
         if self.preserve_color is not None:
             _check_choice("preserve_color", self.preserve_color, PRESERVE_COLOR)
 
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> OptimizationConfig:
+        """The recipe of a preset, ``"gatys"`` or ``"best"``, with changes to single fields.
+
+        Raises:
+            OptionError: there is no such preset, or a value is out of its range.
+        """
+        _check_choice("preset", name, tuple(PRESETS))
+        return cls(**{**PRESETS[name], **changes})
+
     @property
     def level_sizes(self) -> list[int]:
         """The longest side at each level, from coarse to fine."""
@@ -204,16 +214,6 @@ PRESETS: dict[str, Mapping[str, Any]] = {
         "start": "content",
     },
 }
-
-
-def preset(name: str, **changes: Any) -> OptimizationConfig:
-    """The recipe of a preset, ``"gatys"`` or ``"best"``, with changes to single fields.
-
-    Raises:
-        OptionError: there is no such preset, or a value is out of its range.
-    """
-    _check_choice("preset", name, tuple(PRESETS))
-    return OptimizationConfig(**{**PRESETS[name], **changes})
 
 
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:

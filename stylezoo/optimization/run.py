@@ -104,7 +104,8 @@ def optimize(
         content: the photo.
         styles: a painting, or several. A path may end in a share, ``"painting.jpg:0.3"``;
             ``StyleInput`` holds masks besides.
-        config: the recipe; None for that of Gatys et al. 2015. See ``preset``.
+        config: the recipe; None for that of Gatys et al. 2015. See
+            ``OptimizationConfig.preset``.
         checkpoint: a file to keep the state in, from which a run that was stopped goes on; it is
             deleted at the end. None for none.
         resume: go on from the checkpoint, if it is there.

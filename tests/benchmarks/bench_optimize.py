@@ -72,7 +72,7 @@ def run_stylezoo(photo, painting, size, iterations, picture, preset, precision, 
         changes["iterations"] = iterations
     if preset == "gatys":
         changes |= {"start": "content", "history": 100}
-    config = stylezoo.preset(preset, **changes)
+    config = stylezoo.OptimizationConfig.preset(preset, **changes)
     seen = []
 
     class EnoughError(Exception):

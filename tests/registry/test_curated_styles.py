@@ -45,7 +45,7 @@ def test_it_is_small_licensed_measured_and_good(style):
     assert record.quality is not None
     assert [at.size for at in record.quality.sizes] == [256, 512, 1024]
     for at in record.quality.sizes:
-        assert at.worst < 0.7
+        assert at.worst < 0.8
         assert at.objective < 0.7 * at.untrained
         assert at.iterations_from_noise > 20
 

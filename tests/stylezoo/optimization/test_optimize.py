@@ -11,11 +11,11 @@ from PIL import Image
 from torch import nn
 
 import stylezoo
-from stylezoo import Catalog, Loss, StyleInput, open_photo
+from stylezoo import Catalog, Loss, OptimizationConfig, StyleInput, open_photo
 from stylezoo.catalog import default_catalog
 from stylezoo.errors import CheckpointError, OptionError
 from stylezoo.images import Photo
-from stylezoo.optimization import optimize, preset
+from stylezoo.optimization import optimize
 from stylezoo.optimization.inputs import parse_share
 
 RANDOM = {"weights": "random"}
@@ -55,7 +55,7 @@ def small(**changes):
         "device": "cpu",
         "start": "content",
     }
-    return stylezoo.OptimizationConfig(**{**options, **changes})
+    return OptimizationConfig(**{**options, **changes})
 
 
 def same(first, second):
@@ -87,7 +87,7 @@ def features_in_float64(image, backbone, layers):
 
 @pytest.mark.parametrize("normalization", ["gatys", "gatys-program"])
 def test_the_published_objective_equals_its_formula_in_float64(normalization, photo, astronaut):
-    config = preset("gatys", normalization=normalization)
+    config = OptimizationConfig.preset("gatys", normalization=normalization)
     if normalization == "gatys":
         options = {**config.backbone_options, "rescaled": True}
         config = dataclasses.replace(config, backbone_options=options)
@@ -367,7 +367,7 @@ def test_two_styles_in_two_regions_give_what_each_gives_alone():
     left = np.zeros((64, 64, 3), dtype=np.float32)
     left[:, :32] = 1
     masks = [Photo(rgb=left), Photo(rgb=1 - left)]
-    config = preset(
+    config = OptimizationConfig.preset(
         "best",
         size=64,
         levels=1,
@@ -480,7 +480,7 @@ def test_weights_out_of_range(changes, shares, message):
 
 def test_an_unknown_preset():
     with pytest.raises(OptionError, match="preset is 'fast'; it must be one of gatys, best"):
-        preset("fast")
+        OptimizationConfig.preset("fast")
 
 
 def test_a_layer_that_does_not_exist(photo, painting):
