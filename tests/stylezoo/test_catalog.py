@@ -261,5 +261,5 @@ def test_unknown_option_is_answered_with_the_known_ones():
     catalog = Catalog.discover()
     with pytest.raises(OptionError, match=r"widht.*width, residual_blocks, norm"):
         catalog.create_net("johnson", widht=8)
-    with pytest.raises(OptionError, match=r"layer.*layers, normalization"):
+    with pytest.raises(OptionError, match=r"layer.*layers, layer_weights, normalization"):
         catalog.create_loss("gram", layer="relu1_1")

@@ -106,6 +106,7 @@ def test_doctor_knows_versions_and_how_to_get_optional_parts():
     assert report["packages"]["torch"] == version("torch")
     assert {part["install"] for part in report["optional"]} == {
         "pip install 'stylezoo[vgg19-offline]'",
+        "pip install 'stylezoo[plot]'",
         "pip install 'stylezoo[torchvision]'",
     }
 
