@@ -19,6 +19,7 @@ from stylezoo import Backbone
 from stylezoo.errors import OptionError
 from stylezoo_vgg.rescale import rescale, stored_means
 from stylezoo_vgg.weights import Preprocessing, load_weights
+from stylezoo_vgg.winograd import FrozenConvolution
 
 Pooling = Literal["max", "average"]
 
@@ -92,7 +93,7 @@ class VGG(Backbone):
         for block, (count, channels) in enumerate(zip(blocks, BLOCK_CHANNELS, strict=True), 1):
             for number in range(1, count + 1):
                 # Weights are filled in at once; torch would draw random ones first.
-                modules.append(skip_init(nn.Conv2d, in_channels, channels, 3, padding=1))
+                modules.append(skip_init(FrozenConvolution, in_channels, channels))
                 names.append(f"conv{block}_{number}")
                 # Not in place, or a convolution's output would be lost to whoever asked for it.
                 modules.append(nn.ReLU())
