@@ -209,7 +209,7 @@ PRESETS: dict[str, Mapping[str, Any]] = {
         "tv_weight": 0.1,
         "levels": 3,
         "iterations": 150,
-        "history": 50,
+        "history": 100,
         "clip": True,
         "start": "content",
     },

@@ -131,14 +131,14 @@ def starting_image(level: LevelInputs, config: OptimizationConfig) -> Tensor:
         style = load(config.start.removeprefix(STYLE_START), device=config.device)
         return to_tensor(style(level.photo).rgb)
     picture = open_photo(config.start)
-    return resize(to_tensor(picture.rgb), height, width)
+    return resize(to_tensor(picture.rgb), height, width).clamp(0, 1)
 
 
 def resize(image: Tensor, height: int, width: int) -> Tensor:
-    """Scale (1, 3, h, w) to another size, with antialiasing."""
+    """Scale (1, 3, h, w) to another size, with antialiasing; it may overshoot at edges."""
     return torch.nn.functional.interpolate(
         image, size=(height, width), mode="bicubic", antialias=True
-    ).clamp(0, 1)
+    )
 
 
 def to_tensor(pixels: Pixels) -> Tensor:

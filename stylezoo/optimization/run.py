@@ -150,6 +150,8 @@ def optimize(
 class _Run:
     """The state of an optimisation between two iterations: the level, and how far it has come."""
 
+    pictures: LevelInputs
+
     def __init__(self, inputs: Inputs, config: OptimizationConfig, catalog: Catalog) -> None:
         reuse_freed_memory()
         self.inputs = inputs
@@ -168,11 +170,17 @@ class _Run:
         self._enter_level(None)
 
     def _enter_level(self, before: Tensor | None) -> None:
+        coarser = None if before is None else self.pictures.content
         self.pictures = at_level(self.inputs, self.config, self.sizes[self.level])
-        if before is None:
+        photo = self.pictures.content
+        height, width = photo.shape[-2:]
+        if before is None or coarser is None:
             start = starting_image(self.pictures, self.config)
+        elif self.config.start == "content":
+            # The photo's fine detail is known at this level: only what changed is carried up.
+            start = (photo + resize(before.cpu() - coarser, height, width)).clamp(0, 1)
         else:
-            start = resize(before, *self.pictures.content.shape[-2:])
+            start = resize(before, height, width).clamp(0, 1)
         self.optimizer = ImageOptimizer(
             self.objective,
             compute_targets(self.objective, self.pictures, self.names),
@@ -247,7 +255,7 @@ class _Run:
         state = load_checkpoint(path, fingerprint=self.fingerprint())
         self.history = [Iteration(**iteration) for iteration in state["history"]]
         self.level, self.done = state["level"], state["done"]
-        self._enter_level(state["optimizer"]["image"])
+        self._enter_level(None)
         self.optimizer.load_state_dict(state["optimizer"])
 
 

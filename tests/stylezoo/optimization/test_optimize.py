@@ -194,6 +194,21 @@ def test_levels_double_the_size_and_start_from_the_one_before(photo, painting):
     assert result.photo.size == (64, 53)
 
 
+def test_fine_detail_of_the_photo_survives_the_pyramid(painting):
+    # Noise a pixel wide is lost at half the size; a level that starts from the photo has it again.
+    rgb = np.random.default_rng(0).random((64, 64, 3), dtype=np.float32)
+    starts = {}
+
+    def watch(iteration, picture):
+        starts.setdefault(iteration.size, picture().rgb)
+
+    config = small(size=64, levels=2, start="content", iterations=3)
+    optimize(
+        Photo(rgb=rgb, alpha=None), [StyleInput(painting=painting)], config, on_iteration=watch
+    )
+    assert np.corrcoef(starts[64].ravel(), rgb.ravel())[0, 1] > 0.8
+
+
 def test_alpha_and_exif_are_kept(painting):
     y, x = np.mgrid[0:60, 0:72] / 72
     exif = Image.Exif()
