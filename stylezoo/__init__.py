@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from stylezoo.images import Photo, open_photo, save_photo
     from stylezoo.interfaces.backbone import Backbone
     from stylezoo.interfaces.loss import Loss
-    from stylezoo.interfaces.net import TransformNet
-    from stylezoo.interfaces.norm import Norm
+    from stylezoo.interfaces.net import MultiStyleNet, TransformNet
+    from stylezoo.interfaces.norm import ConditionalNorm, Norm
     from stylezoo.interfaces.runtime import Runtime
     from stylezoo.interfaces.source import RegistrySource
     from stylezoo.objective import PerceptualObjective, Term, build_objective
@@ -72,8 +72,8 @@ _HOMES = {
     "stylezoo.hookspecs": ["Register", "hookimpl"],
     "stylezoo.interfaces.backbone": ["Backbone"],
     "stylezoo.interfaces.loss": ["Loss"],
-    "stylezoo.interfaces.net": ["TransformNet"],
-    "stylezoo.interfaces.norm": ["Norm"],
+    "stylezoo.interfaces.net": ["MultiStyleNet", "TransformNet"],
+    "stylezoo.interfaces.norm": ["ConditionalNorm", "Norm"],
     "stylezoo.interfaces.runtime": ["Runtime"],
     "stylezoo.interfaces.source": ["RegistrySource"],
     "stylezoo.registry.folder": ["FolderSource"],
@@ -94,9 +94,11 @@ __all__ = [
     "Backbone",
     "Catalog",
     "Component",
+    "ConditionalNorm",
     "EvaluationConfig",
     "FolderSource",
     "Loss",
+    "MultiStyleNet",
     "Norm",
     "ObjectiveConfig",
     "OptimizationConfig",

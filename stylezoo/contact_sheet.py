@@ -46,3 +46,8 @@ def contact_sheet(rows: Sequence[Sequence[LabelledPhoto]], *, side: int) -> Imag
             picture = entry.photo.resized(side).to_pil().convert("RGB")
             sheet.paste(picture, (left + (side - picture.width) // 2, top + LABEL_HEIGHT))
     return sheet
+
+
+def in_rows(pictures: Sequence[LabelledPhoto], columns: int) -> list[Sequence[LabelledPhoto]]:
+    """Break a sequence of pictures into rows of so many; the last may be shorter."""
+    return [pictures[i : i + columns] for i in range(0, len(pictures), columns)]

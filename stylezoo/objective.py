@@ -119,6 +119,7 @@ class PerceptualObjective(nn.Module):
         images: Tensor,
         targets: Targets,
         regions: Mapping[str, Region] | None = None,
+        weights: Mapping[str, float] | None = None,
     ) -> ObjectiveValue:
         """Judge images.
 
@@ -127,6 +128,7 @@ class PerceptualObjective(nn.Module):
             targets: of content and style together.
             regions: the part of the images that a term judges, by the term's name; a term that
                 is not named judges all of them.
+            weights: of terms by name, in place of their own.
 
         Returns:
             The mean over the images.
@@ -142,7 +144,8 @@ class PerceptualObjective(nn.Module):
             )
             for term in self.terms
         }
-        weighted = [values[term.name] * term.weight for term in self.terms]
+        weights = weights or {}
+        weighted = [values[term.name] * weights.get(term.name, term.weight) for term in self.terms]
         return ObjectiveValue(total=torch.stack(weighted).sum(), terms=values)
 
     def _features(self, images: Tensor, terms: Sequence[Term]) -> dict[str, Tensor]:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from stylezoo.catalog import Catalog, default_catalog
-from stylezoo.errors import ComponentNotFoundError, OptionError, PluginError
-from stylezoo.registry.record import Net, Record
-from stylezoo.registry.resolve import resolve
+from stylezoo.errors import (
+    ComponentNotFoundError,
+    IntegrityError,
+    OptionError,
+    PluginError,
+    RecordError,
+    StyleNotFoundError,
+    VersionNotFoundError,
+)
+from stylezoo.registry.record import Net, PackStyle, Record
+from stylezoo.registry.resolve import ResolvedStyle, resolve
 from stylezoo.registry.spec import StyleSpec
 from stylezoo.registry.verify import verify_files
 from stylezoo.registry.weights import load_weights, read_net_metadata
@@ -18,7 +28,13 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from stylezoo.interfaces.net import TransformNet
+    from stylezoo.interfaces.net import MultiStyleNet, TransformNet
+
+    Run = Callable[[Tensor], Tensor]
+
+
+Shares = str | Mapping[str, float]
+"""Of a pack: the name of one of its styles, or several with the share of each."""
 
 
 class Style:
@@ -27,7 +43,11 @@ class Style:
     Args:
         net: in eval mode.
         record: what it is; None for weights without one.
-        run: runs the net on (B, 3, H, W) as a runtime prepared it; None for the net as it is.
+        prepare: makes a net ready to run, as a runtime does; None for the net as it is.
+        shares: for a pack, the style or mixture to take where a call names none.
+
+    Raises:
+        OptionError: the shares are not of this pack.
     """
 
     def __init__(
@@ -35,11 +55,29 @@ class Style:
         *,
         net: TransformNet,
         record: Record | None = None,
-        run: Callable[[Tensor], Tensor] | None = None,
+        prepare: Callable[[TransformNet], Run] | None = None,
+        shares: Shares | None = None,
     ) -> None:
         self.net = net
         self.record = record
-        self._run = run or _run_as_it_is(net)
+        self._prepare = prepare or _run_as_it_is
+        self._runs: dict[tuple[float, ...], Run] = {}
+        self.shares = self._mixture(shares)
+        if not self.styles:
+            self._runs[()] = self._prepare(net)
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """The names of the styles of a pack; empty for a single style."""
+        return tuple(style.name for style in self.record.styles) if self.record else ()
+
+    @property
+    def pack_style(self) -> PackStyle | None:
+        """The one style of a pack that this was loaded with; None if it is none, or a mixture."""
+        named = [style for style, share in zip(self.styles, self.shares, strict=False) if share]
+        if self.record is None or len(named) != 1:
+            return None
+        return next(style for style in self.record.styles if style.name == named[0])
 
     def __repr__(self) -> str:
         name = f"{self.record.name} {self.record.version}" if self.record else "without a record"
@@ -49,6 +87,7 @@ class Style:
         self,
         image: Any,
         *,
+        style: Shares | None = None,
         strength: float = 1.0,
         preserve_color: bool = False,
         seed: int = 0,
@@ -59,6 +98,9 @@ class Style:
             image: a path (which returns a PIL image), a PIL image, a Photo, an ndarray (H, W, 3),
                 uint8 or float in [0, 1], or a tensor (3, H, W) or (B, 3, H, W) in [0, 1]. The
                 images of a batch are styled one by one, as if they came alone.
+            style: of a pack, which one, ``"monet"``, or a mixture, ``{"monet": 0.5,
+                "hokusai": 0.5}``, whose shares count in proportion to their sum; None for what
+                the pack was loaded with.
             strength: from 0, the image itself, to 1, the whole style.
             preserve_color: take only the luminance from the style.
             seed: of nets that draw random numbers.
@@ -75,9 +117,10 @@ class Style:
 
         if not 0 <= strength <= 1:
             raise OptionError(f"the strength is {strength}; it must be from 0 to 1")
+        run = self._run(self.shares if style is None else self._mixture(style))
 
         def restyle(pixels: np.ndarray) -> np.ndarray:
-            return self._restyle(pixels, strength, preserve_color, seed)
+            return self._restyle(pixels, run, strength, preserve_color, seed)
 
         if isinstance(image, Photo):
             return Photo(rgb=restyle(image.rgb), alpha=image.alpha, exif=image.exif)
@@ -92,8 +135,41 @@ class Style:
             f"a style takes a path, PIL image, Photo, ndarray or tensor, not {type(image).__name__}"
         )
 
+    def _mixture(self, shares: Shares | None) -> tuple[float, ...]:
+        """The share of each style of the net, 1 together; empty where none is named."""
+        if not shares:
+            return ()
+        named = {shares: 1.0} if isinstance(shares, str) else dict(shares)
+        label = self.record.name if self.record else "this style"
+        if not self.styles:
+            raise OptionError(f"{label} is one style and holds no {', '.join(named)}")
+        for name, share in named.items():
+            if name not in self.styles:
+                raise OptionError(
+                    f"{label} holds no style {name!r}; it holds: {', '.join(self.styles)}"
+                )
+            if not (math.isfinite(share) and share >= 0):
+                raise OptionError(f"the share of {name!r} is {share}; it must be 0 or more")
+        total = sum(named.values())
+        if not total:
+            raise OptionError(f"the shares of {', '.join(named)} are all 0; give one more than 0")
+        return tuple(named.get(name, 0.0) / total for name in self.styles)
+
+    def _run(self, mixture: tuple[float, ...]) -> Run:
+        """What runs the net for a mixture: a net of one style, made when it is first wanted."""
+        if self.styles and not mixture:
+            raise OptionError(
+                f"{self.record.name if self.record else 'the net'} holds several styles; name one, "
+                f"or several with shares: {', '.join(self.styles)}"
+            )
+        if mixture not in self._runs:
+            # load has checked that the net of a pack can be blended.
+            net = cast("MultiStyleNet", self.net)
+            self._runs[mixture] = self._prepare(net.blend(mixture).eval())
+        return self._runs[mixture]
+
     def _restyle(
-        self, pixels: np.ndarray, strength: float, preserve_color: bool, seed: int
+        self, pixels: np.ndarray, run: Run, strength: float, preserve_color: bool, seed: int
     ) -> np.ndarray:
         """Style (H, W, 3) float32 in [0, 1]."""
         import numpy as np
@@ -107,7 +183,7 @@ class Style:
         padded = np.ascontiguousarray(self._pad(pixels).transpose(2, 0, 1))
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            output = self._run(torch.from_numpy(padded).unsqueeze(0))
+            output = run(torch.from_numpy(padded).unsqueeze(0))
         styled = output[0].clamp(0, 1).numpy().transpose(1, 2, 0)[:height, :width]
         if preserve_color:
             styled = keep_color(styled, pixels)
@@ -137,7 +213,7 @@ def load(
 
     Args:
         spec: such as ``"great-wave"``, ``"great-wave@1"``, ``"great-wave@>=1,<2"``,
-            ``"./my-style"`` or ``"model.safetensors"``.
+            ``"./my-style"``, ``"model.safetensors"``, or of a pack ``"museum:monet"``.
         device: such as ``"cpu"`` or ``"cuda"``; None for the best there is.
         runtime: a registered runtime.
         catalog: where styles and nets come from; None for the installed plugins.
@@ -146,7 +222,8 @@ def load(
         InvalidSpecError: the spec cannot be read.
         StyleNotFoundError, VersionNotFoundError: there is no such style or version.
         RecordError: the record breaks the format.
-        IntegrityError: the weights are not those of the record.
+        IntegrityError: the weights are not those of the record, or the base of an adapter is
+            not the one it was made on.
         WeightsError: the weights are broken or do not fit.
         PluginError: no installed plugin provides the net or the runtime.
         OptionError: the device is not there.
@@ -156,18 +233,57 @@ def load(
     if parsed.path is not None and parsed.path.is_file():
         name, arguments = read_net_metadata(parsed.path)
         described = Net(name=name, arguments=arguments, plugin="unknown")
-        record, weights = None, parsed.path
+        record, weights, base = None, parsed.path, None
     else:
-        sources = {} if parsed.path is not None else catalog.sources()
-        found = resolve(parsed, sources)
+        found = resolve(parsed, catalog.sources())
         record, described = found.record, found.record.net
-        verify_files(found.folder, record, [record.file("weights")])
-        weights = found.folder / record.file("weights").path
+        weights = _verified_weights(found)
+        base = _base_weights(record, catalog)
     net = _build(described, parsed.text, catalog)
-    load_weights(net, weights)
+    load_weights(net, weights, base)
     net = net.eval().requires_grad_(False)
-    run = catalog.create_runtime(runtime).prepare(net, device)
-    return Style(net=net, record=record, run=run)
+    if record is not None:
+        _check_styles(net, record)
+    prepare = partial(catalog.create_runtime(runtime).prepare, device=device)
+    return Style(net=net, record=record, prepare=prepare, shares=parsed.shares)
+
+
+def _verified_weights(found: ResolvedStyle) -> Path:
+    file = found.record.file("weights")
+    verify_files(found.folder, found.record, [file])
+    return found.folder / file.path
+
+
+def _base_weights(record: Record, catalog: Catalog) -> Path | None:
+    """The weights that an adapter builds on, from any of the sources."""
+    if record.base is None:
+        return None
+    base = StyleSpec.parse(f"{record.base.name}@=={record.base.version}")
+    try:
+        found = resolve(base, catalog.sources())
+    except (StyleNotFoundError, VersionNotFoundError) as error:
+        raise type(error)(
+            f"{record.name} builds on {base.text}, which is missing: {error}"
+        ) from error
+    if found.record.file("weights").sha256 != record.base.sha256:
+        raise IntegrityError(
+            f"{record.name} {record.version} builds on {base.text} with the sha256 "
+            f"{record.base.sha256}; the one that is here has other weights"
+        )
+    return _verified_weights(found)
+
+
+def _check_styles(net: TransformNet, record: Record) -> None:
+    from stylezoo.interfaces.net import MultiStyleNet
+
+    holds = net.styles if isinstance(net, MultiStyleNet) else 1
+    named = len(record.styles) or 1
+    if holds != named:
+        raise RecordError(
+            f"the net holds {holds} styles, the record names {named}",
+            field="styles",
+            origin=record.name,
+        )
 
 
 def _build(described: Net, style: str, catalog: Catalog) -> TransformNet:
@@ -181,7 +297,7 @@ def _build(described: Net, style: str, catalog: Catalog) -> TransformNet:
     return catalog.create_net(described.name, **described.arguments)
 
 
-def _run_as_it_is(net: TransformNet) -> Callable[[Tensor], Tensor]:
+def _run_as_it_is(net: TransformNet) -> Run:
     import torch
 
     def run(images: Tensor) -> Tensor:

@@ -6,24 +6,27 @@ each against a visible fault: every convolution pads by reflection (zero padding
 upsampling
 is a resize followed by a convolution (a transposed convolution draws a checkerboard; Odena et al.
 2016, https://distill.pub/2016/deconv-checkerboard), and the norm is chosen by name, instance norm
-by default (Ulyanov et al. 2016). The output is affine with the range pulled in by training and
+by default (Ulyanov et al. 2016), or conditional instance norm for several styles in one net
+(Dumoulin et al. 2017). The output is affine with the range pulled in by training and
 clamped in use, in place of the paper's scaled tanh, which flattens strong colours.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylezoo import Norm, TransformNet, get_norm
+from stylezoo import ConditionalNorm, MultiStyleNet, Norm, get_norm
 from stylezoo.errors import OptionError
 
 MAX_WIDTH = 256
 MAX_RESIDUAL_BLOCKS = 64
+MAX_STYLES = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,15 +38,18 @@ class JohnsonArguments:
             paper's 32-64-128. From 1 to 256.
         residual_blocks: the paper has 5. From 0 to 64.
         norm: a registered norm, such as ``"instance"`` or ``"batch"``.
+        styles: how many the net holds; more than one need a conditional norm. From 1 to 256.
     """
 
     width: int = 32
     residual_blocks: int = 5
     norm: str = "instance"
+    styles: int = 1
 
     def __post_init__(self) -> None:
         _check_integer("width", self.width, 1, MAX_WIDTH)
         _check_integer("residual_blocks", self.residual_blocks, 0, MAX_RESIDUAL_BLOCKS)
+        _check_integer("styles", self.styles, 1, MAX_STYLES)
         if not isinstance(self.norm, str):
             raise OptionError(f"norm is {self.norm!r}; it must be the name of a registered norm")
 
@@ -53,7 +59,7 @@ def _check_integer(name: str, value: object, low: int, high: int) -> None:
         raise OptionError(f"{name} is {value!r}; it must be an integer from {low} to {high}")
 
 
-class Johnson(TransformNet):
+class Johnson(MultiStyleNet):
     """The net: (B, 3, H, W) in [0, 1] to the same. H and W are multiples of 4, at least 16."""
 
     Arguments = JohnsonArguments
@@ -62,31 +68,109 @@ class Johnson(TransformNet):
 
     def __init__(self, arguments: JohnsonArguments) -> None:
         super().__init__()
-        norm = get_norm(arguments.norm)
+        self._arguments = arguments
+        self.styles = arguments.styles
+        norm = _norm_factory(arguments)
         width = arguments.width
-        self.encoder = nn.Sequential(
-            _convolution_block(3, width, 9, norm),
-            _convolution_block(width, 2 * width, 3, norm, stride=2),
-            _convolution_block(2 * width, 4 * width, 3, norm, stride=2),
+        self.encoder = nn.ModuleList(
+            [
+                ConvolutionBlock(3, width, 9, norm),
+                ConvolutionBlock(width, 2 * width, 3, norm, stride=2),
+                ConvolutionBlock(2 * width, 4 * width, 3, norm, stride=2),
+            ]
         )
-        self.residuals = nn.Sequential(
-            *(ResidualBlock(4 * width, norm) for _ in range(arguments.residual_blocks))
+        self.residuals = nn.ModuleList(
+            ResidualBlock(4 * width, norm) for _ in range(arguments.residual_blocks)
         )
-        self.decoder = nn.Sequential(
-            Upsample(),
-            _convolution_block(4 * width, 2 * width, 3, norm),
-            Upsample(),
-            _convolution_block(2 * width, width, 3, norm),
-            _convolution(width, 3, 9),
+        self.decoder = nn.ModuleList(
+            [
+                Upsample(),
+                ConvolutionBlock(4 * width, 2 * width, 3, norm),
+                Upsample(),
+                ConvolutionBlock(2 * width, width, 3, norm),
+                Convolution(width, 3, 9),
+            ]
         )
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Stylise; see ``TransformNet.forward``."""
+    @property
+    def arguments(self) -> JohnsonArguments:
+        """What this net was built from."""
+        return self._arguments
+
+    def forward(self, images: Tensor, style: Tensor | None = None) -> Tensor:
+        """Stylise; see ``MultiStyleNet.forward``."""
+        if style is None:
+            if self.styles > 1:
+                raise OptionError(
+                    f"the net holds {self.styles} styles; say which to take for each image"
+                )
+            style = images.new_ones(len(images), 1)
         # The trunk sees values around zero, and starts near mid-grey: both speed up training.
-        images = images * 2 - 1
-        images = self.decoder(self.residuals(self.encoder(images)))
-        images = images * 0.5 + 0.5
+        features = images * 2 - 1
+        for block in (*self.encoder, *self.residuals, *self.decoder):
+            features = block(features, style)
+        images = features * 0.5 + 0.5
         return images if self.training else images.clamp(0, 1)
+
+    def blend(self, style: Sequence[float]) -> Johnson:
+        """The net of one style that this one is for a mixture; it shares the convolutions."""
+        shares = torch.tensor(style, dtype=torch.float32)
+        norms = [(n, m) for n, m in self.named_modules() if isinstance(m, ConditionalNorm)]
+        if not norms:
+            return self
+        arguments = replace(self.arguments, norm=norms[0][1].blended, styles=1)
+        net = Johnson(arguments).train(self.training)
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Conv2d):
+                net.set_submodule(name, module)
+        for name, norm in norms:
+            net.set_submodule(name, norm.blend(shares.to(next(norm.parameters()).device)))
+        return net
+
+
+def _norm_factory(arguments: JohnsonArguments) -> Norm:
+    norm = get_norm(arguments.norm)
+    if isinstance(norm, type) and issubclass(norm, ConditionalNorm):
+        return partial(norm, styles=arguments.styles)
+    if arguments.styles > 1:
+        raise OptionError(
+            f"{arguments.norm!r} cannot tell {arguments.styles} styles apart; "
+            "take a conditional norm, such as 'conditional-instance'"
+        )
+    return norm
+
+
+class Convolution(nn.Conv2d):
+    """A convolution that pads by reflection, for any style."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> None:
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel,
+            stride,
+            padding=kernel // 2,
+            padding_mode="reflect",
+        )
+
+    def forward(self, features: Tensor, style: Tensor | None = None) -> Tensor:
+        """Map (B, in_channels, H, W) to (B, out_channels, H / stride, W / stride)."""
+        return super().forward(features)
+
+
+class ConvolutionBlock(nn.Module):
+    """A convolution, a norm and, but for the end of a residual block, a ReLU."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, norm: Norm, stride: int = 1
+    ) -> None:
+        super().__init__()
+        self.conv = Convolution(in_channels, out_channels, kernel, stride)
+        self.norm = norm(out_channels)
+
+    def forward(self, features: Tensor, style: Tensor) -> Tensor:
+        """Map (B, in_channels, H, W) to (B, out_channels, H / stride, W / stride)."""
+        return F.relu(normalize(self.norm, self.conv(features), style))
 
 
 class ResidualBlock(nn.Module):
@@ -97,47 +181,33 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, channels: int, norm: Norm) -> None:
         super().__init__()
-        self.block = nn.Sequential(
-            _convolution_block(channels, channels, 3, norm),
-            _convolution(channels, channels, 3),
-            norm(channels),
+        self.block = nn.ModuleList(
+            [
+                ConvolutionBlock(channels, channels, 3, norm),
+                Convolution(channels, channels, 3),
+                norm(channels),
+            ]
         )
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, style: Tensor) -> Tensor:
         """Map (B, C, h, w) to the same shape."""
-        result: Tensor = features + self.block(features)
-        return result
+        first, convolution, norm = self.block
+        return features + normalize(norm, convolution(first(features, style)), style)
+
+
+def normalize(norm: nn.Module, features: Tensor, style: Tensor) -> Tensor:
+    """Apply a norm, whether it asks for the style or not: (B, C, h, w) to the same shape."""
+    normalized: Tensor
+    normalized = norm(features, style) if isinstance(norm, ConditionalNorm) else norm(features)
+    return normalized
 
 
 class Upsample(nn.Module):
     """Nearest-neighbour upsampling by two: the first half of a resize-convolution."""
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, style: Tensor) -> Tensor:
         """Map (B, C, h, w) to (B, C, 2h, 2w)."""
         return F.interpolate(features, scale_factor=2.0, mode="nearest")
-
-
-def _convolution(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(
-        in_channels,
-        out_channels,
-        kernel,
-        stride,
-        padding=kernel // 2,
-        padding_mode="reflect",
-    )
-
-
-def _convolution_block(
-    in_channels: int, out_channels: int, kernel: int, norm: Norm, stride: int = 1
-) -> nn.Sequential:
-    return nn.Sequential(
-        OrderedDict(
-            conv=_convolution(in_channels, out_channels, kernel, stride),
-            norm=norm(out_channels),
-            relu=nn.ReLU(),
-        )
-    )
 
 
 def from_pytorch_example(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:

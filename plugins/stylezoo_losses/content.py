@@ -65,12 +65,13 @@ class ContentLoss(Loss):
     def forward(self, features: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
         """The distance, a scalar; the mean over the batch."""
         terms = [
-            weight * self._distance(features[layer], target[layer])
+            weight * self._distance(features[layer], target[layer]).mean()
             for layer, weight in zip(self._layers, self.layer_weights, strict=True)
         ]
         return torch.stack(terms).sum()
 
     def _distance(self, image: Tensor, content: Tensor) -> Tensor:
+        """Of each image: (B,)."""
         distance = mean_square(image - content)
         if self.normalization == "gatys":
             return distance * content[0].numel() / 2

@@ -117,12 +117,13 @@ class GramLoss(Loss):
     def forward(self, features: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
         """The distance, a scalar; the mean over the batch."""
         terms = [
-            weight * self._distance(gram_matrix(features[layer]), target[layer])
+            weight * self._distance(gram_matrix(features[layer]), target[layer]).mean()
             for layer, weight in zip(self._layers, self.layer_weights, strict=True)
         ]
         return torch.stack(terms).sum()
 
     def _distance(self, image: Tensor, style: Tensor) -> Tensor:
+        """Of each image: (B,)."""
         distance = mean_square(image - style)  # over N² entries: the 1/N² of both papers
         if self.normalization == "gatys":
             return distance / 4

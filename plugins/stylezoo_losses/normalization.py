@@ -67,5 +67,5 @@ def checked_normalization(normalization: Normalization) -> Normalization:
 
 
 def mean_square(difference: Tensor) -> Tensor:
-    """The mean of the squares, over everything."""
-    return difference.square().mean()
+    """The mean of the squares of each image: (B, ...) to (B,)."""
+    return difference.square().flatten(1).mean(dim=1)

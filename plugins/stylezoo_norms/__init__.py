@@ -1,4 +1,4 @@
-"""First-party plugin: the normalisation layers of Johnson et al. 2016 and Ulyanov et al. 2016."""
+"""First-party plugin: batch norm, instance norm and conditional instance norm."""
 
 from stylezoo import Register, hookimpl
 
@@ -7,10 +7,15 @@ STYLEZOO_API = (1, 0)
 
 @hookimpl
 def register_norms(register: Register) -> None:
-    """Register ``batch`` and ``instance``."""
+    """Register ``batch``, ``instance`` and ``conditional-instance``."""
     register("batch", "stylezoo_norms.norms:batch_norm", summary="Batch norm (Johnson et al. 2016)")
     register(
         "instance",
         "stylezoo_norms.norms:instance_norm",
         summary="Instance norm (Ulyanov et al. 2016)",
+    )
+    register(
+        "conditional-instance",
+        "stylezoo_norms.conditional:ConditionalInstanceNorm",
+        summary="Instance norm, a scale and shift for each style (Dumoulin et al. 2017)",
     )

@@ -208,11 +208,10 @@ def _label(spec: str) -> str:
     from stylezoo.registry.spec import StyleSpec
 
     parsed = StyleSpec.parse(spec)
-    if parsed.path is None:
-        return resolve(parsed, default_catalog().sources()).record.name
-    if parsed.path.is_file():
+    if parsed.path is not None and parsed.path.is_file():
         return parsed.path.stem
-    return resolve(parsed, {}).record.name
+    name = resolve(parsed, default_catalog().sources()).record.name
+    return "-".join([name, *parsed.shares])
 
 
 @contextmanager

@@ -94,12 +94,14 @@ def command(
     from stylezoo.evaluation import EvaluationConfig, evaluate_style
     from stylezoo.plot import check_plot
     from stylezoo.registry.publish import record_quality
+    from stylezoo.registry.spec import StyleSpec
     from stylezoo.style import load
 
     if plot_path is not None:
         check_plot(plot_path)
         refuse_existing_file(plot_path, overwrite)
-    if save and not (Path(style) / "style.toml").is_file():
+    folder = StyleSpec.parse(style).path
+    if save and not (folder and (folder / "style.toml").is_file()):
         raise OptionError(f"--save writes into a style folder, which {style!r} is not")
     loaded = load(style, device=device)
     config = EvaluationConfig(sizes=sizes, curves=curves, limit=limit, seed=seed, device=device)
@@ -114,8 +116,9 @@ def command(
         )
     if plot_path is not None:
         _plot(plot_path, evaluation)
-    if save:
-        record_quality(Path(style), evaluation.quality)
+    if save and folder is not None:
+        member = loaded.pack_style
+        record_quality(folder, evaluation.quality, member.name if member else None)
     if as_json:
         print_json(
             {
@@ -134,6 +137,8 @@ def command(
 def _recorded(style: Style, photos: Path, config: EvaluationConfig) -> str:
     """The command that measures again, wherever style and photos lie then."""
     name = f"{style.record.name}@{style.record.version}" if style.record else "STYLE"
+    if style.pack_style is not None:
+        name = f"{name}:{style.pack_style.name}"
     words = ["stylezoo", "evaluate", name, "--photos", photos.resolve().name]
     words += ["--sizes", ",".join(map(str, config.sizes)), "--limit", str(config.limit)]
     if config.curves is not None:
@@ -144,7 +149,7 @@ def _recorded(style: Style, photos: Path, config: EvaluationConfig) -> str:
 def _painting(spec: str, style: Style, given: Path | None) -> Photo:
     """The painting that is given, or that of the style's folder, verified."""
     from stylezoo.catalog import default_catalog
-    from stylezoo.errors import RecordError
+    from stylezoo.evaluation.evaluate import painting_file
     from stylezoo.images import open_photo
     from stylezoo.registry.resolve import resolve
     from stylezoo.registry.spec import StyleSpec
@@ -154,12 +159,9 @@ def _painting(spec: str, style: Style, given: Path | None) -> Photo:
         return open_photo(given)
     if style.record is None:
         raise OptionError(f"{spec} has no record; evaluate a style by name or folder")
-    try:
-        file = style.record.file("painting")
-    except RecordError:
-        raise OptionError(
-            f"{spec} does not hold its painting ({style.record.style.title}); give --painting FILE"
-        ) from None
+    file = painting_file(style)
+    if file is None:
+        raise OptionError(f"{spec} does not hold its painting; give --painting FILE")
     found = resolve(StyleSpec.parse(spec), default_catalog().sources())
     verify_files(found.folder, found.record, [file])
     return open_photo(found.folder / file.path)

@@ -11,25 +11,73 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stylezoo.errors import OptionError
+
 if TYPE_CHECKING:
+    from stylezoo.registry.record import StyleImage
     from stylezoo.train import StepReport
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.command("train", short_help="Train a style on a painting.")
-@click.argument("style_image", type=FILE)
+class Painting(click.ParamType[tuple[str, Path]]):
+    """``painting.jpg``, or ``monet=water-lilies.jpg``."""
+
+    name = "painting"
+
+    def convert(
+        self,
+        value: str | tuple[str, Path],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[str, Path]:
+        """Split into the style's name and the file."""
+        if isinstance(value, tuple):
+            return value
+        name, equals, path = value.partition("=")
+        if equals and not Path(value).exists():
+            return name, Path(path)
+        return Path(value).stem, Path(value)
+
+
+class Weight(click.ParamType[float | str]):
+    """A number, or ``auto``."""
+
+    name = "weight"
+
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | str:
+        """Read the number."""
+        if value == "auto":
+            return "auto"
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor 'auto'", param, ctx)
+
+
+@click.command("train", short_help="Train a style on paintings.")
+@click.argument("paintings", nargs=-1, required=True, type=Painting())
 @click.option("--photos", type=FOLDER, required=True, help="Folder of photos to learn on.")
 @click.option("-o", "--output", type=FOLDER, required=True, help="Style folder to make.")
-@click.option("--name", help="Name of the style; by default, the painting's file name.")
+@click.option(
+    "--preset",
+    type=click.Choice(["quick", "standard", "adapter", "paper"]),
+    help="The recipe  [default: standard; with --only-norm, adapter]",
+)
+@click.option("--base", help="Start from this style instead of a fresh net.")
+@click.option("--only-norm", is_flag=True, help="Train the norms of the base alone: an adapter.")
+@click.option("--name", help="Name of the style; by default, that of the painting.")
 @click.option("--version", default="1.0.0", show_default=True, help="Version of the style.")
 @click.option("--summary", help="One line that describes it.")
 @click.option("--tag", "tags", multiple=True, help="A word to search by; may be repeated.")
+@click.option("--works", type=FILE, help="TOML: title, artist, year, source by style.")
 @click.option("--title", help="Title of the painting; by default, made from the name.")
-@click.option("--artist", default="unknown", show_default=True, help="Who painted it.")
-@click.option("--year", default="unknown", show_default=True, help="When it was painted.")
-@click.option("--source", default="unknown", show_default=True, help="Where its picture is from.")
+@click.option("--artist", help="Who painted it.")
+@click.option("--year", help="When it was painted.")
+@click.option("--source", help="Where its picture is from.")
 @click.option("--author", default="unknown", show_default=True, help="Who trains the style.")
 @click.option("--data", default="unknown", show_default=True, help="What the photos are.")
 @click.option("--notes", default="", help="Anything else worth recording.")
@@ -38,37 +86,36 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--data-licence", default="unknown", show_default=True, help="SPDX expression.")
 @click.option("--preview", type=FILE, help="Photo for the preview picture.")
 @click.option("--held-out", type=FOLDER, help="Photos to measure quality on; not for learning.")
-@click.option("--steps", default=1500, show_default=True, help="Batches to learn from.")
-@click.option("--batch-size", default=2, show_default=True, help="Photos in a batch.")
-@click.option("--crop-size", default=256, show_default=True, help="Side of a crop, pixels.")
-@click.option("--style-size", default=512, show_default=True, help="Longest side of the painting.")
-@click.option("--style-weight", default=5.0, show_default=True, help="Weight of the style term.")
-@click.option("--tv-weight", default=0.3, show_default=True, help="Weight of total variation.")
-@click.option("--width", default=16, show_default=True, help="Channels of the first convolution.")
-@click.option("--norm", default="instance", show_default=True, help="A norm, by its name.")
-@click.option("--backbone", default="vgg19", show_default=True, help="The loss network.")
+@click.option("--steps", type=int, help="Batches to learn from.")
+@click.option("--batch-size", type=int, help="Photos in a batch.")
+@click.option("--crop-size", type=int, help="Side of a crop, pixels.")
+@click.option("--half-crops", type=float, help="Part of the steps on crops of half the side.")
+@click.option("--style-size", type=int, help="Longest side of the painting: size of the strokes.")
+@click.option("--content-weight", type=float, help="Weight of the content term.")
+@click.option("--style-weight", type=Weight(), help="Weight of the style term; auto to find it.")
+@click.option("--tv-weight", type=float, help="Weight of total variation.")
+@click.option("--stability-weight", type=float, help="Weight of the term against flicker.")
+@click.option("--learning-rate", type=float, help="Adam's, at its peak.")
+@click.option("--width", type=int, help="Channels of the first convolution.")
+@click.option("--norm", help="A norm, by its name.")
+@click.option("--backbone", help="The loss network.")
 @click.option(
     "--backbone-weights",
-    default="caffe_q8",
-    show_default=True,
     help="Its weights: caffe_q8 (vgg19), tv_in1k, or a .safetensors file.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of weights and crops.")
+@click.option("--seed", type=int, help="Of weights and crops.")
 @click.option("--device", help="Such as cpu or cuda; by default, the best there is.")
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "bf16", "fp32"]),
-    default="auto",
-    show_default=True,
-    help="Of the networks while training.",
-)
+@click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="Of the networks.")
 @click.option("--checkpoint-every", default=100, show_default=True, help="In steps.")
 @click.option("--samples-every", default=250, show_default=True, help="In steps.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of a stopped run.")
 def command(
-    style_image: Path,
+    paintings: tuple[tuple[str, Path], ...],
     photos: Path,
     output: Path,
+    preset: str | None,
+    base: str | None,
+    only_norm: bool,
     name: str | None,
     preview: Path | None,
     held_out: Path | None,
@@ -77,44 +124,39 @@ def command(
     resume: bool,
     **options: Any,
 ) -> None:
-    """Train a transform net on STYLE_IMAGE and write a complete style folder.
+    """Train a transform net on PAINTINGS and write a complete style folder.
 
-    Checkpoint and sample pictures go to a folder beside the output, OUTPUT-training. A run that
-    was stopped, or killed, goes on with --resume and the same options.
+    One painting makes a style, several make a pack: one net that holds them all. A painting is
+    FILE, or NAME=FILE to name its style in the pack. With --base and --only-norm, a painting is
+    added to a pack by training its norms alone, in minutes.
+
+    Checkpoint, metrics and sample pictures go to a folder beside the output, OUTPUT-training. A
+    run that was stopped, or killed, goes on with --resume and the same options.
     """
-    from stylezoo.registry.record import Licence, StyleImage
+    from stylezoo.registry.record import Licence
     from stylezoo.train import TrainingConfig, train_style
     from stylezoo.train.style import StyleDescription, TrainingFolders
 
-    config = TrainingConfig(
-        style_image=style_image,
+    images = dict(paintings)
+    if len(images) != len(paintings):
+        raise click.UsageError("Two paintings have one name; give NAME=FILE.")
+    if base is not None and (options["width"] is not None or options["norm"] is not None):
+        raise click.UsageError("--base brings its net; leave out --width and --norm.")
+    config = TrainingConfig.preset(
+        preset or ("adapter" if only_norm else "standard"),
+        **_given(options, preset),
+        style_images=images,
         photos=photos,
-        net_arguments={"width": options["width"], "norm": options["norm"]},
-        backbone=options["backbone"],
-        backbone_options={"weights": options["backbone_weights"]},
-        style_weight=options["style_weight"],
-        tv_weight=options["tv_weight"],
-        steps=options["steps"],
-        batch_size=options["batch_size"],
-        crop_size=options["crop_size"],
-        style_size=options["style_size"],
-        seed=options["seed"],
-        device=options["device"],
-        precision=options["precision"],
+        base=base,
+        only_norm=only_norm,
     )
-    name = name or style_image.stem
-    title = options["title"] or name.replace("-", " ").title()
+    name = name or next(iter(images))
     description = StyleDescription(
         name=name,
         version=options["version"],
-        summary=options["summary"] or f"The style of {title}",
+        summary=options["summary"] or _summary(name, list(images)),
         tags=options["tags"],
-        image=StyleImage(
-            title=title,
-            artist=options["artist"],
-            year=options["year"],
-            source=options["source"],
-        ),
+        images=_works(list(images), options),
         author=options["author"],
         data=options["data"],
         licence=Licence(
@@ -139,7 +181,73 @@ def command(
         )
     for reason in skipped.values():
         click.echo(f"skipped: {reason}", err=True)
+    if skipped:
+        click.echo(f"{len(skipped)} photos were skipped", err=True)
     click.echo(f"{output}: {record.name} {record.version}")
+
+
+def _given(options: dict[str, Any], preset: str | None) -> dict[str, Any]:
+    """The values of the recipe that the command line names; the others are the preset's."""
+    from stylezoo.train.config import PRESETS
+
+    names = (
+        *("steps", "batch_size", "crop_size", "half_crops", "style_size", "learning_rate"),
+        *("content_weight", "style_weight", "tv_weight", "stability_weight"),
+        *("backbone", "seed", "device", "precision"),
+    )
+    given = {name: options[name] for name in names if options[name] is not None}
+    if given.get("style_weight") == "auto":
+        given["style_weight"] = None
+    if options["backbone_weights"] is not None:
+        given["backbone_options"] = {"weights": options["backbone_weights"]}
+    net = {name: options[name] for name in ("width", "norm") if options[name] is not None}
+    if net:
+        given["net_arguments"] = {
+            "width": 24,
+            **PRESETS[preset or "standard"].get("net_arguments", {}),
+            **net,
+        }
+    return given
+
+
+def _summary(name: str, styles: list[str]) -> str:
+    if len(styles) == 1:
+        return f"The style of {name.replace('-', ' ').title()}"
+    return f"{len(styles)} styles in one net: {', '.join(styles)}"
+
+
+def _works(styles: list[str], options: dict[str, Any]) -> dict[str, StyleImage]:
+    """What is known of each painting: by the options, for one; else by --works."""
+    import tomllib
+
+    from stylezoo.registry.record import UNKNOWN, StyleImage
+
+    given = {name: options[name] for name in ("title", "artist", "year", "source")}
+    given = {name: value for name, value in given.items() if value is not None}
+    if given and len(styles) > 1:
+        raise click.UsageError(f"--{next(iter(given))} is of one painting; give --works FILE.")
+    works: dict[str, Any] = {}
+    if options["works"] is not None:
+        try:
+            works = tomllib.loads(options["works"].read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise OptionError(f"{options['works']} cannot be read: {error}") from error
+    images = {}
+    for style in styles:
+        known = works.get(style, {})
+        facts = {
+            "title": style.replace("-", " ").title(),
+            "artist": UNKNOWN,
+            "year": UNKNOWN,
+            "source": UNKNOWN,
+            **{name: str(value) for name, value in known.items()},
+            **given,
+        }
+        try:
+            images[style] = StyleImage(**facts)
+        except TypeError as error:
+            raise OptionError(f"{options['works']}, {style}: {error}") from error
+    return images
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import platform
 import time
@@ -21,9 +22,11 @@ from stylezoo.evaluation.equivalent import Curve, optimization_curve
 from stylezoo.evaluation.ssim import structural_similarity
 from stylezoo.evaluation.stability import noise_difference, shift_difference
 from stylezoo.images import Photo, find_photos, open_photo
+from stylezoo.interfaces.net import MultiStyleNet
 from stylezoo.objective import ObjectiveValue, Targets, build_objective
+from stylezoo.objective_config import ObjectiveConfig
 from stylezoo.optimization.inputs import to_tensor
-from stylezoo.registry.record import Quality, Record, SizeQuality
+from stylezoo.registry.record import File, Quality, SizeQuality
 from stylezoo.style import Style
 
 PAPER_ITERATIONS = 500  # of the baseline that Johnson et al. 2016, table 1, compare with
@@ -165,20 +168,15 @@ class _Evaluator:
     def __init__(
         self, style: Style, painting: Photo, config: EvaluationConfig, catalog: Catalog
     ) -> None:
-        record = style.record
-        if record is None or record.objective is None:
-            raise OptionError(
-                "the style's record names no objective, so there is nothing to measure it by; "
-                "evaluate a style that 'stylezoo train' made"
-            )
+        objective = objective_of(style)
         reuse_freed_memory()
         self.style = style
         self.config = config
         device = choose_device(config.device)
         dtype = choose_dtype(config.precision, device)
-        self.objective = build_objective(record.objective, catalog, device=device, dtype=dtype)
+        self.objective = build_objective(objective, catalog, device=device, dtype=dtype)
         self.style_targets = self.objective.targets(self._batch(painting), "style")
-        self.untrained = _untrained(record, config.seed, catalog)
+        self.untrained = _untrained(style, config.seed, catalog)
 
     def measure(self, name: str, photo: Photo, size: int) -> PhotoMeasure:
         styled = self.style(photo)
@@ -234,10 +232,53 @@ class _Evaluator:
         return to_tensor(photo.rgb).to(self.objective.device)
 
 
-def _untrained(record: Record, seed: int, catalog: Catalog) -> Style:
+def objective_of(style: Style) -> ObjectiveConfig:
+    """What a style's net was trained to minimise.
+
+    Raises:
+        OptionError: its record does not say, or it is a pack of which not one style is named.
+    """
+    record = style.record
+    if record is None or record.objective is None:
+        raise OptionError(
+            "the style's record names no objective, so there is nothing to measure it by; "
+            "evaluate a style that 'stylezoo train' made"
+        )
+    if not record.styles:
+        return record.objective
+    if style.pack_style is None:
+        raise OptionError(
+            f"{record.name} holds several styles; evaluate one, as in "
+            f"{record.name}:{record.styles[0].name}"
+        )
+    weight = style.pack_style.style_weight
+    terms = tuple(
+        dataclasses.replace(term, weight=weight) if term.name == "style" else term
+        for term in record.objective.terms
+    )
+    return dataclasses.replace(record.objective, terms=terms)
+
+
+def painting_file(style: Style) -> File | None:
+    """The file of the painting that a style, or the one chosen of a pack, was made from."""
+    record = style.record
+    if record is None:
+        return None
+    paintings = [file for file in record.files if file.role == "painting"]
+    if record.styles:
+        wanted = style.pack_style.painting if style.pack_style else None
+        paintings = [file for file in paintings if file.path == wanted]
+    return paintings[0] if paintings else None
+
+
+def _untrained(style: Style, seed: int, catalog: Catalog) -> Style:
+    assert style.record is not None
+    described = style.record.net
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        net = catalog.create_net(record.net.name, **record.net.arguments)
+        net = catalog.create_net(described.name, **described.arguments)
+    if isinstance(net, MultiStyleNet) and style.styles:
+        net = net.blend(style.shares)
     return Style(net=net.eval())
 
 

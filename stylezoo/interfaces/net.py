@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -33,3 +34,40 @@ class TransformNet(nn.Module, ABC):
         In training mode values may leave [0, 1], so that a loss can pull them back; in eval mode
         they are clamped.
         """
+
+
+class MultiStyleNet(TransformNet):
+    """A transform net that may hold several styles, and their mixtures.
+
+    Attributes:
+        styles: how many it holds. With one it is like any other net.
+    """
+
+    styles: int
+
+    @abstractmethod
+    def forward(self, images: Tensor, style: Tensor | None = None) -> Tensor:
+        """Stylise each image in its own mixture of styles; see ``TransformNet.forward``.
+
+        Args:
+            images: (B, 3, H, W) RGB in [0, 1].
+            style: (B, styles), the share of each style in each image; needed where there are
+                several.
+        """
+
+    @abstractmethod
+    def blend(self, style: Sequence[float]) -> MultiStyleNet:
+        """The net of one style that this net is for one mixture.
+
+        Args:
+            style: the share of each style.
+
+        Returns:
+            A net that holds one style. It shares with this one the parameters that all styles
+            have in common, and no others; a net of one style may return itself.
+        """
+
+    @property
+    @abstractmethod
+    def arguments(self) -> Any:
+        """What this net was built from: an instance of ``Arguments``."""

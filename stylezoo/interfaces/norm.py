@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
-from torch import nn
+from torch import Tensor, nn
 
 
 class Norm(Protocol):
@@ -16,3 +17,43 @@ class Norm(Protocol):
 
     def __call__(self, channels: int) -> nn.Module:
         """Return a new layer that maps (B, channels, H, W) to the same shape."""
+
+
+class ConditionalNorm(nn.Module, ABC):
+    """A normalisation layer with parameters of its own for each of several styles.
+
+    The subclass itself is what a plugin registers; it is called with a number of channels and a
+    number of styles.
+    """
+
+    @abstractmethod
+    def __init__(self, channels: int, styles: int) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def forward(self, features: Tensor, style: Tensor) -> Tensor:
+        """Normalise each image by the parameters of its style.
+
+        Args:
+            features: (B, C, H, W).
+            style: (B, styles), the share of each style in each image.
+
+        Returns:
+            (B, C, H, W).
+        """
+
+    @abstractmethod
+    def blend(self, style: Tensor) -> nn.Module:
+        """The ordinary layer that this one is for one mixture.
+
+        Args:
+            style: (styles,), the share of each style.
+
+        Returns:
+            A layer as a ``Norm`` makes it, with its parameters.
+        """
+
+    @property
+    @abstractmethod
+    def blended(self) -> str:
+        """The registered name of the norm that ``blend`` gives layers of."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from stylezoo.registry.record import Licence, Quality, Record, SizeQuality
+from stylezoo.registry.record import Licence, Quality, Record, SizeQuality, StyleImage
 
 # Front matter that the Hugging Face Hub reads: https://huggingface.co/docs/hub/model-cards
 _CARD = """\
@@ -26,19 +26,17 @@ tags: {tags}
 ## Use it
 
 ```console
-stylezoo apply {name}@{version} photo.jpg
+stylezoo apply {spec} photo.jpg
 ```
 
 ```python
 import stylezoo
 
-style = stylezoo.load("{name}@{version}")
+style = stylezoo.load("{spec}")
 style("photo.jpg").save("photo-{name}.png")
 ```
 
-## The painting
-
-{title}, {artist}, {year}. Picture: {source}.
+{paintings}
 
 ## How it was trained
 
@@ -50,7 +48,7 @@ Photos: {data}.
 {command}
 ```
 
-By {author}, {created}, with {software}.{notes}
+By {author}, {created}, with {software}.{base}{notes}
 
 ## Measured quality
 
@@ -95,10 +93,9 @@ def render_card(record: Record) -> str:
         summary=record.summary,
         caption=record.preview.caption,
         preview=record.preview.path,
-        title=record.style.title,
-        artist=record.style.artist,
-        year=record.style.year,
-        source=record.style.source,
+        spec=_spec(record),
+        paintings=_paintings(record),
+        base=_base(record),
         recipe=record.training.recipe,
         seed=record.training.seed,
         data=record.training.data,
@@ -107,11 +104,45 @@ def render_card(record: Record) -> str:
         created=record.provenance.created,
         software=record.provenance.software,
         notes=f"\n\n{notes}" if notes else "",
-        quality=_quality(record.quality),
+        quality=_quality(record),
         weights=record.licence.weights,
         code=record.licence.code,
         style_image=record.licence.style_image,
         training_data=record.licence.training_data,
+    )
+
+
+def _spec(record: Record) -> str:
+    style = f":{record.styles[0].name}" if record.styles else ""
+    return f"{record.name}@{record.version}{style}"
+
+
+def _paintings(record: Record) -> str:
+    if record.style is not None:
+        return f"## The painting\n\n{_painting(record.style)}"
+    names = [style.name for style in record.styles[:2]]
+    mixture = ",".join(f"{name}=0.5" for name in names)
+    rows = "\n".join(
+        f"| `{style.name}` | {_painting(style.image)} | {style.style_weight:g} |"
+        for style in record.styles
+    )
+    return (
+        f"## The paintings\n\nOne net holds them all, and mixtures of them: "
+        f"`{record.name}:{mixture}`.\n\n"
+        f"| style | painting | weight of its style term |\n| --- | --- | --- |\n{rows}"
+    )
+
+
+def _painting(image: StyleImage) -> str:
+    return f"{image.title}, {image.artist}, {image.year}. Picture: {image.source}."
+
+
+def _base(record: Record) -> str:
+    if record.base is None:
+        return ""
+    return (
+        f"\n\nAn adapter: its file holds the parameters of the norms alone, the rest is that of "
+        f"{record.base.name} {record.base.version}."
     )
 
 
@@ -121,9 +152,17 @@ def _hub_licence(licence: Licence) -> str:
     return licence.weights.lower() if licence.weights in known else "other"
 
 
-def _quality(quality: Quality | None) -> str:
-    if quality is None:
-        return "Not measured."
+def _quality(record: Record) -> str:
+    measured = [(f"### {style.name}\n\n", style.quality) for style in record.styles]
+    parts = [
+        title + _measured(quality)
+        for title, quality in [("", record.quality), *measured]
+        if quality is not None
+    ]
+    return "\n\n".join(parts) or "Not measured."
+
+
+def _measured(quality: Quality) -> str:
     rows = "\n".join(_row(measured) for measured in quality.sizes)
     worst = max(measured.worst for measured in quality.sizes)
     return _QUALITY.format(

@@ -13,6 +13,8 @@ from stylezoo.registry.weights import read_tensors
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from stylezoo.interfaces.net import TransformNet
+
 OUTPUT = "output"
 
 
@@ -45,6 +47,15 @@ def golden_input(name: str, height: int, width: int) -> Tensor:
     turn = 2 * torch.pi
     waves = 0.5 + (turn * c * (3 * y + x)).sin() / 4 + (turn * (5 * x - c * y)).cos() / 4
     return waves.float().unsqueeze(0)
+
+
+def golden_run(net: TransformNet) -> Callable[[Tensor], Tensor]:
+    """What the golden test runs: the net, and of several styles equal shares."""
+    from stylezoo.interfaces.net import MultiStyleNet
+
+    if isinstance(net, MultiStyleNet) and net.styles > 1:
+        return net.blend([1 / net.styles] * net.styles).eval()
+    return net
 
 
 def golden_difference(run: Callable[[Tensor], Tensor], folder: Path, record: Record) -> float:

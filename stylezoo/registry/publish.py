@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,15 +15,17 @@ from stylezoo.errors import OutputError
 from stylezoo.files import write_file
 from stylezoo.objective_config import ObjectiveConfig, Scalar
 from stylezoo.registry.card import render_card
-from stylezoo.registry.golden import OUTPUT, golden_input
+from stylezoo.registry.golden import OUTPUT, golden_input, golden_run
 from stylezoo.registry.record import (
     IO,
     RECORD_FILE,
     SCHEMA,
+    Base,
     File,
     GoldenTest,
     Licence,
     Net,
+    PackStyle,
     Preview,
     Provenance,
     Quality,
@@ -35,7 +37,7 @@ from stylezoo.registry.record import (
 )
 from stylezoo.registry.record_io import parse_record, read_record, render_record
 from stylezoo.registry.verify import sha256_of
-from stylezoo.registry.weights import load_weights, read_header, save_tensors, save_weights
+from stylezoo.registry.weights import read_header, read_tensors, save_tensors, save_weights
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -66,7 +68,9 @@ class StyleDraft:
     net_name: str
     net_plugin: str
     net_arguments: Mapping[str, Scalar]
-    style: StyleImage
+    style: StyleImage | None = None
+    styles: tuple[PackStyle, ...] = ()
+    base: Base | None = None
     training: Training
     provenance: Provenance
     licence: Licence
@@ -81,7 +85,8 @@ def write_style(
     net: TransformNet,
     draft: StyleDraft,
     preview: Image.Image,
-    painting: Image.Image | None = None,
+    paintings: Mapping[str, Image.Image] | None = None,
+    shared: Collection[str] = (),
 ) -> Record:
     """Write a complete style folder.
 
@@ -92,8 +97,9 @@ def write_style(
         net: with its weights, on the CPU.
         draft: what is known of the style.
         preview: a small picture of the style at work.
-        painting: as the net was trained on it, so that the style can be evaluated later; None to
-            leave it out, as its licence may demand.
+        paintings: by path, as the net was trained on them, so that the style can be evaluated
+            later; None to leave them out, as their licence may demand.
+        shared: names of the tensors that an adapter leaves to its base.
 
     Returns:
         The record written.
@@ -111,7 +117,7 @@ def write_style(
     except OSError as error:
         raise OutputError(f"{folder} cannot be made: {error.strerror}") from error
     try:
-        record = _fill(unfinished, net, draft, preview, painting)
+        record = _fill(unfinished, net, draft, preview, paintings or {}, shared)
         unfinished.chmod(0o755)  # mkdtemp makes private folders
         unfinished.replace(folder)
     except OSError as error:
@@ -121,8 +127,13 @@ def write_style(
     return record
 
 
-def record_quality(folder: Path, quality: Quality) -> Record:
+def record_quality(folder: Path, quality: Quality, style: str | None = None) -> Record:
     """Write a measured quality into the record and the model card of a style folder.
+
+    Args:
+        folder: of the style.
+        quality: measured.
+        style: of a pack, which of its styles was measured.
 
     Returns:
         The new record.
@@ -131,7 +142,15 @@ def record_quality(folder: Path, quality: Quality) -> Record:
         RecordError: the record is missing or breaks the format.
         OutputError: the folder cannot be written.
     """
-    record = dataclasses.replace(read_record(folder), quality=quality)
+    record = read_record(folder)
+    if style is None:
+        record = dataclasses.replace(record, quality=quality)
+    else:
+        styles = tuple(
+            dataclasses.replace(one, quality=quality) if one.name == style else one
+            for one in record.styles
+        )
+        record = dataclasses.replace(record, styles=styles)
     card = render_card(record).encode()
     write_file(folder / CARD, card, overwrite=True)
     files = [file for file in record.files if file.role != "card"]
@@ -145,21 +164,22 @@ def _fill(
     net: TransformNet,
     draft: StyleDraft,
     preview: Image.Image,
-    painting: Image.Image | None,
+    paintings: Mapping[str, Image.Image],
+    shared: Collection[str],
 ) -> Record:
     import torch
 
     save_weights(
         folder / WEIGHTS,
-        net.state_dict(),
+        {name: tensor for name, tensor in net.state_dict().items() if name not in shared},
         dtype=torch.float16,
         net_name=draft.net_name,
         net_arguments=draft.net_arguments,
     )
     stored = copy.deepcopy(net).eval()
-    load_weights(stored, folder / WEIGHTS)
+    stored.load_state_dict({**net.state_dict(), **read_tensors(folder / WEIGHTS)})
     with torch.inference_mode():
-        output = stored(golden_input("waves", GOLDEN_SIDE, GOLDEN_SIDE))
+        output = golden_run(stored)(golden_input("waves", GOLDEN_SIDE, GOLDEN_SIDE))
     save_tensors(folder / GOLDEN, {OUTPUT: output}, {})
     preview.convert("RGB").save(folder / PREVIEW, quality=88)
 
@@ -168,9 +188,10 @@ def _fill(
         _describe(folder, GOLDEN, "golden"),
         _describe(folder, PREVIEW, "preview"),
     ]
-    if painting is not None:
-        painting.convert("RGB").save(folder / PAINTING, quality=92, subsampling=0)
-        described.append(_describe(folder, PAINTING, "painting"))
+    for path, painting in paintings.items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        painting.convert("RGB").save(folder / path, quality=92, subsampling=0)
+        described.append(_describe(folder, path, "painting"))
     draft_record = _record(net, draft, tuple(described))
     (folder / CARD).write_text(render_card(draft_record), encoding="utf-8")
     record = _record(net, draft, (*described, _describe(folder, CARD, "card")))
@@ -209,6 +230,8 @@ def _record(net: TransformNet, draft: StyleDraft, files: tuple[File, ...]) -> Re
         net=Net(name=draft.net_name, arguments=draft.net_arguments, plugin=draft.net_plugin),
         io=IO(minimum_size=net.minimum_size, stride=net.stride, tiling=False),
         style=draft.style,
+        styles=draft.styles,
+        base=draft.base,
         training=draft.training,
         provenance=draft.provenance,
         licence=draft.licence,

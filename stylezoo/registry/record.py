@@ -137,6 +137,27 @@ class StyleImage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Base:
+    """The style whose weights an adapter builds on; its own file holds the others alone.
+
+    Attributes:
+        name: of the base.
+        version: of the base, exactly.
+        sha256: of the base's weights.
+    """
+
+    name: str
+    version: Version
+    sha256: str
+
+    def check(self) -> None:
+        """Raise RecordError for what the types cannot say."""
+        check_style_name(self.name)
+        if not SHA256.fullmatch(self.sha256):
+            raise RecordError(f"{self.sha256!r} is not 64 hex digits", field="sha256")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Training:
     """How the weights were made.
 
@@ -297,6 +318,29 @@ class Quality:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PackStyle:
+    """One of the styles of a pack: a net that holds several.
+
+    Attributes:
+        name: of the style in the pack, in kebab-case.
+        image: the painting.
+        style_weight: of the style term of the objective, for this painting.
+        painting: path of the painting's file, if it may be passed on.
+        quality: measured, if it was.
+    """
+
+    name: str
+    image: StyleImage
+    style_weight: float
+    painting: str | None = None
+    quality: Quality | None = None
+
+    def check(self) -> None:
+        """Raise RecordError for what the types cannot say."""
+        check_style_name(self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Preview:
     """A small picture of the style at work.
 
@@ -323,14 +367,16 @@ class Record:
         net: how to build the net.
         files: what belongs to the style besides the record.
         io: what the net takes and gives.
-        style: the painting.
+        style: the painting; None for a pack.
+        styles: of a pack, in the order of the net; empty for a single style.
+        base: what an adapter builds on; None for a style that is complete.
         training: how the weights were made.
         provenance: who made them.
         licence: of each part.
         test: that the weights do here what they did there.
         preview: a small picture.
         objective: what the net was trained to minimise; None if it is not known.
-        quality: measured, if it was.
+        quality: measured, if it was; that of a pack stands with its styles.
     """
 
     schema: int
@@ -341,7 +387,9 @@ class Record:
     tags: tuple[str, ...] = ()
     net: Net
     io: IO
-    style: StyleImage
+    style: StyleImage | None = None
+    styles: tuple[PackStyle, ...] = ()
+    base: Base | None = None
     training: Training
     provenance: Provenance
     licence: Licence
@@ -366,8 +414,11 @@ class Record:
             count = sum(file.role == role for file in self.files)
             if count != 1:
                 raise RecordError(f"{count} files have the role {role!r}, not 1", field="files")
-        if sum(file.role == "painting" for file in self.files) > 1:
+        if (self.style is None) == (not self.styles):
+            raise RecordError("it needs a table [style], or for a pack [[styles]]", field="style")
+        if not self.styles and sum(file.role == "painting" for file in self.files) > 1:
             raise RecordError("several files have the role 'painting'", field="files")
+        self._check_pack()
         named: tuple[tuple[str, str, Role], ...] = (
             ("test.output", self.test.output, "golden"),
             ("preview.path", self.preview.path, "preview"),
@@ -379,11 +430,24 @@ class Record:
                     field=field,
                 )
 
+    def _check_pack(self) -> None:
+        names = [style.name for style in self.styles]
+        paintings = [file.path for file in self.files if file.role == "painting"]
+        for index, style in enumerate(self.styles):
+            if style.name in names[:index]:
+                raise RecordError(f"{style.name!r} stands twice", field=f"styles[{index}].name")
+            if style.painting is not None and style.painting not in paintings:
+                raise RecordError(
+                    f"{style.painting!r} is no file with the role 'painting'",
+                    field=f"styles[{index}].painting",
+                )
+
     def file(self, role: Role) -> File:
         """The file with this role: weights, golden and preview exist once in every record.
 
         Raises:
-            RecordError: there is none, which may be so for a painting or card.
+            RecordError: there is none, which may be so for a painting or card. A pack has a
+                painting for each of its styles; see ``PackStyle.painting``.
         """
         for file in self.files:
             if file.role == role:

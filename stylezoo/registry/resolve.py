@@ -76,9 +76,8 @@ def _not_found(
     versions = {version for source in sources.values() for version in source.versions(name)}
     if versions:
         listing = ", ".join(str(version) for version in sorted(versions))
-        return VersionNotFoundError(
-            f"{name} has no version {spec.text.partition('@')[2]}; it has: {listing}"
-        )
+        wanted = spec.text.partition("@")[2].partition(":")[0]
+        return VersionNotFoundError(f"{name} has no version {wanted}; it has: {listing}")
     known = sorted({known for source in sources.values() for known in source.names()})
     near = get_close_matches(name, known, n=1)
     advice = f"did you mean {near[0]!r}?" if near else "see: stylezoo list"

@@ -20,6 +20,9 @@ SCHEMA_FILE = "style.schema.json"
 
 _PATTERNS: dict[tuple[type[Any], str], str] = {
     (record.Record, "name"): record.STYLE_NAME.pattern,
+    (record.PackStyle, "name"): record.STYLE_NAME.pattern,
+    (record.Base, "name"): record.STYLE_NAME.pattern,
+    (record.Base, "sha256"): record.SHA256.pattern,
     (record.Net, "name"): record.COMPONENT_NAME.pattern,
     (record.File, "sha256"): record.SHA256.pattern,
 }

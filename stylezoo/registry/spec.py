@@ -1,9 +1,15 @@
-"""What users write to name a style: ``great-wave``, ``great-wave@1``, ``./my-style``."""
+"""What users write to name a style.
+
+``great-wave``, ``great-wave@1``, ``./my-style``, and of a pack ``museum:monet`` or
+``museum@1:monet=0.7,hokusai=0.3``.
+"""
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -24,12 +30,14 @@ class StyleSpec:
         name: of the style; None for a path.
         versions: that are wanted; empty for any.
         path: of a style folder or weights file; None for a name.
+        shares: of the styles of a pack; empty where none is named.
     """
 
     text: str
     name: str | None
     versions: SpecifierSet
     path: Path | None
+    shares: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, text: str | Path) -> StyleSpec:
@@ -37,26 +45,62 @@ class StyleSpec:
 
         A text with a slash, or that starts with ``.`` or ``~``, or ends in ``.safetensors``, is a
         path. After ``@`` comes a version (``1.2.0``), the start of one (``1``, ``1.2``), or a
-        PEP 440 range (``>=1,<2``).
+        PEP 440 range (``>=1,<2``). After ``:`` comes a style of a pack, or several with their
+        shares.
 
         Raises:
             InvalidSpecError: it is neither a path nor a name with a version.
         """
-        if isinstance(text, Path) or _is_path(text):
-            return cls(
-                text=str(text),
-                name=None,
-                versions=SpecifierSet(),
-                path=Path(text).expanduser(),
-            )
-        name, at, version = text.partition("@")
+        if isinstance(text, Path):
+            return cls(text=str(text), name=None, versions=SpecifierSet(), path=text.expanduser())
+        whole, style = _split_style(text)
+        shares = parse_shares(style, text) if style is not None else {}
+        if _is_path(whole):
+            path = Path(whole).expanduser()
+            return cls(text=text, name=None, versions=SpecifierSet(), path=path, shares=shares)
+        name, at, version = whole.partition("@")
         try:
             check_style_name(name)
         except RecordError as error:
             raise InvalidSpecError(error.reason) from error
         if at and not version:
             raise InvalidSpecError(f"{text!r} names no version after '@'; write {name}@1")
-        return cls(text=text, name=name, versions=_versions(version), path=None)
+        return cls(text=text, name=name, versions=_versions(version), path=None, shares=shares)
+
+
+def parse_shares(text: str, spec: str) -> dict[str, float]:
+    """Read ``monet``, or ``monet=0.5,hokusai=0.5``.
+
+    Args:
+        text: the styles of a pack.
+        spec: what it is part of, for the error.
+
+    Raises:
+        InvalidSpecError: it is not like that.
+    """
+    shares: dict[str, float] = {}
+    for part in text.split(","):
+        name, equals, share = part.partition("=")
+        try:
+            check_style_name(name)
+            value = float(share) if equals else 1.0
+        except (RecordError, ValueError):
+            value = math.nan
+        if name in shares or not (math.isfinite(value) and value >= 0):
+            raise InvalidSpecError(
+                f"{part!r} in {spec!r} is no style of a pack with its share; write "
+                "pack:monet, or pack:monet=0.5,hokusai=0.5"
+            )
+        shares[name] = value
+    return shares
+
+
+def _split_style(text: str) -> tuple[str, str | None]:
+    """Split at the last colon, unless it is part of a path (a drive's, or one that exists)."""
+    whole, colon, style = text.rpartition(":")
+    if not colon or (_is_path(text) and ("/" in style or "\\" in style or Path(text).exists())):
+        return text, None
+    return whole, style
 
 
 def _is_path(text: str) -> bool:

@@ -131,16 +131,23 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"{path} is broken: {error}; fetch it again") from error
 
 
-def load_weights(net: nn.Module, path: Path) -> None:
+def load_weights(net: nn.Module, path: Path, base: Path | None = None) -> None:
     """Fill a net with the tensors of a file: exactly its names and shapes, all finite.
 
     Half-precision tensors become the net's own dtype.
+
+    Args:
+        net: to fill.
+        path: of the weights.
+        base: of the weights that those of an adapter stand in for; they give the rest.
 
     Raises:
         WeightsError: tensors are missing, too many, of another shape, or not finite.
     """
     tensors = read_tensors(path)
     wanted = net.state_dict()
+    if base is not None:
+        tensors = {**read_tensors(base), **tensors}
     _refuse(path, "lacks the tensors", wanted.keys() - tensors.keys())
     _refuse(path, "has tensors that the net does not have:", tensors.keys() - wanted.keys())
     shapes = [

@@ -8,10 +8,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from stylezoo.errors import OptionError
-from stylezoo.objective_config import ObjectiveConfig, TermConfig
+from stylezoo.objective_config import ObjectiveConfig, Scalar, TermConfig
 
 if TYPE_CHECKING:
     from stylezoo.device import Precision
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """The recipe of one training. The defaults make a good style in an hour on two cores.
+    """The recipe of one training. The defaults are the preset ``standard``.
 
     The content layer, the style layers and the backbone's role are those of Johnson et al. 2016,
     section 4.1. Content and style terms are relative (see the losses), so that one pair of
@@ -27,24 +27,35 @@ class TrainingConfig:
     bfloat16 arithmetic are ours, for a hundredth of the paper's budget.
 
     Attributes:
-        style_image: the painting.
+        style_images: the paintings, by the names of their styles. One gives a net of one style,
+            several a net of several.
         photos: a folder of photos to learn on.
         net: a registered transform net.
         net_arguments: its arguments.
+        base: a style to start from, in place of a fresh net; its net is taken.
+        only_norm: train what the styles of the base do not share, its norms, and nothing else
+            (Dumoulin et al. 2017, section 3.2); for one painting.
         backbone: a registered backbone, the loss network.
         backbone_options: its options.
         content_layer: of the content term.
         style_layers: of the style term.
+        normalization: of the content and style terms; see the losses.
         content_weight: of the content term.
-        style_weight: of the style term.
+        style_weight: of the style term; None to find one for each painting, see ``StyleBalance``.
         tv_weight: of the total variation term.
+        tv_norm: of the total variation term, ``"l1"`` or ``"l2"``.
         range_weight: of the penalty for values outside [0, 1].
+        stability_weight: of the penalty for what a pixel's shift and a little noise change in
+            the picture, against flicker.
         steps: how many batches to learn from.
         batch_size: photos in a batch.
         crop_size: side of the square cut from each photo, in pixels; a multiple of 8.
+        half_crops: the part of the steps, from the first on, that learn on crops of half the
+            side: they see as much for a quarter of the time.
         style_size: longest side of the painting, in pixels: it sets the size of the strokes.
         learning_rate: Adam's, at its peak.
-        gradient_clip: the largest norm of a step's gradient.
+        schedule: ``"one-cycle"``, or ``"constant"``.
+        gradient_clip: the largest norm of a step's gradient; None for any.
         average_decay: of the exponential moving average of the weights, which is what is kept.
         seed: of the weights at the start and of the choice of crops.
         device: such as ``"cpu"`` or ``"cuda"``; None for the best there is.
@@ -54,30 +65,38 @@ class TrainingConfig:
         OptionError: a value is out of its range.
     """
 
-    style_image: Path
+    style_images: Mapping[str, Path]
     photos: Path
     net: str = "johnson"
-    net_arguments: Mapping[str, Any] = field(default_factory=lambda: {"width": 16})
+    net_arguments: Mapping[str, Scalar] = field(default_factory=lambda: {"width": 24})
+    base: str | None = None
+    only_norm: bool = False
     backbone: str = "vgg19"
-    backbone_options: Mapping[str, Any] = field(default_factory=lambda: {"weights": "caffe_q8"})
+    backbone_options: Mapping[str, Scalar] = field(default_factory=lambda: {"weights": "caffe_q8"})
     content_layer: str = "relu3_3"
     style_layers: tuple[str, ...] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+    normalization: Literal["relative", "johnson"] = "relative"
     content_weight: float = 1.0
-    style_weight: float = 5.0
+    style_weight: float | None = None
     tv_weight: float = 0.3
+    tv_norm: Literal["l1", "l2"] = "l1"
     range_weight: float = 10.0
-    steps: int = 1500
-    batch_size: int = 2
+    stability_weight: float = 0.0
+    steps: int = 2000
+    batch_size: int = 4
     crop_size: int = 256
+    half_crops: float = 0.5
     style_size: int = 512
     learning_rate: float = 3e-3
-    gradient_clip: float = 1.0
+    schedule: Literal["one-cycle", "constant"] = "one-cycle"
+    gradient_clip: float | None = 1.0
     average_decay: float = 0.995
     seed: int = 0
     device: str | None = None
     precision: Precision = "auto"
 
     def __post_init__(self) -> None:
+        self._check_paintings()
         for name, low in (("steps", 1), ("batch_size", 1), ("seed", 0)):
             value = getattr(self, name)
             if value < low:
@@ -86,15 +105,23 @@ class TrainingConfig:
             raise OptionError(
                 f"crop_size is {self.crop_size}; it must be a multiple of 8, at least 32"
             )
+        if not 0 <= self.half_crops <= 1:
+            raise OptionError(f"half_crops is {self.half_crops}; it must be from 0 to 1")
         if self.style_size < 32:
             raise OptionError(f"style_size is {self.style_size}; it must be at least 32")
-        for name in ("content_weight", "style_weight", "tv_weight", "range_weight"):
+        for name in (
+            "content_weight",
+            "style_weight",
+            "tv_weight",
+            "range_weight",
+            "stability_weight",
+        ):
             value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
+            if value is not None and not (math.isfinite(value) and value >= 0):
                 raise OptionError(f"{name} is {value}; it must be 0 or more")
         for name in ("learning_rate", "gradient_clip"):
             value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
+            if value is not None and not (math.isfinite(value) and value > 0):
                 raise OptionError(f"{name} is {value}; it must be more than 0")
         if not 0 <= self.average_decay < 1:
             raise OptionError(f"average_decay is {self.average_decay}; it must be in [0, 1)")
@@ -103,9 +130,35 @@ class TrainingConfig:
                 f"precision is {self.precision!r}; it must be 'auto', 'bf16' or 'fp32'"
             )
 
-    @property
-    def objective(self) -> ObjectiveConfig:
-        """What the net is trained to minimise."""
+    def _check_paintings(self) -> None:
+        if not self.style_images:
+            raise OptionError("there is no painting; give at least one")
+        if self.only_norm and (self.base is None or len(self.style_images) > 1):
+            raise OptionError("only_norm trains one painting on a base; name a base, one painting")
+
+    @classmethod
+    def preset(cls, name: str, **values: Any) -> TrainingConfig:
+        """A recipe by name, with values in place of its own.
+
+        Args:
+            name: ``"quick"`` for a usable style in minutes, ``"standard"`` for the best that we
+                know for an hour, ``"adapter"`` for the norms of a base alone, or ``"paper"`` for
+                Johnson et al. 2016 to the number.
+            values: of any attribute; paintings and photos at least.
+
+        Raises:
+            OptionError: there is no such preset, or a value is out of its range.
+        """
+        if name not in PRESETS:
+            raise OptionError(f"there is no preset {name!r}; there is {', '.join(PRESETS)}")
+        return cls(**{**PRESETS[name], **values})
+
+    def objective(self, style_weight: float) -> ObjectiveConfig:
+        """What the net is trained to minimise for one painting.
+
+        Args:
+            style_weight: that was found for it, or that the config gives.
+        """
         return ObjectiveConfig(
             backbone=self.backbone,
             backbone_options=self.backbone_options,
@@ -114,16 +167,19 @@ class TrainingConfig:
                     name="content",
                     loss="content",
                     weight=self.content_weight,
-                    options={"layers": (self.content_layer,), "normalization": "relative"},
+                    options={"layers": (self.content_layer,), "normalization": self.normalization},
                 ),
                 TermConfig(
                     name="style",
                     loss="gram",
-                    weight=self.style_weight,
-                    options={"layers": self.style_layers, "normalization": "relative"},
+                    weight=style_weight,
+                    options={"layers": self.style_layers, "normalization": self.normalization},
                 ),
                 TermConfig(
-                    name="tv", loss="total-variation", weight=self.tv_weight, options={"norm": "l1"}
+                    name="tv",
+                    loss="total-variation",
+                    weight=self.tv_weight,
+                    options={"norm": self.tv_norm},
                 ),
                 TermConfig(name="range", loss="range", weight=self.range_weight),
             ),
@@ -135,3 +191,32 @@ class TrainingConfig:
         del values["device"]
         # A painting and photos that moved elsewhere are still the same.
         return json.dumps(values, default=lambda path: path.name, sort_keys=True)
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "quick": {"net_arguments": {"width": 16}, "steps": 800, "batch_size": 2},
+    "standard": {},
+    "adapter": {"only_norm": True, "steps": 250, "learning_rate": 1e-2, "average_decay": 0.98},
+    # Section 4.1 and the supplement of Johnson et al. 2016; weights of the terms are those of the
+    # authors' program (https://github.com/jcjohnson/fast-neural-style), and what the paper does
+    # not have (half crops, an average of weights, clipping, a schedule, balance) is off.
+    "paper": {
+        "net_arguments": {"width": 32, "norm": "batch"},
+        "backbone": "vgg16",
+        "backbone_options": {"weights": "tv_in1k"},
+        "normalization": "johnson",
+        "style_weight": 5.0,
+        "tv_weight": 1e-6,
+        "tv_norm": "l2",
+        "steps": 40_000,
+        "batch_size": 4,
+        "crop_size": 256,
+        "half_crops": 0.0,
+        "style_size": 256,
+        "learning_rate": 1e-3,
+        "schedule": "constant",
+        "gradient_clip": None,
+        "average_decay": 0.0,
+        "precision": "fp32",
+    },
+}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from stylezoo.errors import ImageError, TrainingError
@@ -13,49 +14,63 @@ from stylezoo.images import find_photos, open_photo
 
 # How much larger than the crop a photo's shorter side is made: room to move the crop about.
 ROOM = 1.17
+GREY_MODES = ("1", "L", "LA", "I", "I;16", "F")
 
 
 class PhotoCrops:
     """Batches of square crops. A batch depends on the seed and its number, and on nothing else.
 
-    A photo that cannot be read is replaced by the next one, and named in ``skipped``.
+    A photo that cannot be read, is tiny, grey or in the colours of print (CMYK) is replaced by
+    the next one, and named in ``skipped``.
 
     Args:
         folder: the photos.
         crop_size: side of a crop, in pixels.
         batch_size: crops in a batch.
         seed: of order, place and mirroring.
+        half_until: the batches before this one have crops of half the side, of photos of the
+            same size.
 
     Raises:
         ImageError: the folder is missing or holds no photo.
+        TrainingError: it holds fewer photos than a batch.
     """
 
-    def __init__(self, folder: Path, *, crop_size: int, batch_size: int, seed: int) -> None:
+    def __init__(
+        self, folder: Path, *, crop_size: int, batch_size: int, seed: int, half_until: int = 0
+    ) -> None:
         self.paths = find_photos(folder)
+        if len(self.paths) < batch_size:
+            raise TrainingError(
+                f"{folder} holds {len(self.paths)} photos, fewer than a batch of {batch_size}; "
+                "add photos (a few hundred make a good style), or choose a smaller batch"
+            )
         self.crop_size = crop_size
         self.batch_size = batch_size
         self.seed = seed
+        self.half_until = half_until
         self.skipped: dict[Path, str] = {}
 
     def batch(self, number: int) -> Tensor:
-        """Make the batch of this number: (batch_size, 3, crop_size, crop_size) in [0, 1].
+        """Make the batch of this number: (batch_size, 3, side, side) in [0, 1].
 
         Raises:
-            TrainingError: not one photo can be read.
+            TrainingError: not one photo can be used.
         """
         random = np.random.default_rng([self.seed, number])
         first = number * self.batch_size
-        crops = [self._crop(first + i, random) for i in range(self.batch_size)]
+        side = self.crop_size // 2 if number < self.half_until else self.crop_size
+        crops = [self._crop(first + i, side, random) for i in range(self.batch_size)]
         return torch.stack(crops)
 
-    def _crop(self, index: int, random: np.random.Generator) -> Tensor:
+    def _crop(self, index: int, side: int, random: np.random.Generator) -> Tensor:
         epoch, place = divmod(index, len(self.paths))
         order = np.random.default_rng([self.seed, epoch, 1]).permutation(len(self.paths))
         pixels = self._first_readable(np.roll(order, -place))
         height, width = pixels.shape[:2]
-        top = random.integers(height - self.crop_size + 1)
-        left = random.integers(width - self.crop_size + 1)
-        crop = pixels[top : top + self.crop_size, left : left + self.crop_size]
+        top = random.integers(height - side + 1)
+        left = random.integers(width - side + 1)
+        crop = pixels[top : top + side, left : left + side]
         if random.random() < 0.5:
             crop = crop[:, ::-1]
         return torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1)))
@@ -66,6 +81,7 @@ class PhotoCrops:
             if path in self.skipped:
                 continue
             try:
+                _check_usable(path, self.crop_size // 2)
                 photo = open_photo(path)
             except ImageError as error:
                 self.skipped[path] = str(error)
@@ -74,6 +90,25 @@ class PhotoCrops:
             scale = self.crop_size * ROOM / min(height, width)
             return photo.resized(max(round(max(height, width) * scale), self.crop_size)).rgb
         raise TrainingError(
-            f"not one of the {len(self.paths)} photos can be read; the first says: "
+            f"not one of the {len(self.paths)} photos can be used; the first says: "
             f"{next(iter(self.skipped.values()))}"
         )
+
+
+def _check_usable(path: Path, smallest: int) -> None:
+    """Look at a photo's header: what teaches nothing, or the wrong colours, is left out.
+
+    Raises:
+        ImageError: it is no use.
+    """
+    try:
+        with Image.open(path) as image:
+            mode, size = image.mode, image.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return  # open_photo says what is wrong with it
+    if min(size) < smallest:
+        raise ImageError(f"{path} is tiny: {size[0]} × {size[1]} pixels")
+    if mode in GREY_MODES:
+        raise ImageError(f"{path} is grey")
+    if mode == "CMYK":
+        raise ImageError(f"{path} is CMYK, the colours of print")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
-from stylezoo.images import Photo, open_photo, save_photo
+from stylezoo.contact_sheet import LabelledPhoto, contact_sheet
+from stylezoo.images import open_photo, save_photo
+from stylezoo.interfaces.net import MultiStyleNet
 from stylezoo.style import Style
 from stylezoo.train.trainer import Trainer
 
@@ -15,22 +15,31 @@ SIDE = 320  # pixels
 
 
 def write_samples(trainer: Trainer, path: Path) -> None:
-    """Save a strip of training photos, each above its stylised version.
+    """Save a contact sheet of training photos, a row each: the photo, then each style on it.
 
     The photos are the first ones of the folder that can be read, so that samples of different
     steps compare.
     """
-    style = Style(net=trainer.averaged_net())
+    styles = styles_of(trainer)
     readable = [photo for photo in trainer.crops.paths if photo not in trainer.crops.skipped]
-    columns = []
+    rows = []
     for photo_path in readable[:PHOTOS]:
         photo = open_photo(photo_path).resized(SIDE)
-        columns.append(_square(np.concatenate([photo.rgb, style(photo).rgb]), 2 * SIDE, SIDE))
-    sheet = Photo(rgb=np.concatenate(columns, axis=1), alpha=None, exif=None)
-    save_photo(sheet, path, overwrite=True)
+        row = [LabelledPhoto(photo, photo_path.name)]
+        row += [LabelledPhoto(style(photo), name) for name, style in styles.items()]
+        rows.append(row)
+    sheet = contact_sheet(rows, side=SIDE)
+    save_photo(open_photo(sheet), path, overwrite=True)
 
 
-def _square(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Pad with white, at the bottom and on the right."""
-    missing = ((0, height - pixels.shape[0]), (0, width - pixels.shape[1]), (0, 0))
-    return np.pad(pixels, missing, constant_values=1.0)
+def styles_of(trainer: Trainer) -> dict[str, Style]:
+    """What was learnt so far, a style for each painting."""
+    net = trainer.averaged_net()
+    names = list(trainer.config.style_images)
+    if len(names) == 1:
+        return {names[0]: Style(net=net)}
+    assert isinstance(net, MultiStyleNet)
+    return {
+        name: Style(net=net.blend([float(other == name) for other in names]).eval())
+        for name in names
+    }

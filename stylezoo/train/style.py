@@ -1,24 +1,28 @@
-"""From a painting to a complete style folder: train, measure, write."""
+"""From paintings to a complete style folder: train, measure, write."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from stylezoo import __version__
 from stylezoo.catalog import Catalog, default_catalog
+from stylezoo.contact_sheet import LabelledPhoto, contact_sheet, in_rows
 from stylezoo.errors import OptionError, OutputError, TrainingError
 from stylezoo.evaluation import EvaluationConfig, evaluate_style
 from stylezoo.images import Photo, find_photos, open_photo
-from stylezoo.registry.publish import StyleDraft, record_quality, write_style
+from stylezoo.registry.publish import PAINTING, StyleDraft, record_quality, write_style
 from stylezoo.registry.record import (
     UNKNOWN,
+    Base,
     Licence,
+    PackStyle,
     Provenance,
     Record,
     StyleImage,
@@ -27,12 +31,20 @@ from stylezoo.registry.record import (
     check_style_name,
     check_version,
 )
-from stylezoo.style import Style, load
+from stylezoo.style import load
 from stylezoo.train.config import TrainingConfig
-from stylezoo.train.samples import write_samples
-from stylezoo.train.trainer import StepReport, Trainer
+from stylezoo.train.metrics import MetricsLog
+from stylezoo.train.samples import styles_of, write_samples
+from stylezoo.train.start import Start
+from stylezoo.train.trainer import StepReport, Trainer, painting_of
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 CHECKPOINT = "checkpoint.pt"
+PREVIEW_SIZE = 512  # longest side, pixels
+SHEET_SIDE = 256
+SHEET_COLUMNS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +56,8 @@ class StyleDescription:
         version: of the style.
         summary: one line.
         tags: words to search by.
-        image: the painting: title, artist, year, where the picture of it is from.
+        images: of each painting, by the name of its style: title, artist, year, where the
+            picture of it is from.
         author: who trained it.
         data: what the photos are, and whose.
         licence: of weights, code, style image and training data.
@@ -59,7 +72,7 @@ class StyleDescription:
     version: str
     summary: str
     tags: tuple[str, ...]
-    image: StyleImage
+    images: Mapping[str, StyleImage]
     author: str
     data: str
     licence: Licence
@@ -71,6 +84,8 @@ class StyleDescription:
         check_style_name(self.name)
         check_version(self.version)
         check_licences(self.licence)
+        for name in self.images:
+            check_style_name(name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +95,8 @@ class TrainingFolders:
     Attributes:
         output: the style folder to make.
         preview: the photo to show the style on; None for the first of the training photos.
-        held_out: photos that training does not see, to measure quality on; None for no measure.
+        held_out: photos that training does not see, to measure quality on; None for no measure,
+            as for a pack, whose styles are evaluated one by one.
     """
 
     output: Path
@@ -124,7 +140,7 @@ def train_style(
         The record written, and the photos that could not be read, each with the reason.
 
     Raises:
-        OptionError: an option is out of its range.
+        OptionError: an option is out of its range, or quality is asked for of a pack.
         OutputError: the style folder exists, or a file cannot be written.
         ImageError: the painting, or the folder of photos, cannot be read.
         TrainingError: a checkpoint is there and ``resume`` is not set.
@@ -135,6 +151,16 @@ def train_style(
     if (folders.output / "style.toml").exists():
         raise OutputError(
             f"{folders.output} holds a style already; choose another folder or delete it"
+        )
+    if folders.held_out is not None and len(config.style_images) > 1:
+        raise OptionError(
+            "a pack is measured style by style: train it without held-out photos, then run "
+            "'stylezoo evaluate FOLDER:STYLE' for each"
+        )
+    if set(description.images) != set(config.style_images):
+        raise OptionError(
+            f"the description tells of {', '.join(description.images)}; the paintings are "
+            f"{', '.join(config.style_images)}"
         )
     catalog = catalog or default_catalog()
     checkpoint = folders.work / CHECKPOINT
@@ -151,19 +177,22 @@ def train_style(
         folders.work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folders.work} cannot be made: {error.strerror}") from error
+    log = MetricsLog(folders.work, trainer.step)
     for report in trainer.run():
+        log.add(report)
         if report.step % checkpoint_every == 0 or report.step == report.steps:
             trainer.save(checkpoint)
         if report.step % samples_every == 0 or report.step == report.steps:
             write_samples(trainer, folders.work / f"sample-{report.step:06}.jpg")
         if on_step is not None:
             on_step(report)
+    log.close()
     record = _write(trainer, description, folders, catalog)
     if folders.held_out is not None:
         measured = evaluate_style(
             load(folders.output, catalog=catalog),
             folders.held_out,
-            _painting(config),
+            painting_of(next(iter(config.style_images.values())), config.style_size),
             evaluation,
             command=shlex.join(
                 ["stylezoo", "evaluate", description.name, "--photos", str(folders.held_out)]
@@ -173,10 +202,6 @@ def train_style(
         )
         record = record_quality(folders.output, measured.quality)
     return record, trainer.crops.skipped
-
-
-def _painting(config: TrainingConfig) -> Photo:
-    return open_photo(config.style_image).resized(config.style_size)
 
 
 def _read_once(folders: TrainingFolders) -> None:
@@ -189,22 +214,39 @@ def _read_once(folders: TrainingFolders) -> None:
 def _write(
     trainer: Trainer, description: StyleDescription, folders: TrainingFolders, catalog: Catalog
 ) -> Record:
-    config = trainer.config
+    config, start = trainer.config, trainer.start
     net = trainer.averaged_net().float().cpu().to(memory_format=torch.contiguous_format)
     preview_path = folders.preview or trainer.crops.paths[0]
-    preview = Style(net=net)(open_photo(preview_path).resized(512))
+    names = list(config.style_images)
+    single = len(names) == 1
+    # Whoever gets the style can evaluate it, where the painting may be passed on at all.
+    known = description.licence.style_image != UNKNOWN
+    files = {name: PAINTING if single else f"paintings/{name}.jpg" for name in names}
+    weights = dict(zip(names, map(_rounded, trainer.balance.weights), strict=True))
     draft = StyleDraft(
         name=description.name,
         version=description.version,
         status="stable",
         summary=description.summary,
         tags=description.tags,
-        net_name=config.net,
-        net_plugin=catalog.find("net", config.net).distribution,
-        net_arguments=dict(config.net_arguments),
-        style=description.image,
+        net_name=start.net_name,
+        net_plugin=catalog.find("net", start.net_name).distribution,
+        net_arguments=start.net_arguments,
+        style=description.images[names[0]] if single else None,
+        styles=()
+        if single
+        else tuple(
+            PackStyle(
+                name=name,
+                image=description.images[name],
+                style_weight=weights[name],
+                painting=files[name] if known else None,
+            )
+            for name in names
+        ),
+        base=_base(trainer),
         training=Training(
-            recipe=_recipe(config),
+            recipe=_recipe(config, start, weights),
             seed=config.seed,
             command=description.command,
             data=description.data,
@@ -216,27 +258,70 @@ def _write(
             notes=description.notes,
         ),
         licence=description.licence,
-        objective=config.objective,
-        preview=f"{preview_path.name}, stylised at 512 px",
+        # Of a pack, each style's own weight stands in its table.
+        objective=config.objective(weights[names[0]]),
+        preview=f"{preview_path.name}, stylised at {PREVIEW_SIZE if single else SHEET_SIDE} px",
     )
-    # Whoever gets the style can evaluate it, where the painting may be passed on at all.
-    known = description.licence.style_image != UNKNOWN
     return write_style(
         folders.output,
         net=net,
         draft=draft,
-        preview=preview.to_pil(),
-        painting=_painting(config).to_pil() if known else None,
+        preview=_preview(trainer, open_photo(preview_path)),
+        paintings={
+            files[name]: painting_of(path, config.style_size).to_pil()
+            for name, path in config.style_images.items()
+        }
+        if known
+        else {},
+        shared=start.shared,
     )
 
 
-def _recipe(config: TrainingConfig) -> str:
-    weights = config.backbone_options.get("weights", "default weights")
-    return (
-        f"{config.steps} steps of {config.batch_size} crops of {config.crop_size} px; "
-        f"{config.backbone} ({weights}): content {config.content_layer} × "
-        f"{config.content_weight:g}, Gram {', '.join(config.style_layers)} × "
-        f"{config.style_weight:g}, relative; total variation × {config.tv_weight:g}; painting "
-        f"at {config.style_size} px; Adam, one cycle to {config.learning_rate:g}; moving average "
-        f"of weights {config.average_decay:g}"
-    )
+def _preview(trainer: Trainer, photo: Photo) -> Image.Image:
+    """The photo in the style, or a contact sheet of it in each style of a pack."""
+    styles = styles_of(trainer)
+    if len(styles) == 1:
+        (style,) = styles.values()
+        picture: Photo = style(photo.resized(PREVIEW_SIZE))
+        return picture.to_pil()
+    pictures = [
+        LabelledPhoto(style(photo.resized(SHEET_SIDE)), name) for name, style in styles.items()
+    ]
+    return contact_sheet(in_rows(pictures, SHEET_COLUMNS), side=SHEET_SIDE)
+
+
+def _base(trainer: Trainer) -> Base | None:
+    """What an adapter builds on: a net trained as a whole builds on nothing any more."""
+    record = trainer.start.base
+    if record is None or not trainer.start.shared:
+        return None
+    return Base(name=record.name, version=record.version, sha256=record.file("weights").sha256)
+
+
+def _rounded(weight: float) -> float:
+    return float(f"{weight:.3g}")
+
+
+def _recipe(config: TrainingConfig, start: Start, weights: Mapping[str, float]) -> str:
+    vgg = config.backbone_options.get("weights", "default weights")
+    parts = []
+    if start.base is not None:
+        what = "the norms alone, on" if config.only_norm else "starting from"
+        parts.append(f"{what} {start.base.name} {start.base.version}")
+    half = f", the first {config.half_crops:.0%} of half the side" if config.half_crops else ""
+    named = ", ".join(f"{weight:g}" for weight in weights.values())
+    parts += [
+        f"{config.steps} steps of {config.batch_size} crops of {config.crop_size} px{half}",
+        f"{config.backbone} ({vgg}), {config.normalization}: content {config.content_layer} × "
+        f"{config.content_weight:g}, Gram {', '.join(config.style_layers)} × {named}",
+        f"total variation ({config.tv_norm}) × {config.tv_weight:g}",
+    ]
+    if config.stability_weight:
+        parts.append(f"stability × {config.stability_weight:g}")
+    parts += [
+        f"painting at {config.style_size} px",
+        f"Adam, {config.schedule}, {config.learning_rate:g}",
+    ]
+    if config.average_decay:
+        parts.append(f"moving average of weights {config.average_decay:g}")
+    return "; ".join(parts)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -17,14 +19,25 @@ from stylezoo.allocator import reuse_freed_memory
 from stylezoo.catalog import Catalog
 from stylezoo.checkpoint import load_checkpoint, save_checkpoint
 from stylezoo.device import choose_device, choose_dtype
-from stylezoo.errors import TrainingError
-from stylezoo.images import open_photo
+from stylezoo.errors import ImageError, TrainingError
+from stylezoo.images import Photo, open_photo
 from stylezoo.interfaces.net import TransformNet
-from stylezoo.objective import ObjectiveValue, Targets, build_objective
+from stylezoo.objective import ObjectiveValue, build_objective
+from stylezoo.optimization.inputs import to_tensor
+from stylezoo.train.balance import StyleBalance
 from stylezoo.train.config import TrainingConfig
 from stylezoo.train.crops import PhotoCrops
+from stylezoo.train.start import starting_net
 
 WARM_UP = 0.1  # the part of the steps in which the learning rate rises
+
+SMALLEST_PAINTING = 64  # pixels
+
+# The stability term: it costs a second pass of the net, so it is taken now and then.
+STABILITY_EVERY = 4  # steps
+STABILITY_NOISE = 0.01  # standard deviation
+STABILITY_MARGIN = 16  # pixels
+LONGEST_SHIFT = 4  # pixels
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,7 @@ class StepReport:
         steps: of the whole training.
         total: the objective of its batch.
         terms: each term, unweighted.
+        learning_rate: of it.
         seconds: that it took.
     """
 
@@ -43,6 +57,7 @@ class StepReport:
     steps: int
     total: float
     terms: dict[str, float]
+    learning_rate: float
     seconds: float
 
 
@@ -68,19 +83,27 @@ class Trainer:
             crop_size=config.crop_size,
             batch_size=config.batch_size,
             seed=config.seed,
+            half_until=round(config.half_crops * config.steps),
         )
+        self.balance = StyleBalance(len(config.style_images), config.style_weight)
         self.objective = build_objective(
-            config.objective, catalog, device=self.device, dtype=self.dtype
+            config.objective(self.balance.weights[0]),
+            catalog,
+            device=self.device,
+            dtype=self.dtype,
         )
-        with torch.random.fork_rng():
-            torch.manual_seed(config.seed)
-            net = catalog.create_net(config.net, **config.net_arguments)
-        self.net = net.to(self.device).to(memory_format=torch.channels_last).train()
+        self.start = starting_net(config, catalog)
+        self.net = self.start.net.to(self.device).to(memory_format=torch.channels_last).train()
         average = get_ema_multi_avg_fn(config.average_decay)
         self.average = AveragedModel(self.net, multi_avg_fn=average, use_buffers=True)
-        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=config.learning_rate)
-        style_image = load_style_image(config).to(self.device)
-        self.style_targets = self.objective.targets(style_image, "style")
+        learnt = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
+        self.optimizer = torch.optim.Adam(learnt, lr=config.learning_rate)
+        self.style_targets = [
+            self.objective.targets(
+                to_tensor(painting_of(path, config.style_size).rgb).to(self.device), "style"
+            )
+            for path in config.style_images.values()
+        ]
 
     def averaged_net(self) -> TransformNet:
         """The net to keep: the moving average of the weights, in eval mode."""
@@ -106,17 +129,23 @@ class Trainer:
                     steps=self.config.steps,
                     total=float(value.total),
                     terms={name: float(term) for name, term in value.terms.items()},
+                    learning_rate=self.optimizer.param_groups[0]["lr"],
                     seconds=time.perf_counter() - started,
                 )
 
     def _learn(self, photos: Tensor) -> ObjectiveValue:
+        progress = self.step / self.config.steps
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * rate_factor(self.step / self.config.steps)
-        targets: Targets = {**self.style_targets, **self.objective.targets(photos, "content")}
-        narrow = self.dtype != torch.float32
-        with torch.autocast(self.device.type, dtype=self.dtype, enabled=narrow):
-            images = self.net(photos)
-        value: ObjectiveValue = self.objective(images.float(), targets)
+            group["lr"] = self.config.learning_rate * rate_factor(progress, self.config.schedule)
+        styles = self._styles_of_batch()
+        images = self._stylise(photos, styles)
+        value = self._judge(images, photos, styles)
+        if self.config.stability_weight and self.step % STABILITY_EVERY == 0:
+            stability = self._instability(images, photos, styles)
+            value = ObjectiveValue(
+                total=value.total + self.config.stability_weight * stability,
+                terms={**value.terms, "stability": stability},
+            )
         if not math.isfinite(value.total.item()):
             raise TrainingError(
                 f"the objective is {value.total.item()} at step {self.step + 1}; "
@@ -124,12 +153,69 @@ class Trainer:
             )
         self.optimizer.zero_grad()
         value.total.backward()
-        nn.utils.clip_grad_norm_(self.net.parameters(), self.config.gradient_clip)
+        if self.config.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(self.net.parameters(), self.config.gradient_clip)
         self.optimizer.step()
         self.average.update_parameters(self.net)
         return ObjectiveValue(
             total=value.total.detach(), terms={n: t.detach() for n, t in value.terms.items()}
         )
+
+    def _styles_of_batch(self) -> list[int]:
+        """The number of the painting for each photo: all in turn, shuffled in each round."""
+        count = len(self.style_targets)
+        first = self.step * self.config.batch_size
+        styles = []
+        for index in range(first, first + self.config.batch_size):
+            turn, place = divmod(index, count)
+            order = np.random.default_rng([self.config.seed, turn, 2]).permutation(count)
+            styles.append(int(order[place]))
+        return styles
+
+    def _stylise(self, photos: Tensor, styles: Sequence[int]) -> Tensor:
+        narrow = self.dtype != torch.float32
+        with torch.autocast(self.device.type, dtype=self.dtype, enabled=narrow):
+            if len(self.style_targets) == 1:
+                images = self.net(photos)
+            else:
+                number = torch.tensor(styles, device=self.device)
+                shares = nn.functional.one_hot(number, len(self.style_targets)).float()
+                images = self.net(photos, shares)
+        result: Tensor = images.float()
+        return result
+
+    def _judge(self, images: Tensor, photos: Tensor, styles: Sequence[int]) -> ObjectiveValue:
+        """The mean over the batch, each image by its own painting and weight."""
+        totals = []
+        terms: dict[str, Tensor] = {}
+        for style in sorted(set(styles)):
+            places = [place for place, other in enumerate(styles) if other == style]
+            share = len(places) / len(styles)
+            content = self.objective.targets(photos[places], "content")
+            value: ObjectiveValue = self.objective(
+                images[places],
+                {**self.style_targets[style], **content},
+                weights={"style": self.balance.weights[style]},
+            )
+            self.balance.observe(
+                style, value.terms["content"].item(), self.step / self.config.steps
+            )
+            totals.append(share * value.total)
+            for name, term in value.terms.items():
+                terms[name] = terms.get(name, torch.zeros_like(term)) + share * term
+        return ObjectiveValue(total=torch.stack(totals).sum(), terms=terms)
+
+    def _instability(self, images: Tensor, photos: Tensor, styles: Sequence[int]) -> Tensor:
+        """What a shift and noise change in the pictures beyond moving them: mean square."""
+        random = torch.Generator().manual_seed(self.config.seed + self.step)
+        down, right = torch.randint(-LONGEST_SHIFT, LONGEST_SHIFT + 1, (2,), generator=random)
+        noise = torch.randn(photos.shape, generator=random).to(photos) * STABILITY_NOISE
+        shift = (int(down), int(right))
+        moved = self._stylise((photos + noise).clamp(0, 1).roll(shift, (2, 3)), styles)
+        # Where the photo was cut and joined, and beside its border, pictures may differ.
+        inside = slice(STABILITY_MARGIN, -STABILITY_MARGIN)
+        difference = (moved - images.roll(shift, (2, 3)))[..., inside, inside]
+        return difference.square().mean()
 
     def save(self, path: Path) -> None:
         """Write a checkpoint."""
@@ -138,6 +224,7 @@ class Trainer:
             "net": self.net.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "balance": self.balance.state_dict(),
         }
         save_checkpoint(path, state, fingerprint=self.config.fingerprint())
 
@@ -147,28 +234,36 @@ class Trainer:
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.balance.load_state_dict(state["balance"])
         self.step = state["step"]
 
 
-def load_style_image(config: TrainingConfig) -> Tensor:
-    """The painting at the size that the config names: (1, 3, H, W) in [0, 1].
+def painting_of(path: Path, size: int) -> Photo:
+    """A painting, its longest side of a size in pixels; a smaller one is taken as it is.
 
     Raises:
-        ImageError: it cannot be read.
+        ImageError: it cannot be read, or is too small to have a style.
     """
-    pixels = open_photo(config.style_image).resized(config.style_size).rgb
-    return torch.from_numpy(pixels.transpose(2, 0, 1).copy()).unsqueeze(0)
+    photo = open_photo(path)
+    if max(photo.size) < SMALLEST_PAINTING:
+        raise ImageError(
+            f"{path} is {photo.size[0]} × {photo.size[1]} pixels; a painting must have "
+            f"{SMALLEST_PAINTING} on its longer side"
+        )
+    # Enlarging would only blur its strokes.
+    return photo.resized(min(size, max(photo.size)))
 
 
-def rate_factor(progress: float) -> float:
-    """The one-cycle schedule (Smith & Topin 2018): up to 1 in a tenth of the steps, then down.
+def rate_factor(progress: float, schedule: Literal["one-cycle", "constant"]) -> float:
+    """What to multiply the peak learning rate by, from 0 to 1.
 
     Args:
         progress: from 0 to 1.
-
-    Returns:
-        What to multiply the peak learning rate by, from 0 to 1.
+        schedule: ``"one-cycle"`` (Smith & Topin 2018): up to 1 in a tenth of the steps, then
+            down; or ``"constant"``.
     """
+    if schedule == "constant":
+        return 1.0
     if progress < WARM_UP:
         return 0.04 + 0.96 * progress / WARM_UP
     return 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))

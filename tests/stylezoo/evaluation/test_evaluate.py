@@ -200,7 +200,7 @@ def test_bad_input(style_folder, toy_style, photos, tmp_path):
         ((style_folder, "--photos", tmp_path / "none"), 1, "is no folder"),
         ((style_folder, "--photos", photos, "--sizes", "big"), 2, "'big' is not like 256,512"),
         ((style_folder, "--photos", photos, "--sizes", "4"), 1, "32 or more"),
-        ((toy_style, "--photos", photos), 1, "does not hold its painting (None); give --painting"),
+        ((toy_style, "--photos", photos), 1, "does not hold its painting; give --painting"),
         (("great-wave", "--photos", photos, "--save"), 1, "which 'great-wave' is not"),
         ((style_folder, "--photos", photos, "--plot", "x.txt"), 1, "x.txt is no plot"),
     ]

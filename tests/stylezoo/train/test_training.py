@@ -42,15 +42,17 @@ def material(tmp_path_factory, astronaut):
 
 def config(material, **changes):
     options = {
-        "style_image": material / "waves.png",
+        "style_images": {"waves": material / "waves.png"},
         "photos": material / "photos",
         "net_arguments": {"width": 4, "residual_blocks": 1},
         "backbone": "vgg16",
         "backbone_options": {"weights": "random", "seed": 0},
         "steps": 8,
+        "batch_size": 2,
         "crop_size": 32,
         "style_size": 64,
         "precision": "fp32",
+        "style_weight": 5.0,
     }
     return TrainingConfig(**{**options, **changes})
 
@@ -113,7 +115,18 @@ def train_command(material, output, *more):
         *(sys.executable, "-m", "stylezoo", "train", material / "waves.png"),
         *("--photos", material / "photos", "-o", output, "--name", "waves"),
         *("--backbone", "vgg16", "--backbone-weights", material / "vgg.safetensors"),
-        *("--steps", "12", "--crop-size", "32", "--style-size", "64", "--width", "4"),
+        *(
+            "--steps",
+            "12",
+            "--batch-size",
+            "2",
+            "--crop-size",
+            "32",
+            "--style-size",
+            "64",
+            "--width",
+            "4",
+        ),
         *("--checkpoint-every", "1", "--samples-every", "6", "--precision", "fp32", *more),
     ]
 
@@ -163,6 +176,7 @@ def test_a_killed_command_resumes_to_the_same_style(material, vgg_file, tmp_path
     }
     assert {path.name for path in (tmp_path / "killed-training").iterdir()} == {
         "checkpoint.pt",
+        "metrics.csv",
         "sample-000006.jpg",
         "sample-000012.jpg",
     }
@@ -194,18 +208,24 @@ def test_what_would_fail_at_the_end_fails_before_the_first_step(
 
 
 def test_crops_are_of_the_size_asked_and_bad_photos_are_named(material):
-    crops = PhotoCrops(material / "photos", crop_size=64, batch_size=8, seed=0)
-    batch = crops.batch(0)  # one whole epoch
+    crops = PhotoCrops(material / "photos", crop_size=64, batch_size=8, seed=0, half_until=3)
+    assert crops.batch(2).shape == (8, 3, 32, 32)
+    batch = crops.batch(3)  # one whole epoch
     assert batch.shape == (8, 3, 64, 64)
     assert 0 <= batch.min() <= batch.max() <= 1
-    assert [path.name for path in crops.skipped] == ["broken.jpg"]
-    assert torch.equal(batch, crops.batch(0))
-    assert not torch.equal(batch, crops.batch(1))
+    reasons = {path.name: reason for path, reason in crops.skipped.items()}
+    assert "is tiny: 7 × 5 pixels" in reasons.pop("tiny.png")
+    assert "is grey" in reasons.pop("grey.png")
+    assert "is CMYK" in reasons.pop("cmyk.jpg")
+    assert "is no picture" in reasons.pop("broken.jpg")
+    assert not reasons
+    assert torch.equal(batch, crops.batch(3))
+    assert not torch.equal(batch, crops.batch(4))
 
 
 def test_an_epoch_shows_every_photo_once(tmp_path):
     for number in range(6):
-        Image.new("L", (40, 40), 40 * number).save(tmp_path / f"{number}.png")
+        Image.new("RGB", (40, 40), (40 * number,) * 3).save(tmp_path / f"{number}.png")
     crops = PhotoCrops(tmp_path, crop_size=32, batch_size=2, seed=3)
     for epoch in (0, 3, 6):
         shown = torch.cat([crops.batch(epoch + step) for step in range(3)])
@@ -218,10 +238,16 @@ def test_mistakes_are_named(material, tmp_path):
     with pytest.raises(ImageError, match="holds no pictures"):
         Trainer(config(material, photos=tmp_path / "empty"), default_catalog())
     shutil.copy(material / "photos" / "broken.jpg", tmp_path / "empty")
-    with pytest.raises(TrainingError, match="not one of the 1 photos can be read"):
+    with pytest.raises(TrainingError, match="holds 1 photos, fewer than a batch of 2"):
+        Trainer(config(material, photos=tmp_path / "empty"), default_catalog())
+    shutil.copy(material / "photos" / "broken.jpg", tmp_path / "empty" / "again.jpg")
+    with pytest.raises(TrainingError, match="not one of the 2 photos can be used"):
         list(Trainer(config(material, photos=tmp_path / "empty"), default_catalog()).run())
     with pytest.raises(ImageError, match="does not exist"):
-        Trainer(config(material, style_image=tmp_path / "nowhere.png"), default_catalog())
+        Trainer(config(material, style_images={"x": tmp_path / "nowhere.png"}), default_catalog())
+    Image.new("RGB", (40, 30)).save(tmp_path / "small.png")
+    with pytest.raises(ImageError, match="40 × 30 pixels; a painting must have 64"):
+        Trainer(config(material, style_images={"x": tmp_path / "small.png"}), default_catalog())
     for name, value in [("steps", 0), ("crop_size", 33), ("style_weight", -1), ("precision", "x")]:
         with pytest.raises(OptionError, match=f"{name} is {value!r}"):
             config(material, **{name: value})
@@ -238,7 +264,7 @@ def test_an_existing_style_is_not_trained_over(material, toy_style):
                 version="1.0.0",
                 summary="",
                 tags=(),
-                image=None,
+                images={"waves": None},
                 author="",
                 data="",
                 licence=Licence(
@@ -251,7 +277,7 @@ def test_an_existing_style_is_not_trained_over(material, toy_style):
 
 
 def test_the_schedule_rises_and_falls_to_zero():
-    rates = [rate_factor(step / 100) for step in range(101)]
+    rates = [rate_factor(step / 100, "one-cycle") for step in range(101)]
     assert rates[10] == pytest.approx(1)
     assert rates[:11] == sorted(rates[:11])
     assert rates[10:] == sorted(rates[10:], reverse=True)
@@ -275,7 +301,9 @@ def test_a_style_is_measured_and_can_be_measured_again(material, astronaut, tmp_
         version="1.0.0",
         summary="Waves",
         tags=(),
-        image=StyleImage(title="Waves", artist="numpy", year="2026", source="a formula"),
+        images={
+            "waves": StyleImage(title="Waves", artist="numpy", year="2026", source="a formula")
+        },
         author="tests",
         data="one photo",
         licence=Licence(
@@ -291,7 +319,8 @@ def test_a_style_is_measured_and_can_be_measured_again(material, astronaut, tmp_
         evaluation=stylezoo.EvaluationConfig(sizes=(48,), curves=1, limit=3),
         on_evaluation=said.append,
     )
-    assert record.objective == training.objective
+    weight = next(term.weight for term in record.objective.terms if term.name == "style")
+    assert record.objective == training.objective(weight)
     assert said[0] == "48 px: one.png"
     (at,) = record.quality.sizes
     assert at.photos == 1

@@ -1,0 +1,58 @@
+"""Conditional instance norm: many styles in one net."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stylezoo import ConditionalNorm
+
+EPSILON = 1e-5  # as in torch's instance norm
+
+
+class ConditionalInstanceNorm(ConditionalNorm):
+    """Instance norm with a scale and a shift for each style and channel.
+
+    Source: Dumoulin, Shlens, Kudlur 2017 (arXiv 1610.07629), section 2.2: all convolutions of a
+    net are shared by its styles, and these two rows of numbers a layer tell them apart. A mixture
+    of styles is a mixture of their rows (section 3.3).
+
+    Args:
+        channels: C.
+        styles: how many.
+    """
+
+    def __init__(self, channels: int, styles: int) -> None:
+        super().__init__(channels, styles)
+        self.weight = nn.Parameter(torch.ones(styles, channels))
+        self.bias = nn.Parameter(torch.zeros(styles, channels))
+
+    def forward(self, features: Tensor, style: Tensor) -> Tensor:
+        """Normalise (B, C, H, W) by the rows that (B, styles) mixes."""
+        batch, channels, height, width = features.shape
+        # Every channel of every image by its own mean and variance: batch norm of one image with
+        # B C channels, which takes a scale and a shift for each of them.
+        normalized = F.batch_norm(
+            features.reshape(1, batch * channels, height, width),
+            None,
+            None,
+            (style @ self.weight).flatten(),
+            (style @ self.bias).flatten(),
+            training=True,
+            eps=EPSILON,
+        )
+        return normalized.view(batch, channels, height, width)
+
+    def blend(self, style: Tensor) -> nn.Module:
+        """Instance norm with the mixture's scale and shift."""
+        norm = nn.InstanceNorm2d(self.weight.shape[1], eps=EPSILON, affine=True)
+        learnt = self.weight.requires_grad
+        norm.weight = nn.Parameter((style @ self.weight).detach(), requires_grad=learnt)
+        norm.bias = nn.Parameter((style @ self.bias).detach(), requires_grad=learnt)
+        return norm
+
+    @property
+    def blended(self) -> str:
+        """Instance norm."""
+        return "instance"

@@ -1,0 +1,76 @@
+"""The course of a training, as a table and, where it is installed, for TensorBoard."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from stylezoo.errors import OutputError
+
+if TYPE_CHECKING:
+    from stylezoo.train.trainer import StepReport
+
+METRICS_FILE = "metrics.csv"
+TERMS = ("content", "style", "tv", "range", "stability")
+COLUMNS = ("step", "objective", *TERMS, "learning_rate", "seconds")
+
+
+class MetricsLog:
+    """Writes a line for each step to ``metrics.csv``, and the same to TensorBoard's event files.
+
+    Args:
+        folder: where to write.
+        step: the training's; lines of later steps, which a killed run left, are dropped.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        path = folder / METRICS_FILE
+        try:
+            kept = _lines_up_to(path, step)
+            self._file: TextIO = path.open("w", newline="", encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"{path} cannot be written: {error.strerror}") from error
+        self._table = csv.DictWriter(self._file, COLUMNS, restval="", lineterminator="\n")
+        self._table.writeheader()
+        self._table.writerows(kept)
+        self._board = _tensorboard(folder, step)
+
+    def add(self, report: StepReport) -> None:
+        """Write a step."""
+        values = {"objective": report.total, **report.terms, "learning_rate": report.learning_rate}
+        self._table.writerow(
+            {"step": report.step, "seconds": f"{report.seconds:.3f}"}
+            | {name: f"{value:.6g}" for name, value in values.items()}
+        )
+        self._file.flush()
+        if self._board is not None:
+            for name, value in values.items():
+                self._board.add_scalar(name, value, report.step)
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+
+def _lines_up_to(path: Path, step: int) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    # The last line of a killed run may be cut off.
+    return [line for line in lines if line["seconds"] and int(line["step"]) <= step]
+
+
+def _tensorboard(folder: Path, step: int) -> Any:
+    if importlib.util.find_spec("tensorboard") is None:
+        return None
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(folder, purge_step=step + 1)

@@ -1,0 +1,111 @@
+"""The net that a training starts from: a fresh one, or a trained one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from stylezoo.catalog import Catalog
+from stylezoo.errors import OptionError
+from stylezoo.interfaces.net import MultiStyleNet, TransformNet
+from stylezoo.registry.record import Record
+from stylezoo.style import load
+from stylezoo.train.config import TrainingConfig
+
+CONDITIONAL_NORM = "conditional-instance"
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a training starts from.
+
+    Attributes:
+        net: to train.
+        net_name: the registered name.
+        net_arguments: of the net.
+        shared: names of the parameters that stay as they are in the base.
+        base: the record of the base; None for a fresh net.
+    """
+
+    net: TransformNet
+    net_name: str
+    net_arguments: dict[str, bool | int | float | str]
+    shared: frozenset[str] = field(default_factory=frozenset)
+    base: Record | None = None
+
+
+def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
+    """Make the net that a config describes.
+
+    Raises:
+        OptionError: the net cannot hold so many styles, or the base is no multi-style net.
+        PluginError: no plugin provides the net.
+        StyleZooError: the base cannot be loaded.
+    """
+    styles = len(config.style_images)
+    if config.base is None:
+        arguments = dict(config.net_arguments)
+        if styles > 1:
+            arguments = {"norm": CONDITIONAL_NORM, **arguments, "styles": styles}
+        return Start(_fresh(config.net, arguments, config.seed, catalog), config.net, arguments)
+    base = load(config.base, device="cpu", catalog=catalog)
+    if base.record is None or not isinstance(base.net, MultiStyleNet):
+        raise OptionError(
+            f"{config.base} cannot be a base: it has no record, or its net is not one that can "
+            "hold several styles"
+        )
+    ones = _nets_of_one_style(base.net, base.record, config)
+    name = base.record.net.name
+    if config.only_norm:
+        if not base.styles:
+            raise OptionError(
+                f"{base.record.name} holds one style and shares nothing; name a pack as the base"
+            )
+        one = ones[0].train().requires_grad_(True)
+        theirs = {id(parameter) for parameter in base.net.parameters()}
+        shared = {key for key, parameter in one.named_parameters() if id(parameter) in theirs}
+        for key, parameter in one.named_parameters():
+            parameter.requires_grad_(key not in shared)
+        return Start(one, name, _arguments(one), frozenset(shared), base.record)
+    arguments = _arguments(ones[0])
+    if styles > 1:
+        arguments |= {"norm": CONDITIONAL_NORM, "styles": styles}
+    net = _fresh(name, arguments, config.seed, catalog)
+    _copy(net, ones)
+    return Start(net, name, arguments, base=base.record)
+
+
+def _fresh(name: str, arguments: Mapping[str, object], seed: int, catalog: Catalog) -> TransformNet:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return catalog.create_net(name, **arguments)
+
+
+def _nets_of_one_style(
+    net: MultiStyleNet, record: Record, config: TrainingConfig
+) -> list[MultiStyleNet]:
+    """For each painting, the base as it is for that painting, or for the mean of all it knows."""
+    known = [style.name for style in record.styles]
+    mean = [1 / net.styles] * net.styles
+    return [
+        net.blend([float(other == name) for other in known] if name in known else mean)
+        for name in config.style_images
+    ]
+
+
+def _arguments(net: MultiStyleNet) -> dict[str, bool | int | float | str]:
+    return dataclasses.asdict(net.arguments)
+
+
+def _copy(net: TransformNet, ones: Sequence[TransformNet]) -> None:
+    """Fill a net of several styles from nets of one each, which share all else."""
+    states = [one.state_dict() for one in ones]
+    filled: dict[str, Tensor] = {}
+    for name, tensor in net.state_dict().items():
+        parts = [state[name] for state in states]
+        filled[name] = parts[0] if parts[0].shape == tensor.shape else torch.stack(parts)
+    net.load_state_dict(filled)

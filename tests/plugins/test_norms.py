@@ -1,0 +1,82 @@
+"""Conditional instance norm against torch's instance norm, style by style."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+import stylezoo
+from stylezoo.errors import OptionError
+
+
+@pytest.fixture
+def norm():
+    torch.manual_seed(0)
+    made = stylezoo.get_norm("conditional-instance")(5, styles=3)
+    torch.nn.init.normal_(made.weight)
+    torch.nn.init.normal_(made.bias)
+    return made
+
+
+def test_each_image_is_normalised_by_the_rows_of_its_style(norm):
+    features = torch.randn(4, 5, 6, 7)
+    styles = [2, 0, 1, 2]
+    found = norm(features, F.one_hot(torch.tensor(styles), 3).float())
+    for image, style, output in zip(features, styles, found, strict=True):
+        expected = F.instance_norm(
+            image[None], weight=norm.weight[style], bias=norm.bias[style], eps=1e-5
+        )
+        torch.testing.assert_close(output[None], expected)
+
+
+def test_a_mixture_is_the_mixture_of_the_rows(norm):
+    features = torch.randn(2, 5, 6, 7)
+    shares = torch.tensor([[0.25, 0.75, 0.0], [0.1, 0.2, 0.7]])
+    found = norm(features, shares)
+    plain = F.instance_norm(features, eps=1e-5)
+    scale, shift = (shares @ row for row in (norm.weight, norm.bias))
+    torch.testing.assert_close(found, plain * scale[..., None, None] + shift[..., None, None])
+
+
+def net_of(styles):
+    torch.manual_seed(1)
+    net = stylezoo.create_net("johnson", width=4, norm="conditional-instance", styles=styles)
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            if "norm" in name or name.endswith(("block.2.weight", "block.2.bias")):
+                parameter.normal_()
+    return net.eval()
+
+
+def test_a_blended_net_gives_what_the_net_gives_for_that_mixture():
+    net = net_of(3)
+    images = torch.rand(2, 3, 24, 32)
+    shares = [0.2, 0.0, 0.8]
+    one = net.blend(shares)
+    assert one.styles == 1
+    assert one.arguments.norm == "instance"
+    with torch.no_grad():
+        torch.testing.assert_close(
+            one(images), net(images, torch.tensor([shares, shares])), atol=1e-5, rtol=1e-5
+        )
+    # It can be built again from its arguments, and from its state.
+    again = stylezoo.create_net("johnson", width=4, norm="instance", styles=1).eval()
+    again.load_state_dict(one.state_dict())
+    with torch.no_grad():
+        assert torch.equal(again(images), one(images))
+
+
+def test_a_blended_net_shares_all_but_its_norms():
+    net = net_of(2)
+    ours = {id(parameter) for parameter in net.parameters()}
+    own = {name for name, p in net.blend([0, 1]).named_parameters() if id(p) not in ours}
+    expected = {name for name, p in net.named_parameters() if p.ndim == 2}  # rows by style
+    assert own == expected
+
+
+def test_styles_need_a_conditional_norm_and_a_choice():
+    with pytest.raises(OptionError, match="'instance' cannot tell 2 styles apart"):
+        stylezoo.create_net("johnson", norm="instance", styles=2)
+    with pytest.raises(OptionError, match="styles is 0"):
+        stylezoo.create_net("johnson", styles=0)
+    with pytest.raises(OptionError, match="holds 2 styles; say which"):
+        net_of(2)(torch.rand(1, 3, 16, 16))

@@ -1,0 +1,279 @@
+"""Several paintings in one net: a pack is trained, loaded, mixed, added to and measured."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+import stylezoo
+from stylezoo.catalog import Catalog, default_catalog
+from stylezoo.errors import (
+    IntegrityError,
+    InvalidSpecError,
+    OptionError,
+    RecordError,
+    StyleNotFoundError,
+)
+from stylezoo.registry.golden import golden_difference, golden_run
+from stylezoo.registry.record import Licence, StyleImage
+from stylezoo.registry.record_io import parse_record, read_record, render_record
+from stylezoo.registry.verify import verify_files
+from stylezoo.train.config import TrainingConfig
+from stylezoo.train.style import StyleDescription, TrainingFolders
+from stylezoo.train.trainer import Trainer
+
+COLORS = {"reds": (0.9, 0.2, 0.1), "blues": (0.1, 0.2, 0.9)}
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory, astronaut):
+    """Paintings that differ in colour and direction, and photos."""
+    folder = tmp_path_factory.mktemp("pack-material")
+    y, x = np.mgrid[0:96, 0:96] / 4
+    waves = {"reds": np.sin(x), "blues": np.sin(y), "greens": np.sin(x + y)}
+    colors = {**COLORS, "greens": (0.1, 0.8, 0.2)}
+    for name, wave in waves.items():
+        pixels = np.array(colors[name]) * (wave[..., None] / 4 + 0.75)
+        Image.fromarray((pixels * 255).astype(np.uint8)).save(folder / f"{name}.png")
+    photos = folder / "photos"
+    photos.mkdir()
+    with Image.open(astronaut) as photo:
+        for number in range(4):
+            photo.crop((90 * number, 0, 90 * number + 150, 200)).save(photos / f"{number}.jpg")
+    return folder
+
+
+def config(material, *names, **changes):
+    options = {
+        "style_images": {name: material / f"{name}.png" for name in names},
+        "photos": material / "photos",
+        "net_arguments": {"width": 4, "residual_blocks": 1},
+        "backbone": "vgg16",
+        "backbone_options": {"weights": "random", "seed": 0},
+        "steps": 40,
+        "batch_size": 2,
+        "crop_size": 32,
+        "style_size": 64,
+        "precision": "fp32",
+        "style_weight": 20.0,
+        "learning_rate": 0.02,
+        "average_decay": 0.5,
+    }
+    return TrainingConfig(**{**options, **changes})
+
+
+def description(name, *styles):
+    work = StyleImage(title="Waves", artist="numpy", year="2026", source="a formula")
+    licence = Licence(weights="CC0-1.0", code="MIT", style_image="CC0-1.0", training_data="unknown")
+    return StyleDescription(
+        name=name,
+        version="1.0.0",
+        summary=name,
+        tags=(),
+        images=dict.fromkeys(styles, work),
+        author="tests",
+        data="one photo",
+        licence=licence,
+        command="none",
+    )
+
+
+@pytest.fixture(scope="module")
+def registry(material, tmp_path_factory):
+    """A folder source with a pack of two, and an adapter on it."""
+    root = tmp_path_factory.mktemp("registry")
+    stylezoo.train_style(
+        config(material, "reds", "blues"),
+        description("colours", "reds", "blues"),
+        TrainingFolders(output=root / "colours" / "1.0.0"),
+    )
+    catalog = catalog_of(root)
+    stylezoo.train_style(
+        config(material, "greens", base="colours", only_norm=True, steps=10),
+        description("greens", "greens"),
+        TrainingFolders(output=root / "greens" / "1.0.0"),
+        catalog=catalog,
+    )
+    return root
+
+
+def catalog_of(root):
+    """The installed plugins, and a source for a folder."""
+
+    class Plugin:
+        STYLEZOO_API = stylezoo.PLUGIN_API
+
+        @stylezoo.hookimpl
+        def register_sources(self, register):
+            register("tests", lambda: stylezoo.FolderSource(root))
+
+    catalog = Catalog.discover()
+    catalog.add(Plugin(), "tests")
+    return catalog
+
+
+def photo():
+    return np.random.default_rng(0).random((40, 48, 3)).astype(np.float32)
+
+
+def test_a_pack_holds_each_painting_and_their_mixtures(registry):
+    pack = stylezoo.load("colours", catalog=catalog_of(registry))
+    assert pack.styles == ("reds", "blues")
+    red, blue = (pack(photo(), style=name) for name in pack.styles)
+    assert red[..., 0].mean() > blue[..., 0].mean()
+    assert red[..., 2].mean() < blue[..., 2].mean()
+    half = pack(photo(), style={"reds": 2, "blues": 2})  # shares count by their sum
+    assert not np.array_equal(half, red)
+    assert np.array_equal(half, pack(photo(), style={"reds": 0.5, "blues": 0.5}))
+    assert np.array_equal(red, pack(photo(), style={"reds": 1.0, "blues": 0.0}))
+
+
+def test_a_style_of_a_pack_loads_by_its_spec(registry):
+    catalog = catalog_of(registry)
+    pack = stylezoo.load("colours", catalog=catalog)
+    for spec, style in [
+        ("colours:blues", "blues"),
+        ("colours@1:blues", "blues"),
+        (f"{registry}/colours/1.0.0:blues", "blues"),
+        ("colours:reds=0.25,blues=0.75", {"reds": 0.25, "blues": 0.75}),
+    ]:
+        loaded = stylezoo.load(spec, catalog=catalog)
+        assert np.array_equal(loaded(photo()), pack(photo(), style=style)), spec
+
+
+def test_mistakes_with_packs_are_named(registry):
+    catalog = catalog_of(registry)
+    pack = stylezoo.load("colours", catalog=catalog)
+    with pytest.raises(OptionError, match=r"colours holds several styles; .*: reds, blues"):
+        pack(photo())
+    with pytest.raises(OptionError, match="colours holds no style 'red'; it holds: reds, blues"):
+        stylezoo.load("colours:red", catalog=catalog)
+    with pytest.raises(OptionError, match="the share of 'reds' is -1"):
+        pack(photo(), style={"reds": -1, "blues": 2})
+    with pytest.raises(OptionError, match="are all 0"):
+        pack(photo(), style={"reds": 0})
+    with pytest.raises(OptionError, match="greens is one style and holds no reds"):
+        stylezoo.load("greens:reds", catalog=catalog)
+    for spec in ("colours:", "colours:reds=", "colours:reds=x", "colours:reds,reds", "a:b:c"):
+        with pytest.raises(InvalidSpecError):
+            stylezoo.load(spec, catalog=catalog)
+
+
+def test_records_of_packs_and_adapters_are_complete(registry):
+    for name in ("colours", "greens"):
+        folder = registry / name / "1.0.0"
+        record = read_record(folder)
+        verify_files(folder, record)
+        assert parse_record(render_record(record), origin="test") == record
+        style = stylezoo.load(name, catalog=catalog_of(registry))
+        assert golden_difference(golden_run(style.net), folder, record) < 1e-4
+    pack = read_record(registry / "colours" / "1.0.0")
+    assert pack.style is None
+    assert [style.name for style in pack.styles] == ["reds", "blues"]
+    assert [style.painting for style in pack.styles] == [
+        "paintings/reds.jpg",
+        "paintings/blues.jpg",
+    ]
+    text = render_record(pack)
+    for broken, message in [
+        (text.replace('name = "blues"', 'name = "reds"'), r"styles\[1\].name: 'reds' stands twice"),
+        (
+            text.replace('painting = "paintings/reds.jpg"', 'painting = "other.jpg"'),
+            r"styles\[0\].painting: 'other.jpg' is no file with the role",
+        ),
+    ]:
+        with pytest.raises(RecordError, match=message):
+            parse_record(broken, origin="test")
+
+
+def test_an_adapter_holds_its_norms_alone_and_the_base_gives_the_rest(registry):
+    base = load_file(registry / "colours" / "1.0.0" / "model.safetensors")
+    own = load_file(registry / "greens" / "1.0.0" / "model.safetensors")
+    assert set(own) == {name for name, tensor in base.items() if tensor.shape[:1] == (2,)}
+    style = stylezoo.load("greens", catalog=catalog_of(registry))
+    state = style.net.state_dict()
+    for name, tensor in base.items():
+        assert torch.equal(state[name], (own.get(name, tensor)).float()), name
+    pack = stylezoo.load("colours", catalog=catalog_of(registry))
+    mean = pack(photo(), style={"reds": 1, "blues": 1})
+    green = style(photo())
+    assert green[..., 1].mean() > mean[..., 1].mean()  # it learnt something
+
+
+def test_an_adapter_without_its_base_says_so(registry, tmp_path):
+    root = tmp_path / "registry"
+    (root / "greens").mkdir(parents=True)
+    (root / "greens" / "1.0.0").symlink_to(registry / "greens" / "1.0.0")
+    with pytest.raises(
+        StyleNotFoundError, match=r"greens builds on colours@==1.0.0, which is miss"
+    ):
+        stylezoo.load(registry / "greens" / "1.0.0", catalog=default_catalog())
+
+
+def test_an_adapter_refuses_another_base(registry, material, tmp_path):
+    stylezoo.train_style(
+        config(material, "reds", "blues", steps=1, seed=5),
+        description("colours", "reds", "blues"),
+        TrainingFolders(output=tmp_path / "colours" / "1.0.0"),
+    )
+    with pytest.raises(IntegrityError, match="the one that is here has other weights"):
+        stylezoo.load(registry / "greens" / "1.0.0", catalog=catalog_of(tmp_path))
+
+
+def test_a_training_on_a_base_starts_from_it(registry, material):
+    catalog = catalog_of(registry)
+    pack = stylezoo.load("colours", catalog=catalog)
+    again = Trainer(config(material, "blues", "greens", base="colours"), catalog)
+    net = again.averaged_net()
+    images = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            net(images, torch.tensor([[1.0, 0.0]])), pack.net(images, torch.tensor([[0.0, 1.0]]))
+        )
+        torch.testing.assert_close(
+            net(images, torch.tensor([[0.0, 1.0]])), pack.net(images, torch.tensor([[0.5, 0.5]]))
+        )
+    assert not again.start.shared
+    one = Trainer(config(material, "reds", base="colours"), catalog)
+    assert all(parameter.requires_grad for parameter in one.net.parameters())
+    with torch.no_grad():
+        torch.testing.assert_close(
+            one.averaged_net()(images), pack.net(images, torch.tensor([[1.0, 0.0]]))
+        )
+
+
+def test_what_cannot_be_a_base_is_refused(registry, material):
+    with pytest.raises(OptionError, match="only_norm trains one painting on a base"):
+        config(material, "reds", "blues", base="colours", only_norm=True)
+    with pytest.raises(OptionError, match="only_norm trains one painting on a base"):
+        config(material, "reds", only_norm=True)
+    with pytest.raises(OptionError, match="great-wave holds one style and shares nothing"):
+        Trainer(config(material, "reds", base="great-wave", only_norm=True), default_catalog())
+
+
+def test_every_painting_has_its_turn(material):
+    trainer = Trainer(config(material, "reds", "blues", "greens", batch_size=4), default_catalog())
+    seen = []
+    for step in range(3):
+        trainer.step = step
+        seen += trainer._styles_of_batch()
+    assert [sorted(seen[turn : turn + 3]) for turn in range(0, 12, 3)] == [[0, 1, 2]] * 4
+
+
+def test_a_style_of_a_pack_is_measured_by_its_own_weight(registry, material, tmp_path):
+    from stylezoo.evaluation.evaluate import objective_of
+
+    catalog = catalog_of(registry)
+    pack = stylezoo.load("colours:blues", catalog=catalog)
+    weighed = [
+        dataclasses.replace(style, style_weight=7.0) if style.name == "blues" else style
+        for style in pack.record.styles
+    ]
+    pack.record = dataclasses.replace(pack.record, styles=tuple(weighed))
+    weights = {term.name: term.weight for term in objective_of(pack).terms}
+    assert weights["style"] == 7.0
+    with pytest.raises(OptionError, match="colours holds several styles; evaluate one"):
+        objective_of(stylezoo.load("colours", catalog=catalog))
