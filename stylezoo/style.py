@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     Run = Callable[[Tensor], Tensor]
 
 
+MOST_PREPARED = 16  # mixtures: a slow change from one style to another takes hundreds
+
 Shares = str | Mapping[str, float]
 """Of a pack: the name of one of its styles, or several with the share of each."""
 
@@ -163,6 +165,8 @@ class Style:
                 f"or several with shares: {', '.join(self.styles)}"
             )
         if mixture not in self._runs:
+            if len(self._runs) == MOST_PREPARED:
+                del self._runs[next(iter(self._runs))]
             # load has checked that the net of a pack can be blended.
             net = cast("MultiStyleNet", self.net)
             self._runs[mixture] = self._prepare(net.blend(mixture).eval())

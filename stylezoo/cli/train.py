@@ -169,7 +169,7 @@ def command(
         notes=options["notes"],
     )
     with _progress() as on_step:
-        record, skipped = train_style(
+        trained = train_style(
             config,
             description,
             TrainingFolders(output=output, preview=preview, held_out=held_out),
@@ -179,11 +179,15 @@ def command(
             on_step=on_step,
             on_evaluation=lambda text: click.echo(text, err=True),
         )
-    for reason in skipped.values():
+    for reason in trained.skipped.values():
         click.echo(f"skipped: {reason}", err=True)
-    if skipped:
-        click.echo(f"{len(skipped)} photos were skipped", err=True)
-    click.echo(f"{output}: {record.name} {record.version}")
+    if trained.skipped:
+        click.echo(f"{len(trained.skipped)} photos were skipped", err=True)
+    if trained.left_out:
+        click.echo(
+            f"{trained.left_out} steps were left out: their gradient was not finite", err=True
+        )
+    click.echo(f"{output}: {trained.record.name} {trained.record.version}")
 
 
 def _given(options: dict[str, Any], preset: str | None) -> dict[str, Any]:

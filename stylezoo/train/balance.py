@@ -42,7 +42,7 @@ class StyleBalance:
             content: the relative content distance, unweighted.
             progress: of the training, from 0 to 1.
         """
-        if self.fixed or not FIRST <= progress <= LAST:
+        if self.fixed or not FIRST <= progress <= LAST or not math.isfinite(content):
             return
         passed = (progress - self._seen[style]) / (LAST - FIRST)
         self._seen[style] = progress

@@ -32,7 +32,9 @@ class TrainingConfig:
         photos: a folder of photos to learn on.
         net: a registered transform net.
         net_arguments: its arguments.
-        base: a style to start from, in place of a fresh net; its net is taken.
+        base: a style to start from, in place of a fresh net; its net is taken. Of a pack,
+            ``"museum:monet"`` starts from that one; ``"museum"`` from the one of the painting's
+            name, or from the mean of all.
         only_norm: train what the styles of the base do not share, its norms, and nothing else
             (Dumoulin et al. 2017, section 3.2); for one painting.
         backbone: a registered backbone, the loss network.
@@ -190,7 +192,7 @@ class TrainingConfig:
         values = dataclasses.asdict(self)
         del values["device"]
         # A painting and photos that moved elsewhere are still the same.
-        return json.dumps(values, default=lambda path: path.name, sort_keys=True)
+        return json.dumps(values, default=lambda path: path.name)
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {

@@ -10,10 +10,16 @@ from PIL import Image
 from torch import Tensor
 
 from stylezoo.errors import ImageError, TrainingError
-from stylezoo.images import find_photos, open_photo
+from stylezoo.images import Photo, find_photos, open_photo
 
 # How much larger than the crop a photo's shorter side is made: room to move the crop about.
 ROOM = 1.17
+
+# A crop of bare sky teaches nothing, and harms: instance norm divides by a deviation of nearly
+# zero, layer after layer, and its gradient drowns that of the others or overflows.
+LEAST_CONTRAST = 0.02  # standard deviation of a channel, of values in [0, 1]
+TRIES = 8
+
 GREY_MODES = ("1", "L", "LA", "I", "I;16", "F")
 
 
@@ -63,33 +69,56 @@ class PhotoCrops:
         crops = [self._crop(first + i, side, random) for i in range(self.batch_size)]
         return torch.stack(crops)
 
+    def first(self, count: int) -> list[Path]:
+        """Give the first photos of the folder that can be used, at most so many.
+
+        Raises:
+            TrainingError: not one can.
+        """
+        found: list[Path] = []
+        for path in self.paths:
+            if len(found) < count and self._open(path) is not None:
+                found.append(path)
+        if not found:
+            raise self._none_usable()
+        return found
+
     def _crop(self, index: int, side: int, random: np.random.Generator) -> Tensor:
         epoch, place = divmod(index, len(self.paths))
         order = np.random.default_rng([self.seed, epoch, 1]).permutation(len(self.paths))
         pixels = self._first_readable(np.roll(order, -place))
         height, width = pixels.shape[:2]
-        top = random.integers(height - side + 1)
-        left = random.integers(width - side + 1)
-        crop = pixels[top : top + side, left : left + side]
+        for _ in range(TRIES):
+            top = random.integers(height - side + 1)
+            left = random.integers(width - side + 1)
+            crop = pixels[top : top + side, left : left + side]
+            if crop.std(axis=(0, 1)).max() >= LEAST_CONTRAST:
+                break
         if random.random() < 0.5:
             crop = crop[:, ::-1]
         return torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1)))
 
     def _first_readable(self, order: np.ndarray) -> np.ndarray:
         for position in order:
-            path = self.paths[position]
-            if path in self.skipped:
-                continue
-            try:
-                _check_usable(path, self.crop_size // 2)
-                photo = open_photo(path)
-            except ImageError as error:
-                self.skipped[path] = str(error)
-                continue
-            height, width = photo.rgb.shape[:2]
-            scale = self.crop_size * ROOM / min(height, width)
-            return photo.resized(max(round(max(height, width) * scale), self.crop_size)).rgb
-        raise TrainingError(
+            photo = self._open(self.paths[position])
+            if photo is not None:
+                height, width = photo.rgb.shape[:2]
+                scale = self.crop_size * ROOM / min(height, width)
+                return photo.resized(max(round(max(height, width) * scale), self.crop_size)).rgb
+        raise self._none_usable()
+
+    def _open(self, path: Path) -> Photo | None:
+        if path in self.skipped:
+            return None
+        try:
+            _check_usable(path, self.crop_size // 2)
+            return open_photo(path)
+        except ImageError as error:
+            self.skipped[path] = str(error)
+            return None
+
+    def _none_usable(self) -> TrainingError:
+        return TrainingError(
             f"not one of the {len(self.paths)} photos can be used; the first says: "
             f"{next(iter(self.skipped.values()))}"
         )

@@ -17,13 +17,12 @@ SIDE = 320  # pixels
 def write_samples(trainer: Trainer, path: Path) -> None:
     """Save a contact sheet of training photos, a row each: the photo, then each style on it.
 
-    The photos are the first ones of the folder that can be read, so that samples of different
+    The photos are the first ones of the folder that can be used, so that samples of different
     steps compare.
     """
     styles = styles_of(trainer)
-    readable = [photo for photo in trainer.crops.paths if photo not in trainer.crops.skipped]
     rows = []
-    for photo_path in readable[:PHOTOS]:
+    for photo_path in trainer.crops.first(PHOTOS):
         photo = open_photo(photo_path).resized(SIDE)
         row = [LabelledPhoto(photo, photo_path.name)]
         row += [LabelledPhoto(style(photo), name) for name, style in styles.items()]

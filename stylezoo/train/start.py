@@ -13,7 +13,7 @@ from stylezoo.catalog import Catalog
 from stylezoo.errors import OptionError
 from stylezoo.interfaces.net import MultiStyleNet, TransformNet
 from stylezoo.registry.record import Record
-from stylezoo.style import load
+from stylezoo.style import Style, load
 from stylezoo.train.config import TrainingConfig
 
 CONDITIONAL_NORM = "conditional-instance"
@@ -58,7 +58,7 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
             f"{config.base} cannot be a base: it has no record, or its net is not one that can "
             "hold several styles"
         )
-    ones = _nets_of_one_style(base.net, base.record, config)
+    ones = _nets_of_one_style(base, base.net, config)
     name = base.record.net.name
     if config.only_norm:
         if not base.styles:
@@ -86,13 +86,14 @@ def _fresh(name: str, arguments: Mapping[str, object], seed: int, catalog: Catal
 
 
 def _nets_of_one_style(
-    net: MultiStyleNet, record: Record, config: TrainingConfig
+    base: Style, net: MultiStyleNet, config: TrainingConfig
 ) -> list[MultiStyleNet]:
-    """For each painting, the base as it is for that painting, or for the mean of all it knows."""
-    known = [style.name for style in record.styles]
-    mean = [1 / net.styles] * net.styles
+    """For each painting, the base in its style: of that name, or as named, or the mean of all."""
+    otherwise = base.shares or (1 / net.styles,) * net.styles
     return [
-        net.blend([float(other == name) for other in known] if name in known else mean)
+        net.blend(
+            [float(other == name) for other in base.styles] if name in base.styles else otherwise
+        )
         for name in config.style_images
     ]
 

@@ -109,6 +109,21 @@ class TrainingFolders:
         return self.output.with_name(f"{self.output.name}-training")
 
 
+@dataclass(frozen=True)
+class TrainedStyle:
+    """What a training made.
+
+    Attributes:
+        record: as it was written.
+        skipped: the photos that could not be used, each with the reason.
+        left_out: steps whose gradient overflowed, and which changed nothing.
+    """
+
+    record: Record
+    skipped: Mapping[Path, str]
+    left_out: int
+
+
 def train_style(
     config: TrainingConfig,
     description: StyleDescription,
@@ -121,8 +136,8 @@ def train_style(
     on_step: Callable[[StepReport], None] | None = None,
     on_evaluation: Callable[[str], None] | None = None,
     catalog: Catalog | None = None,
-) -> tuple[Record, dict[Path, str]]:
-    """Train a net on one painting and write a complete style folder.
+) -> TrainedStyle:
+    """Train a net and write a complete style folder.
 
     Args:
         config: the recipe.
@@ -135,9 +150,6 @@ def train_style(
         on_step: called after each step.
         on_evaluation: called with a line of text before each part of the measuring.
         catalog: where net, backbone and losses come from; None for the installed plugins.
-
-    Returns:
-        The record written, and the photos that could not be read, each with the reason.
 
     Raises:
         OptionError: an option is out of its range, or quality is asked for of a pack.
@@ -201,7 +213,7 @@ def train_style(
             catalog=catalog,
         )
         record = record_quality(folders.output, measured.quality)
-    return record, trainer.crops.skipped
+    return TrainedStyle(record, skipped=trainer.crops.skipped, left_out=trainer.left_out)
 
 
 def _read_once(folders: TrainingFolders) -> None:
@@ -216,7 +228,7 @@ def _write(
 ) -> Record:
     config, start = trainer.config, trainer.start
     net = trainer.averaged_net().float().cpu().to(memory_format=torch.contiguous_format)
-    preview_path = folders.preview or trainer.crops.paths[0]
+    preview_path = folders.preview or trainer.crops.first(1)[0]
     names = list(config.style_images)
     single = len(names) == 1
     # Whoever gets the style can evaluate it, where the painting may be passed on at all.

@@ -39,6 +39,8 @@ STABILITY_NOISE = 0.01  # standard deviation
 STABILITY_MARGIN = 16  # pixels
 LONGEST_SHIFT = 4  # pixels
 
+MOST_LEFT_OUT = 20  # steps in a row
+
 
 @dataclass(frozen=True)
 class StepReport:
@@ -64,6 +66,8 @@ class StepReport:
 class Trainer:
     """Trains one net. ``run`` yields after each step, so that the caller can watch and save.
 
+    A step whose objective or gradient overflows changes nothing; ``left_out`` counts them.
+
     Args:
         config: the recipe.
         catalog: where net, backbone and losses come from.
@@ -78,6 +82,8 @@ class Trainer:
         self.device = choose_device(config.device)
         self.dtype = choose_dtype(config.precision, self.device)
         self.step = 0
+        self.left_out = 0
+        self._left_out_in_a_row = 0
         self.crops = PhotoCrops(
             config.photos,
             crop_size=config.crop_size,
@@ -114,7 +120,7 @@ class Trainer:
         """Do the steps that are left.
 
         Raises:
-            TrainingError: the objective is no longer finite, or no photo can be read.
+            TrainingError: step after step overflows, or no photo can be read.
         """
         with ThreadPoolExecutor(max_workers=1) as reader:
             upcoming = reader.submit(self.crops.batch, self.step)
@@ -146,20 +152,30 @@ class Trainer:
                 total=value.total + self.config.stability_weight * stability,
                 terms={**value.terms, "stability": stability},
             )
-        if not math.isfinite(value.total.item()):
-            raise TrainingError(
-                f"the objective is {value.total.item()} at step {self.step + 1}; "
-                "train with a lower learning rate"
-            )
         self.optimizer.zero_grad()
         value.total.backward()
-        if self.config.gradient_clip is not None:
-            nn.utils.clip_grad_norm_(self.net.parameters(), self.config.gradient_clip)
-        self.optimizer.step()
-        self.average.update_parameters(self.net)
+        self._update()
         return ObjectiveValue(
             total=value.total.detach(), terms={n: t.detach() for n, t in value.terms.items()}
         )
+
+    def _update(self) -> None:
+        learnt = [p for p in self.net.parameters() if p.grad is not None]
+        norm = nn.utils.get_total_norm([p.grad for p in learnt if p.grad is not None])
+        if not math.isfinite(norm.item()):
+            self.left_out += 1
+            self._left_out_in_a_row += 1
+            if self._left_out_in_a_row == MOST_LEFT_OUT:
+                raise TrainingError(
+                    f"the gradient of the last {MOST_LEFT_OUT} steps, up to step "
+                    f"{self.step + 1}, is {norm.item()}; train with a lower learning rate"
+                )
+            return
+        self._left_out_in_a_row = 0
+        if self.config.gradient_clip is not None:
+            nn.utils.clip_grads_with_norm_(learnt, self.config.gradient_clip, norm)
+        self.optimizer.step()
+        self.average.update_parameters(self.net)
 
     def _styles_of_batch(self) -> list[int]:
         """The number of the painting for each photo: all in turn, shuffled in each round."""
@@ -225,6 +241,7 @@ class Trainer:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "balance": self.balance.state_dict(),
+            "left_out": self.left_out,
         }
         save_checkpoint(path, state, fingerprint=self.config.fingerprint())
 
@@ -235,6 +252,7 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.balance.load_state_dict(state["balance"])
+        self.left_out = state["left_out"]
         self.step = state["step"]
 
 

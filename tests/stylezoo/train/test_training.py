@@ -312,13 +312,14 @@ def test_a_style_is_measured_and_can_be_measured_again(material, astronaut, tmp_
         command="none",
     )
     said = []
-    record, _ = stylezoo.train_style(
+    trained = stylezoo.train_style(
         training,
         description,
         TrainingFolders(output=tmp_path / "style", held_out=held_out),
         evaluation=stylezoo.EvaluationConfig(sizes=(48,), curves=1, limit=3),
         on_evaluation=said.append,
     )
+    record = trained.record
     weight = next(term.weight for term in record.objective.terms if term.name == "style")
     assert record.objective == training.objective(weight)
     assert said[0] == "48 px: one.png"
