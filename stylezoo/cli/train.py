@@ -135,6 +135,7 @@ def command(
     """
     from stylezoo.registry.record import Licence
     from stylezoo.train import TrainingConfig, train_style
+    from stylezoo.train.processes import process_rank
     from stylezoo.train.style import StyleDescription, TrainingFolders
 
     images = dict(paintings)
@@ -179,6 +180,8 @@ def command(
             on_step=on_step,
             on_evaluation=lambda text: click.echo(text, err=True),
         )
+    if process_rank() != 0:
+        return
     for reason in trained.skipped.values():
         click.echo(f"skipped: {reason}", err=True)
     if trained.skipped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -57,17 +58,20 @@ class PhotoCrops:
         self.half_until = half_until
         self.skipped: dict[Path, str] = {}
 
-    def batch(self, number: int) -> Tensor:
+    def batch(self, number: int, places: Sequence[int] | None = None) -> Tensor:
         """Make the batch of this number: (batch_size, 3, side, side) in [0, 1].
+
+        Args:
+            number: from 0.
+            places: in the batch, from 0, to make the crops of; None for all.
 
         Raises:
             TrainingError: not one photo can be used.
         """
-        random = np.random.default_rng([self.seed, number])
         first = number * self.batch_size
         side = self.crop_size // 2 if number < self.half_until else self.crop_size
-        crops = [self._crop(first + i, side, random) for i in range(self.batch_size)]
-        return torch.stack(crops)
+        wanted = range(self.batch_size) if places is None else places
+        return torch.stack([self._crop(first + place, side) for place in wanted])
 
     def first(self, count: int) -> list[Path]:
         """Give the first photos of the folder that can be used, at most so many.
@@ -83,7 +87,8 @@ class PhotoCrops:
             raise self._none_usable()
         return found
 
-    def _crop(self, index: int, side: int, random: np.random.Generator) -> Tensor:
+    def _crop(self, index: int, side: int) -> Tensor:
+        random = np.random.default_rng([self.seed, index, 0])
         epoch, place = divmod(index, len(self.paths))
         order = np.random.default_rng([self.seed, epoch, 1]).permutation(len(self.paths))
         pixels = self._first_readable(np.roll(order, -place))

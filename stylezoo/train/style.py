@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ from stylezoo.registry.record import (
     check_style_name,
     check_version,
 )
+from stylezoo.registry.record_io import read_record
 from stylezoo.style import load
 from stylezoo.train.config import TrainingConfig
 from stylezoo.train.metrics import MetricsLog
@@ -185,22 +187,24 @@ def train_style(
     trainer = Trainer(config, catalog)
     if checkpoint.exists():
         trainer.resume(checkpoint)
-    try:
-        folders.work.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folders.work} cannot be made: {error.strerror}") from error
-    log = MetricsLog(folders.work, trainer.step)
-    for report in trainer.run():
-        log.add(report)
-        if report.step % checkpoint_every == 0 or report.step == report.steps:
-            trainer.save(checkpoint)
-        if report.step % samples_every == 0 or report.step == report.steps:
-            write_samples(trainer, folders.work / f"sample-{report.step:06}.jpg")
-        if on_step is not None:
-            on_step(report)
-    log.close()
-    record = _write(trainer, description, folders, catalog)
-    if folders.held_out is not None:
+    if trainer.processes.main:
+        log = _start_log(trainer, folders)
+        for report in trainer.run():
+            log.add(report)
+            if report.step % checkpoint_every == 0 or report.step == report.steps:
+                trainer.save(checkpoint)
+            if report.step % samples_every == 0 or report.step == report.steps:
+                write_samples(trainer, folders.work / f"sample-{report.step:06}.jpg")
+            if on_step is not None:
+                on_step(report)
+        log.close()
+        record = _write(trainer, description, folders, catalog)
+        trainer.processes.wait()
+    else:
+        deque(trainer.run(), maxlen=0)
+        trainer.processes.wait()
+        record = read_record(folders.output)
+    if folders.held_out is not None and trainer.processes.main:
         measured = evaluate_style(
             load(folders.output, catalog=catalog),
             folders.held_out,
@@ -221,6 +225,14 @@ def _read_once(folders: TrainingFolders) -> None:
     photos = find_photos(folders.held_out) if folders.held_out else []
     for photo in [folders.preview, *photos] if folders.preview else photos:
         open_photo(photo)
+
+
+def _start_log(trainer: Trainer, folders: TrainingFolders) -> MetricsLog:
+    try:
+        folders.work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folders.work} cannot be made: {error.strerror}") from error
+    return MetricsLog(folders.work, trainer.step)
 
 
 def _write(

@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from stylezoo.allocator import reuse_freed_memory
 from stylezoo.catalog import Catalog
 from stylezoo.checkpoint import load_checkpoint, save_checkpoint
-from stylezoo.device import choose_device, choose_dtype
+from stylezoo.device import choose_dtype
 from stylezoo.errors import ImageError, TrainingError
 from stylezoo.images import Photo, open_photo
 from stylezoo.interfaces.net import TransformNet
@@ -27,6 +27,7 @@ from stylezoo.optimization.inputs import to_tensor
 from stylezoo.train.balance import StyleBalance
 from stylezoo.train.config import TrainingConfig
 from stylezoo.train.crops import PhotoCrops
+from stylezoo.train.processes import Processes
 from stylezoo.train.start import starting_net
 
 WARM_UP = 0.1  # the part of the steps in which the learning rate rises
@@ -36,7 +37,7 @@ SMALLEST_PAINTING = 64  # pixels
 # The stability term: it costs a second pass of the net, so it is taken now and then.
 STABILITY_EVERY = 4  # steps
 STABILITY_NOISE = 0.01  # standard deviation
-STABILITY_MARGIN = 16  # pixels
+STABILITY_MARGIN = 16  # pixels; of a small crop, a quarter of its side
 LONGEST_SHIFT = 4  # pixels
 
 MOST_LEFT_OUT = 20  # steps in a row
@@ -79,7 +80,9 @@ class Trainer:
     def __init__(self, config: TrainingConfig, catalog: Catalog) -> None:
         self.config = config
         reuse_freed_memory()
-        self.device = choose_device(config.device)
+        self.processes = Processes(config.device)
+        self.device = self.processes.device
+        self.places = self.processes.share(range(config.batch_size))
         self.dtype = choose_dtype(config.precision, self.device)
         self.step = 0
         self.left_out = 0
@@ -104,6 +107,7 @@ class Trainer:
         self.average = AveragedModel(self.net, multi_avg_fn=average, use_buffers=True)
         learnt = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.Adam(learnt, lr=config.learning_rate)
+        self._learner = self.processes.join(self.net)
         self.style_targets = [
             self.objective.targets(
                 to_tensor(painting_of(path, config.style_size).rgb).to(self.device), "style"
@@ -123,11 +127,11 @@ class Trainer:
             TrainingError: step after step overflows, or no photo can be read.
         """
         with ThreadPoolExecutor(max_workers=1) as reader:
-            upcoming = reader.submit(self.crops.batch, self.step)
+            upcoming = reader.submit(self.crops.batch, self.step, self.places)
             while self.step < self.config.steps:
                 started = time.perf_counter()
                 photos = upcoming.result()
-                upcoming = reader.submit(self.crops.batch, self.step + 1)
+                upcoming = reader.submit(self.crops.batch, self.step + 1, self.places)
                 value = self._learn(photos.to(self.device, memory_format=torch.channels_last))
                 self.step += 1
                 yield StepReport(
@@ -150,14 +154,13 @@ class Trainer:
             stability = self._instability(images, photos, styles)
             value = ObjectiveValue(
                 total=value.total + self.config.stability_weight * stability,
-                terms={**value.terms, "stability": stability},
+                terms={**value.terms, "stability": stability.detach()},
             )
         self.optimizer.zero_grad()
         value.total.backward()
         self._update()
-        return ObjectiveValue(
-            total=value.total.detach(), terms={n: t.detach() for n, t in value.terms.items()}
-        )
+        total, *terms = self.processes.mean(torch.stack([value.total, *value.terms.values()]))
+        return ObjectiveValue(total=total, terms=dict(zip(value.terms, terms, strict=True)))
 
     def _update(self) -> None:
         learnt = [p for p in self.net.parameters() if p.grad is not None]
@@ -182,8 +185,8 @@ class Trainer:
         count = len(self.style_targets)
         first = self.step * self.config.batch_size
         styles = []
-        for index in range(first, first + self.config.batch_size):
-            turn, place = divmod(index, count)
+        for offset in self.places:
+            turn, place = divmod(first + offset, count)
             order = np.random.default_rng([self.config.seed, turn, 2]).permutation(count)
             styles.append(int(order[place]))
         return styles
@@ -192,11 +195,11 @@ class Trainer:
         narrow = self.dtype != torch.float32
         with torch.autocast(self.device.type, dtype=self.dtype, enabled=narrow):
             if len(self.style_targets) == 1:
-                images = self.net(photos)
+                images = self._learner(photos)
             else:
                 number = torch.tensor(styles, device=self.device)
                 shares = nn.functional.one_hot(number, len(self.style_targets)).float()
-                images = self.net(photos, shares)
+                images = self._learner(photos, shares)
         result: Tensor = images.float()
         return result
 
@@ -204,6 +207,8 @@ class Trainer:
         """The mean over the batch, each image by its own painting and weight."""
         totals = []
         terms: dict[str, Tensor] = {}
+        # For each style: how many images of the batch are in it, and their content terms' sum.
+        seen = torch.zeros(2, len(self.style_targets), device=self.device)
         for style in sorted(set(styles)):
             places = [place for place, other in enumerate(styles) if other == style]
             share = len(places) / len(styles)
@@ -213,23 +218,29 @@ class Trainer:
                 {**self.style_targets[style], **content},
                 weights={"style": self.balance.weights[style]},
             )
-            self.balance.observe(
-                style, value.terms["content"].item(), self.step / self.config.steps
-            )
+            seen[0, style] = len(places)
+            seen[1, style] = len(places) * value.terms["content"].detach()
             totals.append(share * value.total)
             for name, term in value.terms.items():
-                terms[name] = terms.get(name, torch.zeros_like(term)) + share * term
+                terms[name] = terms.get(name, torch.zeros_like(term)) + share * term.detach()
+        for style, (count, content) in enumerate(self.processes.mean(seen).T.tolist()):
+            if count:
+                self.balance.observe(style, content / count, self.step / self.config.steps)
         return ObjectiveValue(total=torch.stack(totals).sum(), terms=terms)
 
     def _instability(self, images: Tensor, photos: Tensor, styles: Sequence[int]) -> Tensor:
         """What a shift and noise change in the pictures beyond moving them: mean square."""
         random = torch.Generator().manual_seed(self.config.seed + self.step)
         down, right = torch.randint(-LONGEST_SHIFT, LONGEST_SHIFT + 1, (2,), generator=random)
-        noise = torch.randn(photos.shape, generator=random).to(photos) * STABILITY_NOISE
+        noise = torch.randn((self.config.batch_size, *photos.shape[1:]), generator=random)[
+            list(self.places)
+        ]
+        noise = noise.to(photos) * STABILITY_NOISE
         shift = (int(down), int(right))
         moved = self._stylise((photos + noise).clamp(0, 1).roll(shift, (2, 3)), styles)
         # Where the photo was cut and joined, and beside its border, pictures may differ.
-        inside = slice(STABILITY_MARGIN, -STABILITY_MARGIN)
+        margin = min(STABILITY_MARGIN, min(photos.shape[2:]) // 4)
+        inside = slice(margin, -margin)
         difference = (moved - images.roll(shift, (2, 3)))[..., inside, inside]
         return difference.square().mean()
 

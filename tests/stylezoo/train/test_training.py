@@ -117,7 +117,7 @@ def train_command(material, output, *more):
         *("--backbone", "vgg16", "--backbone-weights", material / "vgg.safetensors"),
         *(
             "--steps",
-            "12",
+            "24",
             "--batch-size",
             "2",
             "--crop-size",
@@ -127,7 +127,7 @@ def train_command(material, output, *more):
             "--width",
             "4",
         ),
-        *("--checkpoint-every", "1", "--samples-every", "6", "--precision", "fp32", *more),
+        *("--checkpoint-every", "1", "--samples-every", "12", "--precision", "fp32", *more),
     ]
 
 
@@ -139,7 +139,7 @@ def vgg_file(material):
     save_file(backbone.state_dict(), material / "vgg.safetensors")
 
 
-def test_a_killed_command_resumes_to_the_same_style(material, vgg_file, tmp_path):
+def test_a_command_killed_three_times_resumes_to_the_same_style(material, vgg_file, tmp_path):
     whole = train_command(material, tmp_path / "whole")
     done = subprocess.run(whole, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -148,14 +148,20 @@ def test_a_killed_command_resumes_to_the_same_style(material, vgg_file, tmp_path
     assert done.stdout.strip().endswith("whole: waves 1.0.0")
 
     killed = train_command(material, tmp_path / "killed")
-    process = subprocess.Popen(killed, stderr=subprocess.DEVNULL)
     checkpoint = tmp_path / "killed-training" / "checkpoint.pt"
-    deadline = time.monotonic() + 120
-    while not checkpoint.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (tmp_path / "killed").exists()
+    random = np.random.default_rng()
+    for resume in ([], ["--resume"], ["--resume"]):
+        before = checkpoint.read_bytes() if checkpoint.exists() else None
+        process = subprocess.Popen([*killed, *resume], stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and (
+            not checkpoint.exists() or checkpoint.read_bytes() == before
+        ):
+            time.sleep(0.005)
+        time.sleep(random.uniform(0, 0.1))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not (tmp_path / "killed").exists()
 
     done = subprocess.run(killed, capture_output=True, text=True)
     assert done.returncode == 1
@@ -174,11 +180,12 @@ def test_a_killed_command_resumes_to_the_same_style(material, vgg_file, tmp_path
         "preview.jpg",
         "README.md",
     }
-    assert {path.name for path in (tmp_path / "killed-training").iterdir()} == {
+    work = {path.name for path in (tmp_path / "killed-training").iterdir()}
+    assert {name for name in work if not name.startswith("events.")} == {
         "checkpoint.pt",
         "metrics.csv",
-        "sample-000006.jpg",
         "sample-000012.jpg",
+        "sample-000024.jpg",
     }
     style = stylezoo.load(tmp_path / "killed")
     assert style.record.licence.weights == "unknown"
@@ -205,6 +212,71 @@ def test_what_would_fail_at_the_end_fails_before_the_first_step(
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_crops_of_bare_sky_are_drawn_again(tmp_path):
+    pixels = np.full((300, 60, 3), 250, np.uint8)
+    pixels[200:] = np.random.default_rng(0).integers(0, 255, (100, 60, 3))
+    for number in range(2):
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    crops = PhotoCrops(tmp_path, crop_size=32, batch_size=2, seed=0)
+    contrast = torch.cat([crops.batch(number) for number in range(50)]).std(dim=(2, 3)).amax(1)
+    assert (contrast < 0.01).sum() <= 5  # two crops in three would be, drawn once
+
+
+def test_a_step_that_overflows_changes_nothing(material):
+    trainer = Trainer(config(material, steps=4), default_catalog())
+    steps = trainer.run()
+    next(steps)
+    before = weights(trainer)
+    hook = next(trainer.net.parameters()).register_hook(lambda gradient: gradient * float("inf"))
+    next(steps)
+    hook.remove()
+    after = weights(trainer)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert trainer.left_out == 1
+    next(steps)
+    moved = weights(trainer)
+    assert any(not torch.equal(before[name], moved[name]) for name in before)
+    assert all(tensor.isfinite().all() for tensor in moved.values())
+
+
+def test_a_training_that_diverges_stops_and_says_what_to_do(material):
+    trainer = Trainer(config(material, steps=99, learning_rate=1e30), default_catalog())
+    with pytest.raises(TrainingError, match=r"last 20 steps, .*; train with a lower learning rate"):
+        list(trainer.run())
+    assert trainer.step < 30
+
+
+def test_the_stability_term_makes_pictures_steadier(material):
+    """Measured by what noise of its own changes in the pictures."""
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1)) / 2 + 0.25
+    noisy = images + 0.02 * torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+    changes = {}
+    for weight in (0.0, 300.0):
+        changed = config(material, steps=80, stability_weight=weight, learning_rate=0.01)
+        trainer = Trainer(changed, default_catalog())
+        reports = list(trainer.run())
+        assert ("stability" in reports[0].terms) == bool(weight)
+        net = trainer.averaged_net()
+        with torch.no_grad():
+            changes[weight] = (net(noisy) - net(images)).square().mean().item()
+    assert changes[300.0] < 0.7 * changes[0.0]
+
+
+def test_the_paper_preset_is_the_papers_recipe(material):
+    """Johnson et al. 2016, section 4.1, and Ulyanov's instance norm not yet."""
+    paper = TrainingConfig.preset(
+        "paper", style_images={"x": material / "waves.png"}, photos=material
+    )
+    assert (paper.steps, paper.batch_size, paper.crop_size) == (40_000, 4, 256)
+    assert (paper.learning_rate, paper.schedule, paper.gradient_clip) == (1e-3, "constant", None)
+    assert (paper.backbone, paper.content_layer) == ("vgg16", "relu3_3")
+    assert paper.style_layers == ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+    assert paper.net_arguments == {"width": 32, "norm": "batch"}
+    assert (paper.half_crops, paper.average_decay, paper.precision) == (0, 0, "fp32")
+    with pytest.raises(OptionError, match="there is no preset 'best'; there is quick, standard"):
+        TrainingConfig.preset("best", style_images={}, photos=material)
 
 
 def test_crops_are_of_the_size_asked_and_bad_photos_are_named(material):

@@ -1,0 +1,52 @@
+"""The course of a training on disk."""
+
+import csv
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from stylezoo.train.metrics import METRICS_FILE, MetricsLog
+from stylezoo.train.trainer import StepReport
+
+
+def report(step):
+    return StepReport(
+        step=step,
+        steps=9,
+        total=10 / step,
+        terms={"content": 0.5, "style": 1 / step},
+        learning_rate=0.001,
+        seconds=0.25,
+    )
+
+
+def rows(folder):
+    with (folder / METRICS_FILE).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_line_for_each_step_also_after_a_kill(tmp_path):
+    log = MetricsLog(tmp_path, 0)
+    for step in (1, 2, 3):
+        log.add(report(step))
+    # Killed: the file is as it was flushed, the last line cut off, the checkpoint of step 2.
+    path = tmp_path / METRICS_FILE
+    path.write_text(path.read_text()[:-7])
+    log = MetricsLog(tmp_path, 2)
+    for step in (3, 4):
+        log.add(report(step))
+    log.close()
+    found = rows(tmp_path)
+    assert [row["step"] for row in found] == ["1", "2", "3", "4"]
+    assert [float(row["style"]) for row in found] == [1.0, 0.5, 0.333333, 0.25]
+    assert found[0]["stability"] == ""
+    assert found[3]["seconds"] == "0.250"
+
+
+def test_tensorboard_shows_the_same(tmp_path):
+    log = MetricsLog(tmp_path, 0)
+    for step in (1, 2):
+        log.add(report(step))
+    log.close()
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert set(events.Tags()["scalars"]) == {"objective", "content", "style", "learning_rate"}
+    assert [(e.step, e.value) for e in events.Scalars("objective")] == [(1, 10.0), (2, 5.0)]
