@@ -15,6 +15,7 @@ from stylezoo.errors import StyleZooError
 # Help texts stand here, so that --help imports no command.
 _COMMANDS = {
     "apply": "Apply a style to photos.",
+    "sheet": "Show every style on one photo.",
     "list": "List the styles.",
     "info": "Show all that is known of a style.",
     "train": "Train a style on a painting.",

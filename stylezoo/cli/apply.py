@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,14 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from stylezoo.cli.jobs import PIPE, Job, plan, refuse_existing
-from stylezoo.cli.output import is_terminal, print_bytes, print_json, print_line
+from stylezoo.cli.output import print_bytes, print_json, print_line
+from stylezoo.cli.progress import progress
 from stylezoo.errors import ImageError, OptionError, OutputError, StyleZooError
 
 if TYPE_CHECKING:
     from stylezoo.images import Photo
     from stylezoo.style import Style
 
-PROGRESS_DELAY = 1.0  # seconds; what is done sooner needs no bar
 MAX_SEED = 2**64 - 1  # the largest that torch takes
 
 
@@ -105,7 +102,7 @@ def command(
     )
     failures: dict[Job, StyleZooError] = {}
     done = []
-    with _progress(len(jobs)) as advance:
+    with progress("applying", len(jobs)) as advance:
         loaded = load(style, device=device)
         for job in jobs:
             try:
@@ -212,31 +209,3 @@ def _label(spec: str) -> str:
         return parsed.path.stem
     name = resolve(parsed, default_catalog().sources()).record.name
     return "-".join([name, *parsed.shares])
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """A bar on stderr if that is a terminal and the work takes longer than a moment."""
-    if not is_terminal(sys.stderr):
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    bar = Progress(
-        console=Console(stderr=True),
-        transient=True,
-        # Else the bar would take what we print, even where stdout is a file.
-        redirect_stdout=is_terminal(sys.stdout),
-    )
-    # Of a single picture it is not known how far it is: the bar only moves.
-    task = bar.add_task("applying", total=total if total > 1 else None)
-    delay = threading.Timer(PROGRESS_DELAY, bar.start)
-    delay.daemon = True
-    delay.start()
-    try:
-        yield lambda: bar.advance(task)
-    finally:
-        delay.cancel()
-        delay.join()
-        bar.stop()

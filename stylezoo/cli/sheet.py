@@ -1,0 +1,83 @@
+"""``stylezoo sheet``: every style of the zoo on one photo."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from stylezoo.cli.output import print_line, refuse_existing_file
+from stylezoo.cli.progress import progress
+from stylezoo.errors import StyleZooError
+
+
+@click.command("sheet")
+@click.argument("photo", type=click.Path(path_type=Path))
+@click.argument("styles", nargs=-1)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.")
+@click.option("--tag", help="Only styles with this tag.")
+@click.option("--size", default=320, show_default=True, help="Longest side of each, pixels.")
+@click.option("--columns", default=4, show_default=True, help="Pictures in a row.")
+@click.option(
+    "--strength",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    help="0 is the photo, 1 the whole style.",
+)
+@click.option("--preserve-color", is_flag=True, help="Keep the colours of the photo.")
+@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+@click.option("--device", help="Such as cpu or cuda; by default, the best there is.")
+def command(
+    photo: Path,
+    styles: tuple[str, ...],
+    output: Path | None,
+    tag: str | None,
+    size: int,
+    columns: int,
+    strength: float,
+    preserve_color: bool,
+    overwrite: bool,
+    device: str | None,
+) -> None:
+    """Render STYLES, by default all of the zoo, on PHOTO as one labelled contact sheet.
+
+    Of a pack, all styles are shown; each label is what 'stylezoo apply' takes. Without -o,
+    photo.jpg becomes photo-sheet.png beside it.
+    """
+    from stylezoo.images import format_of, open_photo, save_photo
+    from stylezoo.sheet import style_sheet, styles_for_sheet
+
+    target = output or photo.with_name(f"{photo.stem}-sheet.png")
+    refuse_existing_file(target, overwrite)
+    format_of(target)  # a suffix that no format has is refused before the work
+    opened = open_photo(photo)
+    specs = styles_for_sheet(styles, tag=tag)
+    failures: dict[str, StyleZooError] = {}
+    with progress("styling", len(specs)) as advance:
+
+        def on_style(spec: str, error: StyleZooError | None) -> None:
+            if error is not None:
+                failures[spec] = error
+            advance()
+
+        sheet = style_sheet(
+            opened,
+            specs,
+            side=size,
+            columns=columns,
+            strength=strength,
+            preserve_color=preserve_color,
+            device=device,
+            on_style=on_style,
+        )
+    for spec, error in failures.items():
+        click.echo(f"error: {spec}: {error}", err=True)
+    if len(failures) == len(specs):
+        sys.exit(1)
+    save_photo(open_photo(sheet), target, overwrite=overwrite)
+    print_line(str(target))
+    if failures:
+        click.echo(f"{len(specs) - len(failures)} of {len(specs)} styles are shown", err=True)
+        sys.exit(1)

@@ -1,0 +1,108 @@
+"""Every style of the zoo on one photo, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stylezoo.catalog import Catalog, default_catalog
+from stylezoo.contact_sheet import LabelledPhoto, contact_sheet, in_rows
+from stylezoo.errors import OptionError, StyleZooError
+from stylezoo.images import Photo, open_photo
+from stylezoo.registry.listing import list_styles
+from stylezoo.registry.resolve import resolve
+from stylezoo.registry.spec import StyleSpec
+from stylezoo.style import load
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from stylezoo.registry.record import Record
+
+MAX_SIDE = 2048  # pixels
+
+
+def styles_for_sheet(
+    specs: Sequence[str] = (), *, tag: str | None = None, catalog: Catalog | None = None
+) -> list[str]:
+    """Give the specs of single styles: a pack stands for all that it holds.
+
+    Args:
+        specs: of styles and packs; none for all that the sources have, in their newest version.
+        tag: take only those with this tag.
+        catalog: where they come from; None for the installed plugins.
+
+    Raises:
+        StyleZooError: a spec cannot be read or resolved.
+        OptionError: nothing is left.
+    """
+    catalog = catalog or default_catalog()
+    if specs:
+        sources = catalog.sources()
+        named = [(spec, resolve(StyleSpec.parse(spec), sources).record) for spec in specs]
+    else:
+        named = [(record.name, record) for record in list_styles(catalog)]
+    tagged = [(spec, record) for spec, record in named if tag is None or tag in record.tags]
+    if not tagged:
+        raise OptionError(f"no style has the tag {tag!r}; 'stylezoo list --json' shows the tags")
+    return [one for spec, record in tagged for one in _single_styles(spec, record)]
+
+
+def _single_styles(spec: str, record: Record) -> list[str]:
+    if not record.styles or StyleSpec.parse(spec).shares:
+        return [spec]
+    return [f"{spec}:{style.name}" for style in record.styles]
+
+
+def style_sheet(
+    photo: Photo | str | Path,
+    specs: Sequence[str],
+    *,
+    side: int = 320,
+    columns: int = 4,
+    strength: float = 1.0,
+    preserve_color: bool = False,
+    device: str | None = None,
+    catalog: Catalog | None = None,
+    on_style: Callable[[str, StyleZooError | None], None] | None = None,
+) -> Image.Image:
+    """Draw a labelled contact sheet: the photo, then each style on it.
+
+    Args:
+        photo: or the path of one.
+        specs: of single styles, such as ``styles_for_sheet`` gives.
+        side: the longest side of each picture, in pixels; the photo is styled at this size.
+        columns: pictures in a row.
+        strength: from 0, the photo, to 1, the whole style.
+        preserve_color: take only the luminance from the styles.
+        device: such as ``"cpu"`` or ``"cuda"``; None for the best there is.
+        catalog: where styles come from; None for the installed plugins.
+        on_style: called after each style, with the error of one that could not be loaded or
+            applied: the sheet goes on without it.
+
+    Raises:
+        ImageError: the photo cannot be read.
+        OptionError: an argument is out of its range.
+        StyleZooError: a style fails and there is no ``on_style`` to tell.
+    """
+    if not 16 <= side <= MAX_SIDE:
+        raise OptionError(f"the side is {side}; it must be from 16 to {MAX_SIDE} pixels")
+    if columns < 1:
+        raise OptionError(f"there are {columns} columns; there must be 1 or more")
+    opened = photo if isinstance(photo, Photo) else open_photo(photo)
+    small = opened.resized(side)
+    pictures = [LabelledPhoto(small, "photo")]
+    for spec in specs:
+        failure = None
+        try:
+            style = load(spec, device=device, catalog=catalog)
+            styled = style(small, strength=strength, preserve_color=preserve_color)
+            pictures.append(LabelledPhoto(styled, spec))
+        except StyleZooError as error:
+            if on_style is None:
+                raise
+            failure = error
+        if on_style is not None:
+            on_style(spec, failure)
+    return contact_sheet(in_rows(pictures, columns), side=side)
