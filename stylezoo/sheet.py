@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from stylezoo.style import load
 if TYPE_CHECKING:
     from PIL import Image
 
+    from stylezoo.interfaces.source import RegistrySource
     from stylezoo.registry.record import Record
 
 MAX_SIDE = 2048  # pixels
@@ -40,17 +41,28 @@ def styles_for_sheet(
     catalog = catalog or default_catalog()
     if specs:
         sources = catalog.sources()
-        named = [(spec, resolve(StyleSpec.parse(spec), sources).record) for spec in specs]
+        named = [(spec, _record(StyleSpec.parse(spec), sources)) for spec in specs]
     else:
         named = [(record.name, record) for record in list_styles(catalog)]
-    tagged = [(spec, record) for spec, record in named if tag is None or tag in record.tags]
+    tagged = [
+        (spec, record)
+        for spec, record in named
+        if tag is None or (record is not None and tag in record.tags)
+    ]
     if not tagged:
         raise OptionError(f"no style has the tag {tag!r}; 'stylezoo list --json' shows the tags")
     return [one for spec, record in tagged for one in _single_styles(spec, record)]
 
 
-def _single_styles(spec: str, record: Record) -> list[str]:
-    if not record.styles or StyleSpec.parse(spec).shares:
+def _record(spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> Record | None:
+    """The record of a style; None for a file of weights, which has none."""
+    if spec.path is not None and spec.path.is_file():
+        return None
+    return resolve(spec, sources).record
+
+
+def _single_styles(spec: str, record: Record | None) -> list[str]:
+    if record is None or not record.styles or StyleSpec.parse(spec).shares:
         return [spec]
     return [f"{spec}:{style.name}" for style in record.styles]
 

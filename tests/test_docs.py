@@ -80,6 +80,7 @@ def test_commands_of_the_page_run(page, root, folder_of_a_reader):
     ("page", "name"),
     [
         ("CONTRIBUTING.md", "train"),
+        ("docs/train.md", "train"),
         ("docs/optimize.md", "optimize"),
         ("docs/optimize.md", "reconstruct"),
         ("docs/evaluate.md", "evaluate"),

@@ -1,0 +1,104 @@
+"""``stylezoo sheet``: every style on one photo, as a process."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import stylezoo
+from stylezoo.contact_sheet import GAP, LABEL_HEIGHT
+from stylezoo.errors import OptionError
+from stylezoo.sheet import styles_for_sheet
+
+
+def sheet(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "stylezoo", "sheet", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def photo(astronaut, tmp_path):
+    path = tmp_path / "photo.png"
+    with Image.open(astronaut) as image:
+        image.resize((96, 96)).save(path)
+    return path
+
+
+def test_each_picture_is_what_apply_makes(photo):
+    done = sheet(photo, "great-wave", "great-wave@1", "--size", "96", "--columns", "2")
+    assert done.returncode == 0, done.stderr
+    target = photo.with_name("photo-sheet.png")
+    assert done.stdout == f"{target}\n"
+    pixels = np.asarray(Image.open(target))
+    cell = 96 + GAP
+    assert pixels.shape == (GAP + 2 * (LABEL_HEIGHT + cell), GAP + 2 * cell, 3)
+
+    def at(row, column):
+        top, left = GAP + row * (LABEL_HEIGHT + cell) + LABEL_HEIGHT, GAP + column * cell
+        return pixels[top : top + 96, left : left + 96].astype(int)
+
+    with Image.open(photo) as image:
+        styled = np.asarray(stylezoo.load("great-wave")(image)).astype(int)
+        assert np.array_equal(at(0, 0), np.asarray(image.convert("RGB")))
+    assert np.abs(at(0, 1) - styled).max() <= 1
+    assert np.array_equal(at(0, 1), at(1, 0))
+    assert (at(1, 1) == 255).all()
+    labels = pixels[GAP : GAP + LABEL_HEIGHT, GAP:]
+    assert (labels < 128).any()
+
+
+def test_a_style_that_cannot_be_loaded_does_not_stop_the_others(photo, tmp_path):
+    broken = tmp_path / "broken.safetensors"
+    broken.write_text("no weights")
+    out = tmp_path / "out.png"
+    done = sheet(photo, "great-wave", broken, "-o", out, "--size", "48")
+    assert done.returncode == 1
+    assert "1 of 2 styles are shown" in done.stderr
+    assert str(broken) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["no-such-style"], "no-such-style"),
+        (["--tag", "no-such-tag"], "no style has the tag 'no-such-tag'"),
+        (["great-wave", "--size", "5"], "the side is 5"),
+        (["great-wave", "--columns", "0"], "there are 0 columns"),
+        (["great-wave", "-o", "x.unknown"], "x.unknown"),
+    ],
+)
+def test_mistakes_are_named_and_leave_nothing(photo, arguments, said):
+    done = sheet(photo, *arguments)
+    assert done.returncode in (1, 2)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in photo.parent.iterdir()] == ["photo.png"]
+
+
+def test_a_sheet_is_not_overwritten_unasked(photo):
+    target = photo.with_name("photo-sheet.png")
+    target.write_bytes(b"mine")
+    done = sheet(photo, "great-wave", "--size", "48")
+    assert done.returncode == 1
+    assert target.read_bytes() == b"mine"
+    assert sheet(photo, "great-wave", "--size", "48", "--overwrite").returncode == 0
+
+
+def test_by_default_all_styles_are_shown_a_pack_style_by_style():
+    specs = styles_for_sheet()
+    names = {record.name for record in stylezoo.list_styles()}
+    assert {spec.partition(":")[0] for spec in specs} == names
+    for record in stylezoo.list_styles():
+        if record.styles:
+            own = [spec for spec in specs if spec.startswith(f"{record.name}:")]
+            assert own == [f"{record.name}:{style.name}" for style in record.styles]
+    with pytest.raises(OptionError, match="no style has the tag"):
+        styles_for_sheet(tag="no-such-tag")
