@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 START_WEIGHT = 5.0
@@ -25,14 +26,16 @@ class StyleBalance:
     the training on, so that the net settles on one objective.
 
     Args:
-        styles: how many paintings.
+        start: for each painting, the weight that was found for it before; None if none was.
         weight: to keep for all of them; None to find one for each.
     """
 
-    def __init__(self, styles: int, weight: float | None) -> None:
+    def __init__(self, start: Sequence[float | None], weight: float | None) -> None:
         self.fixed = weight is not None
-        self.weights = [START_WEIGHT if weight is None else weight] * styles
-        self._seen = [FIRST] * styles
+        self.weights = [START_WEIGHT if found is None else found for found in start]
+        if weight is not None:
+            self.weights = [weight] * len(start)
+        self._seen = [FIRST] * len(start)
 
     def observe(self, style: int, content: float, progress: float) -> None:
         """Take note of the content term of pictures in the style of one painting.

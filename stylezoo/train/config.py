@@ -49,7 +49,8 @@ class TrainingConfig:
         range_weight: of the penalty for values outside [0, 1].
         stability_weight: of the penalty for what a pixel's shift and a little noise change in
             the picture, against flicker.
-        steps: how many batches to learn from.
+        steps: how many batches to learn from. With ``only_norm`` it may be 0: a style of the base
+            gets a name of its own, as it is.
         batch_size: photos in a batch.
         crop_size: side of the square cut from each photo, in pixels; a multiple of 8.
         half_crops: the part of the steps, from the first on, that learn on crops of half the
@@ -99,7 +100,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         self._check_paintings()
-        for name, low in (("steps", 1), ("batch_size", 1), ("seed", 0)):
+        for name, low in (("steps", 0 if self.only_norm else 1), ("batch_size", 1), ("seed", 0)):
             value = getattr(self, name)
             if value < low:
                 raise OptionError(f"{name} is {value}; it must be {low} or more")

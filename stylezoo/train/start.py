@@ -29,6 +29,8 @@ class Start:
         net_arguments: of the net.
         shared: names of the parameters that stay as they are in the base.
         base: the record of the base; None for a fresh net.
+        style_weights: of each painting, the weight of the style term that the base was trained
+            with for the style of its name; None where it has none.
     """
 
     net: TransformNet
@@ -36,6 +38,7 @@ class Start:
     net_arguments: dict[str, bool | int | float | str]
     shared: frozenset[str] = field(default_factory=frozenset)
     base: Record | None = None
+    style_weights: tuple[float | None, ...] = ()
 
 
 def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
@@ -51,7 +54,8 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
         arguments = dict(config.net_arguments)
         if styles > 1:
             arguments = {"norm": CONDITIONAL_NORM, **arguments, "styles": styles}
-        return Start(_fresh(config.net, arguments, config.seed, catalog), config.net, arguments)
+        net = _fresh(config.net, arguments, config.seed, catalog)
+        return Start(net, config.net, arguments, style_weights=(None,) * styles)
     base = load(config.base, device="cpu", catalog=catalog)
     if base.record is None or not isinstance(base.net, MultiStyleNet):
         raise OptionError(
@@ -60,6 +64,8 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
         )
     ones = _nets_of_one_style(base, base.net, config)
     name = base.record.net.name
+    found = {style.name: style.style_weight for style in base.record.styles}
+    style_weights = tuple(found.get(painting) for painting in config.style_images)
     if config.only_norm:
         if not base.styles:
             raise OptionError(
@@ -70,13 +76,14 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
         shared = {key for key, parameter in one.named_parameters() if id(parameter) in theirs}
         for key, parameter in one.named_parameters():
             parameter.requires_grad_(key not in shared)
-        return Start(one, name, _arguments(one), frozenset(shared), base.record)
+        arguments = _arguments(one)
+        return Start(one, name, arguments, frozenset(shared), base.record, style_weights)
     arguments = _arguments(ones[0])
     if styles > 1:
         arguments |= {"norm": CONDITIONAL_NORM, "styles": styles}
     net = _fresh(name, arguments, config.seed, catalog)
     _copy(net, ones)
-    return Start(net, name, arguments, base=base.record)
+    return Start(net, name, arguments, base=base.record, style_weights=style_weights)
 
 
 def _fresh(name: str, arguments: Mapping[str, object], seed: int, catalog: Catalog) -> TransformNet:

@@ -332,6 +332,9 @@ def _recipe(config: TrainingConfig, start: Start, weights: Mapping[str, float]) 
     if start.base is not None:
         what = "the norms alone, on" if config.only_norm else "starting from"
         parts.append(f"{what} {start.base.name} {start.base.version}")
+    if not config.steps and start.base is not None:
+        pack = f"{start.base.name} {start.base.version}"
+        return f"one of the styles of {pack}, as it is there: {start.base.training.recipe}"
     half = f", the first {config.half_crops:.0%} of half the side" if config.half_crops else ""
     named = ", ".join(f"{weight:g}" for weight in weights.values())
     parts += [

@@ -94,14 +94,14 @@ class Trainer:
             seed=config.seed,
             half_until=round(config.half_crops * config.steps),
         )
-        self.balance = StyleBalance(len(config.style_images), config.style_weight)
+        self.start = starting_net(config, catalog)
+        self.balance = StyleBalance(self.start.style_weights, config.style_weight)
         self.objective = build_objective(
             config.objective(self.balance.weights[0]),
             catalog,
             device=self.device,
             dtype=self.dtype,
         )
-        self.start = starting_net(config, catalog)
         self.net = self.start.net.to(self.device).to(memory_format=torch.channels_last).train()
         average = get_ema_multi_avg_fn(config.average_decay)
         self.average = AveragedModel(self.net, multi_avg_fn=average, use_buffers=True)

@@ -211,6 +211,23 @@ def test_an_adapter_holds_its_norms_alone_and_the_base_gives_the_rest(registry, 
     assert distance(green) < 0.8 * distance(mean)
 
 
+def test_a_style_of_a_pack_gets_a_name_of_its_own_as_it_is(registry, material, tmp_path):
+    catalog = catalog_of(registry)
+    trained = stylezoo.train_style(
+        config(material, "blues", base="colours", only_norm=True, steps=0, style_weight=None),
+        description("my-blues", "blues"),
+        TrainingFolders(output=tmp_path / "my-blues"),
+        catalog=catalog,
+    )
+    pack = stylezoo.load("colours:blues", catalog=catalog)
+    own = stylezoo.load(tmp_path / "my-blues", catalog=catalog)
+    assert np.array_equal(own(photo()), pack(photo()))
+    weights = {term.name: term.weight for term in trained.record.objective.terms}
+    assert weights["style"] == pack.pack_style.style_weight == 20
+    with pytest.raises(OptionError, match="steps is 0; it must be 1 or more"):
+        config(material, "blues", base="colours", steps=0)
+
+
 def test_an_adapter_without_its_base_says_so(registry, tmp_path):
     root = tmp_path / "registry"
     (root / "greens").mkdir(parents=True)

@@ -1,0 +1,120 @@
+"""Makes docs/gallery: a table of the curated styles' measured quality, and contact sheets.
+
+    python registry/gallery.py table
+    python registry/gallery.py sheets --photos FOLDER [--only STYLE ...]
+
+``table`` writes the page from the records; ``sheets`` renders every single style and adapter on
+all photos of a folder at 512 and 1024 px, to look at.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from stylezoo import FolderSource, Record, Style, list_styles, load, open_photo
+from stylezoo.contact_sheet import LabelledPhoto, contact_sheet, in_rows
+from stylezoo.images import find_photos
+
+ROOT = Path(__file__).parents[1]
+STYLES = ROOT / "registry" / "stylezoo_styles" / "styles"
+GALLERY = ROOT / "docs" / "gallery"
+SIZES = (512, 1024)  # pixels, longest side
+CELL = 300
+COLUMNS = 5
+QUALITY = 80
+
+PAGE = """\
+# Gallery
+
+Every style of the zoo on one photo, by `stylezoo sheet`:
+
+![Every style on one photo](all.jpg)
+
+## Measured
+
+On 13 photos that training has not seen: how many iterations of the explicit optimisation (L-BFGS)
+one pass of the style is worth, from white noise and from the photo, and how much faster it is than
+500 of them, the claim of Johnson et al. 2016, figure 5 and table 1. [evaluate](../evaluate.md)
+says how; each style's model card has the rest.
+
+{table}
+
+## On held-out photos
+
+Each sheet shows a style on all 13 photos, which are in the public domain or CC0.
+
+{sheets}
+"""
+
+
+def table(records: list[Record]) -> str:
+    """The measured quality of every style, a line each and size."""
+    lines = [
+        "| style | weights | size | from noise | from the photo | speed-up | SSIM |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for record in records:
+        kilobytes = record.file("weights").size / 1000
+        kind = f"{kilobytes:.0f} kB" + (f" on {record.base.name}" if record.base else "")
+        measured = [(record.name, record.quality)]
+        measured += [(f"{record.name}:{style.name}", style.quality) for style in record.styles]
+        for name, quality in measured:
+            for at in quality.sizes if quality else ():
+                more = "≥ " if at.capped else ""
+                lines.append(
+                    f"| {name} | {kind} | {at.size} px | {more}{at.iterations_from_noise:.0f} "
+                    f"| {more}{at.iterations_from_content:.0f} | {at.speedup:.0f} | {at.ssim:.2f} |"
+                )
+    return "\n".join(lines)
+
+
+def sheet_name(record: Record, size: int) -> str:
+    """The file of a style's contact sheet."""
+    return f"{record.name}-{size}.jpg"
+
+
+def page(records: list[Record]) -> str:
+    """The page, from the records alone."""
+    singles = [record for record in records if not record.styles]
+    sheets = "\n".join(
+        f"- {record.name}: "
+        + ", ".join(f"[{size} px]({sheet_name(record, size)})" for size in SIZES)
+        for record in singles
+    )
+    return PAGE.format(table=table(records), sheets=sheets)
+
+
+def write_sheets(record: Record, photos: Path) -> None:
+    """Render a style on every photo of a folder, at each size."""
+    style: Style = load(record.name)
+    for size in SIZES:
+        pictures = [
+            LabelledPhoto(style(open_photo(path).resized(size)).resized(CELL), path.stem)
+            for path in find_photos(photos)
+        ]
+        sheet = contact_sheet(in_rows(pictures, COLUMNS), side=CELL)
+        sheet.save(GALLERY / sheet_name(record, size), quality=QUALITY)
+
+
+def main() -> None:
+    """Run the part that is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("part", choices=["table", "sheets"])
+    parser.add_argument("--photos", type=Path, help="folder of photos for the sheets")
+    parser.add_argument("--only", nargs="*", help="styles to render; all by default")
+    options = parser.parse_args()
+    own = FolderSource(STYLES).names()
+    records = [record for record in list_styles() if record.name in own]
+    if options.part == "table":
+        (GALLERY / "README.md").write_text(page(records), encoding="utf-8")
+        return
+    if options.photos is None:
+        parser.error("sheets need --photos FOLDER")
+    for record in records:
+        if not record.styles and (options.only is None or record.name in options.only):
+            write_sheets(record, options.photos)
+
+
+if __name__ == "__main__":
+    main()
