@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
+FRESH = "none"  # no base
 
 
 class Painting(click.ParamType[tuple[str, Path]]):
@@ -67,7 +68,10 @@ class Weight(click.ParamType[float | str]):
     type=click.Choice(["quick", "standard", "adapter", "paper"]),
     help="The recipe  [default: standard; with --only-norm, adapter]",
 )
-@click.option("--base", help="Start from this style instead of a fresh net.")
+@click.option(
+    "--base",
+    help="Start from this style; none for a fresh net  [default: by preset, museum or none]",
+)
 @click.option("--only-norm", is_flag=True, help="Train the norms of the base alone: an adapter.")
 @click.option("--name", help="Name of the style; by default, that of the painting.")
 @click.option("--version", default="1.0.0", show_default=True, help="Version of the style.")
@@ -141,14 +145,13 @@ def command(
     images = dict(paintings)
     if len(images) != len(paintings):
         raise click.UsageError("Two paintings have one name; give NAME=FILE.")
-    if base is not None and (options["width"] is not None or options["norm"] is not None):
+    if base not in (None, FRESH) and (options["width"] is not None or options["norm"] is not None):
         raise click.UsageError("--base brings its net; leave out --width and --norm.")
     config = TrainingConfig.preset(
         preset or ("adapter" if only_norm else "standard"),
-        **_given(options, preset),
+        **_given(options, preset, base),
         style_images=images,
         photos=photos,
-        base=base,
         only_norm=only_norm,
     )
     name = name or next(iter(images))
@@ -193,7 +196,7 @@ def command(
     click.echo(f"{output}: {trained.record.name} {trained.record.version}")
 
 
-def _given(options: dict[str, Any], preset: str | None) -> dict[str, Any]:
+def _given(options: dict[str, Any], preset: str | None, base: str | None) -> dict[str, Any]:
     """The values of the recipe that the command line names; the others are the preset's."""
     from stylezoo.train.config import PRESETS
 
@@ -214,6 +217,9 @@ def _given(options: dict[str, Any], preset: str | None) -> dict[str, Any]:
             **PRESETS[preset or "standard"].get("net_arguments", {}),
             **net,
         }
+    if base is not None or net:
+        # A net that is described is a fresh one.
+        given["base"] = None if net or base == FRESH else base
     return given
 
 

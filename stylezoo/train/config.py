@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """The recipe of one training. The defaults are the preset ``standard``.
+    """The recipe of one training. The defaults are the preset ``standard``, on a fresh net.
 
     The content layer, the style layers and the backbone's role are those of Johnson et al. 2016,
     section 4.1. Content and style terms are relative (see the losses), so that one pair of
@@ -90,7 +90,9 @@ class TrainingConfig:
     crop_size: int = 256
     half_crops: float = 0.5
     style_size: int = 512
-    learning_rate: float = 3e-3
+    # 3e-3 gets as far in fewer steps with one style. With several, nets soon learnt to draw a
+    # spike, by which they govern the statistics of every instance norm: a grey blob a picture.
+    learning_rate: float = 1e-3
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
     gradient_clip: float | None = 1.0
     average_decay: float = 0.995
@@ -196,9 +198,13 @@ class TrainingConfig:
         return json.dumps(values, default=lambda path: path.name)
 
 
+# A pack of the zoo. From its weights, the mean of nine styles, a net is in 300 steps where a fresh
+# one is not in 1000: it knows how to draw already, and learns with what.
+TRAINED_BASE = "museum"
+
 PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "quick": {"net_arguments": {"width": 16}, "steps": 800, "batch_size": 2},
-    "standard": {},
+    "quick": {"base": TRAINED_BASE, "steps": 600},
+    "standard": {"base": TRAINED_BASE},
     "adapter": {"only_norm": True, "steps": 250, "learning_rate": 1e-2, "average_decay": 0.98},
     # Section 4.1 and the supplement of Johnson et al. 2016; weights of the terms are those of the
     # authors' program (https://github.com/jcjohnson/fast-neural-style), and what the paper does

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 import stylezoo
 from stylezoo.catalog import default_catalog
+from stylezoo.cli import train
 from stylezoo.errors import CheckpointError, ImageError, OptionError, OutputError, TrainingError
 from stylezoo.registry.record import Licence
 from stylezoo.train.config import TrainingConfig
@@ -277,6 +278,25 @@ def test_the_paper_preset_is_the_papers_recipe(material):
     assert (paper.half_crops, paper.average_decay, paper.precision) == (0, 0, "fp32")
     with pytest.raises(OptionError, match="there is no preset 'best'; there is quick, standard"):
         TrainingConfig.preset("best", style_images={}, photos=material)
+
+
+@pytest.mark.parametrize(
+    ("options", "base"),
+    [
+        ({}, "museum"),
+        ({"base": "none"}, None),
+        ({"base": "great-wave"}, "great-wave"),
+        ({"width": 8}, None),
+        ({"norm": "batch", "base": "none"}, None),
+    ],
+)
+def test_a_net_that_is_described_is_a_fresh_one(material, options, base):
+    asked = dict.fromkeys(parameter.name for parameter in train.command.params) | options
+    given = train._given(asked, None, options.get("base"))
+    paintings = {"x": material / "waves.png"}
+    found = TrainingConfig.preset("standard", **given, style_images=paintings, photos=material)
+    assert found.base == base
+    assert found.net_arguments["width"] == options.get("width", 24)
 
 
 def test_crops_are_of_the_size_asked_and_bad_photos_are_named(material):
