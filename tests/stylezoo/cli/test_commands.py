@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 
 import pytest
 from click.testing import CliRunner
@@ -64,6 +65,9 @@ def test_list_shows_the_embedded_styles():
     assert any(row.split()[:2] == ["great-wave", "1.0.0"] for row in rows)
     listed = json.loads(run("list", "--json").stdout)
     assert [entry["name"] for entry in listed] == [r.name for r in stylezoo.list_styles()]
+    (museum,) = [entry for entry in listed if entry["name"] == "museum"]
+    assert {"starry-night", "the-kiss"} <= set(museum["styles"])
+    assert any(row.split(maxsplit=1) == ["museum:the-kiss", "The Kiss"] for row in rows)
 
 
 def test_info_shows_the_whole_record(toy_style):
@@ -99,15 +103,16 @@ def test_plugins_and_doctor_report_a_failing_plugin(tmp_path):
     assert done.returncode == 0
 
 
-def test_doctor_knows_versions_and_how_to_get_optional_parts():
+def test_doctor_knows_versions_and_how_to_get_optional_parts(root):
     report = json.loads(run("doctor", "--json").stdout)
     from importlib.metadata import version
 
     assert report["packages"]["torch"] == version("torch")
+    extras = tomllib.loads((root / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
     assert {part["install"] for part in report["optional"]} == {
-        "pip install 'stylezoo[vgg19-offline]'",
-        "pip install 'stylezoo[plot]'",
-        "pip install 'stylezoo[torchvision]'",
+        f"pip install 'stylezoo[{extra}]'" for extra in extras if extra != "test"
     }
 
 
