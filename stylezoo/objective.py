@@ -103,16 +103,53 @@ class PerceptualObjective(nn.Module):
         Raises:
             OptionError: a term concerned cannot be restricted to a region.
         """
-        concerned = [
+        with torch.no_grad():
+            features = self.features(image, origin, terms=terms)
+            return self.targets_of(features, origin, terms=terms, region=region)
+
+    def targets_of(
+        self,
+        features: Mapping[str, Tensor],
+        origin: Literal["content", "style"],
+        *,
+        terms: Collection[str] | None = None,
+        region: Region | None = None,
+    ) -> dict[str, Any]:
+        """Compute targets as ``targets`` does, of an image whose features are there already."""
+        return {
+            term.name: term.loss.target(_given_to(term, features, region))
+            for term in self._concerned(origin, terms)
+        }
+
+    def features(
+        self,
+        images: Tensor,
+        origin: Literal["content", "style"] | None = None,
+        *,
+        terms: Collection[str] | None = None,
+    ) -> dict[str, Tensor]:
+        """Run the backbone once, for the union of all layers wanted.
+
+        Args:
+            images: (B, 3, H, W) RGB, about [0, 1].
+            origin: only what targets from this kind of image need; None for what judging needs.
+            terms: the names of the terms concerned; None for all.
+
+        Returns:
+            By layer, (B, C, h, w); and the images themselves.
+        """
+        concerned = self.terms if origin is None else self._concerned(origin, terms)
+        layers = {layer: None for term in concerned for layer in term.loss.layers}
+        return {IMAGE: images, **(self.backbone(images, list(layers)) if layers else {})}
+
+    def _concerned(
+        self, origin: Literal["content", "style"], terms: Collection[str] | None
+    ) -> list[Term]:
+        return [
             term
             for term in self.terms
             if term.loss.target_from == origin and (terms is None or term.name in terms)
         ]
-        with torch.no_grad():
-            features = self._features(image, concerned)
-            return {
-                term.name: term.loss.target(_given_to(term, features, region)) for term in concerned
-            }
 
     def forward(
         self,
@@ -136,7 +173,16 @@ class PerceptualObjective(nn.Module):
         Raises:
             OptionError: a term with a region cannot be restricted to one.
         """
-        features = self._features(images, self.terms)
+        return self.judge(self.features(images), targets, regions, weights)
+
+    def judge(
+        self,
+        features: Mapping[str, Tensor],
+        targets: Targets,
+        regions: Mapping[str, Region] | None = None,
+        weights: Mapping[str, float] | None = None,
+    ) -> ObjectiveValue:
+        """Judge images as ``forward`` does, whose features are there already."""
         regions = regions or {}
         values = {
             term.name: term.loss(
@@ -147,11 +193,6 @@ class PerceptualObjective(nn.Module):
         weights = weights or {}
         weighted = [values[term.name] * weights.get(term.name, term.weight) for term in self.terms]
         return ObjectiveValue(total=torch.stack(weighted).sum(), terms=values)
-
-    def _features(self, images: Tensor, terms: Sequence[Term]) -> dict[str, Tensor]:
-        layers = {layer: None for term in terms for layer in term.loss.layers}
-        features = self.backbone(images, list(layers)) if layers else {}
-        return {IMAGE: images, **features}
 
 
 def build_objective(

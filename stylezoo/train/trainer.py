@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,7 +182,10 @@ class Trainer:
         self.average.update_parameters(self.net)
 
     def _styles_of_batch(self) -> list[int]:
-        """The number of the painting for each photo: all in turn, shuffled in each round."""
+        """The number of the painting for each photo: all in turn, shuffled in each round.
+
+        Those of a batch come sorted, the images of a style together.
+        """
         count = len(self.style_targets)
         first = self.step * self.config.batch_size
         styles = []
@@ -189,7 +193,7 @@ class Trainer:
             turn, place = divmod(first + offset, count)
             order = np.random.default_rng([self.config.seed, turn, 2]).permutation(count)
             styles.append(int(order[place]))
-        return styles
+        return sorted(styles)
 
     def _stylise(self, photos: Tensor, styles: Sequence[int]) -> Tensor:
         narrow = self.dtype != torch.float32
@@ -205,27 +209,29 @@ class Trainer:
 
     def _judge(self, images: Tensor, photos: Tensor, styles: Sequence[int]) -> ObjectiveValue:
         """The mean over the batch, each image by its own painting and weight."""
+        counts = Counter(styles)
+        parts = _split(self.objective.features(images), list(counts.values()))
+        with torch.no_grad():
+            contents = _split(self.objective.features(photos, "content"), list(counts.values()))
         totals = []
         terms: dict[str, Tensor] = {}
         # For each style: how many images of the batch are in it, and their content terms' sum.
         seen = torch.zeros(2, len(self.style_targets), device=self.device)
-        for style in sorted(set(styles)):
-            places = [place for place, other in enumerate(styles) if other == style]
-            share = len(places) / len(styles)
-            content = self.objective.targets(photos[places], "content")
-            value: ObjectiveValue = self.objective(
-                images[places],
-                {**self.style_targets[style], **content},
+        for (style, count), part, content in zip(counts.items(), parts, contents, strict=True):
+            value = self.objective.judge(
+                part,
+                {**self.style_targets[style], **self.objective.targets_of(content, "content")},
                 weights={"style": self.balance.weights[style]},
             )
-            seen[0, style] = len(places)
-            seen[1, style] = len(places) * value.terms["content"].detach()
+            share = count / len(styles)
+            seen[0, style] = count
+            seen[1, style] = count * value.terms["content"].detach()
             totals.append(share * value.total)
             for name, term in value.terms.items():
                 terms[name] = terms.get(name, torch.zeros_like(term)) + share * term.detach()
-        for style, (count, content) in enumerate(self.processes.mean(seen).T.tolist()):
+        for style, (count, distance) in enumerate(self.processes.mean(seen).T.tolist()):
             if count:
-                self.balance.observe(style, content / count, self.step / self.config.steps)
+                self.balance.observe(style, distance / count, self.step / self.config.steps)
         return ObjectiveValue(total=torch.stack(totals).sum(), terms=terms)
 
     def _instability(self, images: Tensor, photos: Tensor, styles: Sequence[int]) -> Tensor:
@@ -265,6 +271,12 @@ class Trainer:
         self.balance.load_state_dict(state["balance"])
         self.left_out = state["left_out"]
         self.step = state["step"]
+
+
+def _split(features: Mapping[str, Tensor], counts: list[int]) -> list[dict[str, Tensor]]:
+    """Split a batch's features into those of its first images, of the next ones, and so on."""
+    split = {layer: x.split(counts) for layer, x in features.items()}
+    return [{layer: x[part] for layer, x in split.items()} for part in range(len(counts))]
 
 
 def painting_of(path: Path, size: int) -> Photo:

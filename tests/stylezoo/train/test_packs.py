@@ -285,7 +285,31 @@ def test_every_painting_has_its_turn(material):
     for step in range(3):
         trainer.step = step
         seen += trainer._styles_of_batch()
-    assert [sorted(seen[turn : turn + 3]) for turn in range(0, 12, 3)] == [[0, 1, 2]] * 4
+        assert all(abs(seen.count(a) - seen.count(b)) <= 1 for a in range(3) for b in range(3))
+    assert [seen.count(style) for style in range(3)] == [4, 4, 4]
+
+
+def test_a_batch_of_several_styles_is_judged_as_its_images_one_by_one(material):
+    trainer = Trainer(config(material, "reds", "blues", batch_size=3), default_catalog())
+    trainer.balance.weights = [3.0, 11.0]
+    random = torch.Generator().manual_seed(0)
+    photos, images = torch.rand(2, 3, 3, 32, 32, generator=random)
+    styles = [0, 1, 1]
+    expected = []
+    for photo, image, style in zip(photos, images, styles, strict=True):
+        targets = trainer.objective.targets(photo[None], "content")
+        value = trainer.objective(
+            image[None],
+            {**trainer.style_targets[style], **targets},
+            weights={"style": trainer.balance.weights[style]},
+        )
+        expected.append(value)
+    found = trainer._judge(images, photos, styles)
+    mean = torch.stack([value.total for value in expected]).mean()
+    torch.testing.assert_close(found.total, mean, rtol=1e-4, atol=0)
+    for name, term in found.terms.items():
+        mean = torch.stack([value.terms[name] for value in expected]).mean()
+        torch.testing.assert_close(term, mean, rtol=1e-4, atol=1e-7)
 
 
 def test_a_style_of_a_pack_is_measured_by_its_own_weight(registry, material, tmp_path):
