@@ -250,7 +250,8 @@ def _write(
     draft = StyleDraft(
         name=description.name,
         version=description.version,
-        status="stable",
+        # Before 1.0.0 nothing is promised, as PEP 440 and semantic versions have it.
+        status="stable" if check_version(description.version).major else "experimental",
         summary=description.summary,
         tags=description.tags,
         net_name=start.net_name,

@@ -233,6 +233,18 @@ def test_a_style_of_a_pack_gets_a_name_of_its_own_as_it_is(registry, material, t
         config(material, "blues", base="colours", steps=0)
 
 
+def test_before_version_1_a_style_is_experimental(registry, material, tmp_path):
+    early = dataclasses.replace(description("early", "blues"), version="0.9.0")
+    trained = stylezoo.train_style(
+        config(material, "blues", base="colours", only_norm=True, steps=0),
+        early,
+        TrainingFolders(output=tmp_path / "early"),
+        catalog=catalog_of(registry),
+    )
+    assert trained.record.status == "experimental"
+    assert read_record(registry / "colours" / "1.0.0").status == "stable"
+
+
 def test_an_adapter_without_its_base_says_so(registry, tmp_path):
     root = tmp_path / "registry"
     (root / "greens").mkdir(parents=True)
