@@ -36,7 +36,8 @@ Every style of the zoo on one photo, by `stylezoo sheet`:
 On 13 photos that training has not seen: how many iterations of the explicit optimisation (L-BFGS)
 one pass of the style is worth, from white noise and from the photo, and how much faster it is than
 500 of them, the claim of Johnson et al. 2016, figure 5 and table 1. [evaluate](../evaluate.md)
-says how; each style's model card has the rest.
+says how; each style's model card has the rest. Versions before 1.0.0 are experimental: a style
+becomes 1.0.0 when it is worth 30 iterations from noise at both sizes, and may be withdrawn before.
 
 {table}
 
@@ -54,11 +55,15 @@ def table(records: list[Record]) -> str:
         "| style | weights | size | from noise | from the photo | speed-up | SSIM |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
+    adapters = {record.name for record in records if record.base}
     for record in records:
         kilobytes = record.file("weights").size / 1000
         kind = f"{kilobytes:.0f} kB" + (f" on {record.base.name}" if record.base else "")
-        measured = [(record.name, record.quality)]
-        measured += [(f"{record.name}:{style.name}", style.quality) for style in record.styles]
+        name = f"{record.name} {record.version}"
+        measured = [(name, record.quality)]
+        # The same weights by a name of their own stand in a line of their own.
+        own = [style for style in record.styles if style.name not in adapters]
+        measured += [(f"{name}:{style.name}", style.quality) for style in own]
         for name, quality in measured:
             for at in quality.sizes if quality else ():
                 more = "≥ " if at.capped else ""
