@@ -208,7 +208,7 @@ PRESETS: dict[str, Mapping[str, Any]] = {
         "style_weight": 5.0,
         "tv_weight": 0.1,
         "levels": 3,
-        "iterations": 150,
+        "iterations": 250,
         "history": 100,
         "clip": True,
         "start": "content",
