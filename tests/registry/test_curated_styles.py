@@ -59,7 +59,9 @@ def test_it_is_small_licensed_measured_and_good(style):
     measured = [one.quality for one in record.styles] if record.styles else [record.quality]
     for quality in measured:
         assert quality is not None
-        assert [at.size for at in quality.sizes][:2] == [256, 512]
+        sizes = [at.size for at in quality.sizes]
+        assert sizes[:2] == [256, 512]
+        assert sizes[2:] == [1024] or record.status == "experimental"
         for at in quality.sizes:
             assert at.worst < 0.8
             assert at.objective < 0.7 * at.untrained
