@@ -90,7 +90,8 @@ class TrainingConfig:
     crop_size: int = 256
     half_crops: float = 0.5
     style_size: int = 512
-    # At 3e-3 nets of several styles soon learnt to draw a spike, by which they govern the statistics of every instance norm: a grey blob a picture.
+    # At 3e-3 nets of several styles soon learnt to draw a spike, by which they govern the
+    # statistics of every instance norm: a grey blob a picture.
     learning_rate: float = 1e-3
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
     gradient_clip: float | None = 1.0
@@ -197,8 +198,8 @@ class TrainingConfig:
         return json.dumps(values, default=lambda path: path.name)
 
 
-# A pack of the zoo. From trained weights a net was in 300 steps where a fresh one was not in 700: it
-# knows how to draw already, and learns with what.
+# A pack of the zoo. From trained weights a net was in 300 steps where a fresh one was not in 700:
+# it knows how to draw already, and learns with what.
 TRAINED_BASE = "museum"
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
