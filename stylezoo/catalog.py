@@ -40,7 +40,18 @@ PLUGIN_API = (1, 0)
 ENTRY_POINT_GROUP = "stylezoo"
 DISABLE_VARIABLE = "STYLEZOO_DISABLE_PLUGINS"
 
-Kind = Literal["backbone", "loss", "net", "norm", "runtime", "source"]
+Kind = Literal[
+    "backbone",
+    "loss",
+    "net",
+    "norm",
+    "runtime",
+    "source",
+    "registry",
+    "importer",
+    "command",
+    "callback",
+]
 
 _HOOKS: dict[Kind, str] = {
     "backbone": "register_backbones",
@@ -49,6 +60,10 @@ _HOOKS: dict[Kind, str] = {
     "norm": "register_norms",
     "runtime": "register_runtimes",
     "source": "register_sources",
+    "registry": "register_registries",
+    "importer": "register_importers",
+    "command": "register_commands",
+    "callback": "register_callbacks",
 }
 
 _KINDS_WITH_VARIANTS = frozenset({"backbone", "loss", "net"})

@@ -9,6 +9,17 @@
     ├── VersionNotFoundError      the style exists, but not in this version
     ├── RecordError               a record (style.toml) that breaks the format
     ├── IntegrityError            a file whose size or sha256 is not what the record says
+    ├── RegistryError             a registry that cannot be used
+    │   ├── RegistryFormatError       its index cannot be read
+    │   ├── SignatureError            its index is not signed by the keys that are trusted
+    │   ├── RollbackError             its index is older than one that was seen
+    │   └── ExpiredError              its index has expired: nobody vouches for it any more
+    ├── UnavailableError          a server that cannot be reached, or does not answer as it should
+    │   └── OfflineError              the network is wanted, and stylezoo is told to stay offline
+    ├── AuthError                 a server that refuses access: no token, or not the right one
+    ├── CacheError                the cache folder cannot be used
+    ├── LockFileError             a lock file that cannot be read, or what it does not hold
+    ├── PublishError              a style that cannot be published
     ├── WeightsError              weights that cannot be read or do not fit the net
     ├── ImageError                a picture that cannot be read
     ├── OutputError               a result that cannot be written
@@ -64,6 +75,50 @@ class RecordError(StyleZooError, ValueError):
 
 class IntegrityError(StyleZooError):
     """A file's size or sha256 is not what its record says."""
+
+
+class RegistryError(StyleZooError):
+    """A registry cannot be used."""
+
+
+class RegistryFormatError(RegistryError, ValueError):
+    """The index of a registry cannot be read."""
+
+
+class SignatureError(RegistryError):
+    """The index of a registry is not signed by the keys that are trusted."""
+
+
+class RollbackError(RegistryError):
+    """The index of a registry is older than one that was seen before."""
+
+
+class ExpiredError(RegistryError):
+    """The index of a registry has expired."""
+
+
+class UnavailableError(StyleZooError):
+    """A server cannot be reached, or does not answer as it should."""
+
+
+class OfflineError(UnavailableError):
+    """The network is wanted, and stylezoo is told to stay offline."""
+
+
+class AuthError(StyleZooError):
+    """A server refuses access."""
+
+
+class CacheError(StyleZooError):
+    """The cache folder cannot be used."""
+
+
+class LockFileError(StyleZooError):
+    """A lock file cannot be read, or does not hold what is asked for."""
+
+
+class PublishError(StyleZooError):
+    """A style cannot be published."""
 
 
 class WeightsError(StyleZooError):

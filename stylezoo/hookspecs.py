@@ -67,3 +67,23 @@ def register_runtimes(register: Register) -> None:
 @hookspec
 def register_sources(register: Register) -> None:
     """Register sources of styles. A target is called without arguments: a RegistrySource."""
+
+
+@hookspec
+def register_registries(register: Register) -> None:
+    """Register signed registries. A target is a RegistryConfig: location, root, seed."""
+
+
+@hookspec
+def register_importers(register: Register) -> None:
+    """Register importers of foreign checkpoints. A target is a subclass of Importer."""
+
+
+@hookspec
+def register_commands(register: Register) -> None:
+    """Register commands of the command line. A target is a click.Command."""
+
+
+@hookspec
+def register_callbacks(register: Register) -> None:
+    """Register training callbacks. A target is called without arguments: a TrainingCallback."""

@@ -18,13 +18,30 @@ _COMMANDS = {
     "sheet": "Show every style on one photo.",
     "list": "List the styles.",
     "info": "Show all that is known of a style.",
+    "search": "Search the styles of all registries.",
+    "fetch": "Fetch styles for use offline.",
+    "update": "Show which fetched styles have newer versions.",
+    "verify": "Check fetched styles: hashes, and their golden outputs here.",
+    "lock": "Write down exact versions and hashes for reproducible work.",
+    "cache": "Show or clean up the cache.",
+    "registries": "Show, add and remove registries.",
     "train": "Train a style on a painting.",
     "evaluate": "Measure a style against explicit optimisation.",
     "optimize": "Optimise a photo towards paintings (Gatys et al. 2015).",
     "reconstruct": "Reconstruct a picture from single layers of a backbone.",
+    "record": "Make the record of a style.",
+    "import": "Convert a checkpoint of another program to a style.",
+    "check": "Check a style folder as the zoo's CI does.",
+    "publish": "Publish a style to the Hub or a folder.",
+    "registry": "Maintain a signed registry.",
     "plugins": "List the plugins and what they provide.",
+    "install": "Install a plugin or style pack with pip.",
+    "new": "Start a plugin: a small, complete, installable project.",
     "doctor": "Check the installation.",
 }
+
+_MODULES = {"import": "import_"}
+"""Where the name of a command is a word of Python."""
 
 
 class LazyGroup(click.Group):
@@ -38,7 +55,7 @@ class LazyGroup(click.Group):
         """Import one command."""
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"stylezoo.cli.{cmd_name}")
+        module = importlib.import_module(f"stylezoo.cli.{_MODULES.get(cmd_name, cmd_name)}")
         command: click.Command = module.command
         return command
 

@@ -1,0 +1,54 @@
+"""The index of a registry: every version of every style, with what is needed to fetch it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from packaging.version import Version
+
+from stylezoo.registry.entry import StyleEntry
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IndexEntry(StyleEntry):
+    """One version of a style in an index.
+
+    Attributes:
+        sha256: of its record, ``style.toml``, which holds those of all other files.
+        size: of its record, in bytes.
+        total_size: of all its files, in bytes.
+        repository: on the Hub, ``owner/name``; None where the registry itself holds the files.
+        commit: of the repository, 40 hex digits.
+    """
+
+    sha256: str
+    size: int
+    total_size: int
+    repository: str | None = None
+    commit: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Index:
+    """The verified index of a registry.
+
+    Attributes:
+        entries: of each style, its versions, oldest first.
+        expires: when nobody vouches for it any more (UTC).
+        refreshed: when it was last confirmed by the registry (UTC).
+    """
+
+    entries: Mapping[str, tuple[IndexEntry, ...]] = field(default_factory=dict)
+    expires: datetime
+    refreshed: datetime
+
+    def versions(self, name: str) -> list[Version]:
+        """The versions of a style, oldest first; empty if there is no such style."""
+        return [entry.version for entry in self.entries.get(name, ())]
+
+    def newest(self) -> Iterator[IndexEntry]:
+        """The newest entry of each style, sorted by name."""
+        for name in sorted(self.entries):
+            yield self.entries[name][-1]
