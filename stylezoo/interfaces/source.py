@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from stylezoo.errors import RecordError
 
 if TYPE_CHECKING:
     from packaging.version import Version
 
+    from stylezoo.registry.entry import StyleEntry
     from stylezoo.registry.record import Record
+
+
+class RecordWarning(UserWarning):
+    """A style was left out of a list; the message says which and why."""
 
 
 class RegistrySource(ABC):
@@ -17,6 +26,9 @@ class RegistrySource(ABC):
 
     A source is made without arguments. Making it and listing its names must be cheap, and import
     neither torch nor a network library.
+
+    A source of the network answers ``names``, ``versions`` and ``entries`` from what it was told
+    last, and asks its server only if it was told nothing yet, or by ``refresh``.
     """
 
     @property
@@ -50,3 +62,44 @@ class RegistrySource(ABC):
         Raises:
             VersionNotFoundError: there is no such version.
         """
+
+    def entries(self) -> Sequence[StyleEntry]:
+        """Each style in its newest version, sorted by name.
+
+        A source that knows them without reading every record does better than this default. A
+        record that breaks the format is left out with a RecordWarning.
+        """
+        entries = []
+        for name in self.names():
+            try:
+                entries.append(self.record(name, newest(self.versions(name))).entry)
+            except RecordError as error:
+                warnings.warn(f"a style is left out: {error}", RecordWarning, stacklevel=2)
+        return entries
+
+    def fetch(
+        self, name: str, version: Version, progress: Callable[[int], None] | None = None
+    ) -> Path:
+        """The same as ``folder``, told as it goes.
+
+        Args:
+            name: of the style.
+            version: of the style.
+            progress: told how many bytes of the style are here. By default it is told nothing,
+                as the files are here already.
+        """
+        return self.folder(name, version)
+
+    def refresh(self) -> None:  # noqa: B027 - a source of this machine has nothing to ask
+        """Ask the server what there is now, even if that was known.
+
+        Raises:
+            UnavailableError, AuthError: it does not answer.
+            RegistryError: it answers what cannot be trusted.
+        """
+
+
+def newest(versions: Sequence[Version]) -> Version:
+    """The last of some versions, oldest first; a pre-release only if there is nothing else."""
+    finished = [version for version in versions if not version.is_prerelease]
+    return (finished or versions)[-1]

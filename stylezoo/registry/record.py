@@ -19,6 +19,7 @@ from packaging.version import InvalidVersion, Version
 
 from stylezoo.errors import RecordError
 from stylezoo.objective_config import ObjectiveConfig, Scalar
+from stylezoo.registry.entry import StyleEntry
 
 SCHEMA = 1
 RECORD_FILE = "style.toml"
@@ -441,6 +442,20 @@ class Record:
                     f"{style.painting!r} is no file with the role 'painting'",
                     field=f"styles[{index}].painting",
                 )
+
+    @property
+    def entry(self) -> StyleEntry:
+        """What a list or a search shows of it."""
+        return StyleEntry(
+            name=self.name,
+            version=self.version,
+            status=self.status,
+            summary=self.summary,
+            tags=self.tags,
+            licence=self.licence.weights,
+            net=self.net.name,
+            styles=tuple((style.name, style.image.title) for style in self.styles),
+        )
 
     def file(self, role: Role) -> File:
         """The file with this role: weights, golden and preview exist once in every record.
