@@ -1,7 +1,7 @@
 """The record of a style, ``style.toml``, as frozen dataclasses.
 
 The dataclasses are the format: their fields are the TOML's keys, and the JSON Schema beside this
-module is made from them. ``check`` of each finds what a type cannot say.
+module is made from them. ``faults`` of each tells what a type cannot say.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
@@ -32,6 +32,11 @@ UNKNOWN = "unknown"
 STYLE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 COMPONENT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
+DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
+# "scheme://", or one of the schemes that browsers run or read files by.
+ADDRESS = re.compile(
+    r"\b(?P<scheme>[a-z][a-z0-9+.-]*(?=://)|(javascript|vbscript|data|file)(?=:\S))", re.IGNORECASE
+)
 WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
 Status = Literal["stable", "experimental", "deprecated"]
@@ -52,13 +57,19 @@ class Net:
     arguments: Mapping[str, Scalar]
     plugin: str
 
-    def check(self) -> None:
-        """Raise RecordError for what the types cannot say."""
+    def faults(self) -> Iterator[RecordError]:
+        """What is wrong and the types cannot say."""
         if not COMPONENT_NAME.fullmatch(self.name):
-            raise RecordError(
+            yield RecordError(
                 f"{self.name!r} is no name of a net: lower-case letters, digits, '-' and '_', "
                 "never an import path",
                 field="name",
+            )
+        # It is shown as what to install: nothing that pip would take for an option or address.
+        if not DISTRIBUTION.fullmatch(self.plugin):
+            yield RecordError(
+                f"{self.plugin[:100]!r} is no name of a distribution, like 'stylezoo'",
+                field="plugin",
             )
 
 
@@ -82,14 +93,13 @@ class File:
     dtype: str | None = None
     tensors: int | None = None
 
-    def check(self) -> None:
-        """Raise RecordError for what the types cannot say."""
-        check_file_path(self.path)
-        _at_least("size", self.size, 1)
-        if not SHA256.fullmatch(self.sha256):
-            raise RecordError(f"{self.sha256!r} is not 64 hex digits", field="sha256")
+    def faults(self) -> Iterator[RecordError]:
+        """What is wrong and the types cannot say."""
+        yield from _caught(check_file_path, self.path)
+        yield from _at_least("size", self.size, 1)
+        yield from _sha256(self.sha256)
         if self.tensors is not None:
-            _at_least("tensors", self.tensors, 1)
+            yield from _at_least("tensors", self.tensors, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,14 +120,14 @@ class IO:
     stride: int
     tiling: bool
 
-    def check(self) -> None:
-        """Raise RecordError for what the types cannot say."""
+    def faults(self) -> Iterator[RecordError]:
+        """What is wrong and the types cannot say."""
         for name in ("input_range", "output_range"):
             low, high = getattr(self, name)
             if low >= high:
-                raise RecordError(f"[{low}, {high}] is empty", field=name)
-        _at_least("minimum_size", self.minimum_size, 1)
-        _at_least("stride", self.stride, 1)
+                yield RecordError(f"[{low}, {high}] is empty", field=name)
+        yield from _at_least("minimum_size", self.minimum_size, 1)
+        yield from _at_least("stride", self.stride, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +146,10 @@ class StyleImage:
     year: str
     source: str
 
+    def faults(self) -> Iterator[RecordError]:
+        """What is wrong and the types cannot say."""
+        yield from _caught(check_addresses, self.source, "source")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Base:
@@ -151,11 +165,10 @@ class Base:
     version: Version
     sha256: str
 
-    def check(self) -> None:
-        """Raise RecordError for what the types cannot say."""
-        check_style_name(self.name)
-        if not SHA256.fullmatch(self.sha256):
-            raise RecordError(f"{self.sha256!r} is not 64 hex digits", field="sha256")
+    def faults(self) -> Iterator[RecordError]:
+        """What is wrong and the types cannot say."""
+        yield from _caught(check_style_name, self.name)
+        yield from _sha256(self.sha256)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +187,10 @@ class Training:
     command: str
     data: str
 
+    def faults(self) -> Iterator[RecordError]:
+        """What is wrong and the types cannot say."""
+        yield from _caught(check_addresses, self.data, "data")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
@@ -191,12 +208,12 @@ class Provenance:
     software: str
     notes: str = ""
 
-    def check(self) -> None:
-        """Raise RecordError for what the types cannot say."""
+    def faults(self) -> Iterator[RecordError]:
+        """What is wrong and the types cannot say."""
         try:
             date.fromisoformat(self.created)
         except ValueError:
-            raise RecordError(f"{self.created!r} is no ISO date", field="created") from None
+            yield RecordError(f"{self.created!r} is no ISO date", field="created")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,9 +232,10 @@ class Licence:
     style_image: str
     training_data: str
 
-    def check(self) -> None:
-        """Raise RecordError for what the types cannot say."""
-        check_licences(self)
+    def faults(self) -> Iterator[RecordError]:
+        """What is wrong and the types cannot say."""
+        for field in dataclasses.fields(self):
+            yield from _caught(_check_licence, getattr(self, field.name), field.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,14 +256,14 @@ class GoldenTest:
     output: str
     tolerance: float
 
-    def check(self) -> None:
-        """Raise RecordError for what the types cannot say."""
+    def faults(self) -> Iterator[RecordError]:
+        """What is wrong and the types cannot say."""
         for name in ("height", "width"):
-            _at_least(name, getattr(self, name), 1)
+            yield from _at_least(name, getattr(self, name), 1)
             if getattr(self, name) > 1024:
-                raise RecordError("more than 1024 pixels make a slow test", field=name)
+                yield RecordError("more than 1024 pixels make a slow test", field=name)
         if not 0 < self.tolerance <= 0.1:
-            raise RecordError(f"{self.tolerance} is not in (0, 0.1]", field="tolerance")
+            yield RecordError(f"{self.tolerance} is not in (0, 0.1]", field="tolerance")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,10 +310,10 @@ class SizeQuality:
     shift: float
     noise: float
 
-    def check(self) -> None:
-        """Raise RecordError for what the types cannot say."""
+    def faults(self) -> Iterator[RecordError]:
+        """What is wrong and the types cannot say."""
         for name in ("size", "photos", "optimized"):
-            _at_least(name, getattr(self, name), 1)
+            yield from _at_least(name, getattr(self, name), 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,10 +330,10 @@ class Quality:
     machine: str
     sizes: tuple[SizeQuality, ...]
 
-    def check(self) -> None:
-        """Raise RecordError for what the types cannot say."""
+    def faults(self) -> Iterator[RecordError]:
+        """What is wrong and the types cannot say."""
         if not self.sizes:
-            raise RecordError("it is empty", field="sizes")
+            yield RecordError("it is empty", field="sizes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -336,9 +354,9 @@ class PackStyle:
     painting: str | None = None
     quality: Quality | None = None
 
-    def check(self) -> None:
-        """Raise RecordError for what the types cannot say."""
-        check_style_name(self.name)
+    def faults(self) -> Iterator[RecordError]:
+        """What is wrong and the types cannot say."""
+        yield from _caught(check_style_name, self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -400,48 +418,12 @@ class Record:
     quality: Quality | None = None
     files: tuple[File, ...]
 
-    def check(self) -> None:
-        """Raise RecordError for what the types cannot say."""
-        check_style_name(self.name)
-        paths = [file.path for file in self.files]
-        folded = [unicodedata.normalize("NFKC", path).casefold() for path in paths]
-        for index, path in enumerate(folded):
-            if path in folded[:index]:
-                raise RecordError(
-                    f"{paths[index]!r} stands twice, or differs only in case",
-                    field=f"files[{index}].path",
-                )
-        for role in ("weights", "golden", "preview"):
-            count = sum(file.role == role for file in self.files)
-            if count != 1:
-                raise RecordError(f"{count} files have the role {role!r}, not 1", field="files")
-        if (self.style is None) == (not self.styles):
-            raise RecordError("it needs a table [style], or for a pack [[styles]]", field="style")
-        if not self.styles and sum(file.role == "painting" for file in self.files) > 1:
-            raise RecordError("several files have the role 'painting'", field="files")
-        self._check_pack()
-        named: tuple[tuple[str, str, Role], ...] = (
-            ("test.output", self.test.output, "golden"),
-            ("preview.path", self.preview.path, "preview"),
-        )
-        for field, path, role in named:
-            if path != self.file(role).path:
-                raise RecordError(
-                    f"{path!r} is not the file with the role {role!r}, {self.file(role).path!r}",
-                    field=field,
-                )
-
-    def _check_pack(self) -> None:
-        names = [style.name for style in self.styles]
-        paintings = [file.path for file in self.files if file.role == "painting"]
-        for index, style in enumerate(self.styles):
-            if style.name in names[:index]:
-                raise RecordError(f"{style.name!r} stands twice", field=f"styles[{index}].name")
-            if style.painting is not None and style.painting not in paintings:
-                raise RecordError(
-                    f"{style.painting!r} is no file with the role 'painting'",
-                    field=f"styles[{index}].painting",
-                )
+    def faults(self) -> Iterator[RecordError]:
+        """What is wrong and the types cannot say."""
+        yield from _caught(check_style_name, self.name)
+        yield from file_faults(self.files)
+        yield from style_faults(self.style, self.styles, self.files)
+        yield from role_faults(self.test, self.preview, self.files)
 
     @property
     def entry(self) -> StyleEntry:
@@ -468,6 +450,56 @@ class Record:
             if file.role == role:
                 return file
         raise RecordError(f"no file has the role {role!r}", field="files", origin=self.name)
+
+
+def file_faults(files: Sequence[File]) -> Iterator[RecordError]:
+    """What is wrong with the files of a record together."""
+    paths = [file.path for file in files]
+    folded = [unicodedata.normalize("NFKC", path).casefold() for path in paths]
+    for index, path in enumerate(folded):
+        if path in folded[:index]:
+            yield RecordError(
+                f"{paths[index]!r} stands twice, or differs only in case",
+                field=f"files[{index}].path",
+            )
+    for role in ("weights", "golden", "preview"):
+        count = sum(file.role == role for file in files)
+        if count != 1:
+            yield RecordError(f"{count} files have the role {role!r}, not 1", field="files")
+
+
+def style_faults(
+    style: StyleImage | None, styles: Sequence[PackStyle], files: Sequence[File]
+) -> Iterator[RecordError]:
+    """What is wrong with the styles of a record and their paintings together."""
+    if (style is None) == (not styles):
+        yield RecordError("it needs a table [style], or for a pack [[styles]]", field="style")
+    paintings = [file.path for file in files if file.role == "painting"]
+    if not styles and len(paintings) > 1:
+        yield RecordError("several files have the role 'painting'", field="files")
+    names = [one.name for one in styles]
+    for index, one in enumerate(styles):
+        if one.name in names[:index]:
+            yield RecordError(f"{one.name!r} stands twice", field=f"styles[{index}].name")
+        if one.painting is not None and one.painting not in paintings:
+            yield RecordError(
+                f"{one.painting!r} is no file with the role 'painting'",
+                field=f"styles[{index}].painting",
+            )
+
+
+def role_faults(test: GoldenTest, preview: Preview, files: Sequence[File]) -> Iterator[RecordError]:
+    """Where the golden test or the preview names another file than the list of files does."""
+    named: tuple[tuple[str, str, Role], ...] = (
+        ("test.output", test.output, "golden"),
+        ("preview.path", preview.path, "preview"),
+    )
+    for field, path, role in named:
+        listed = [file.path for file in files if file.role == role]
+        if listed and path not in listed:
+            yield RecordError(
+                f"{path!r} is not the file with the role {role!r}, {listed[0]!r}", field=field
+            )
 
 
 def check_style_name(name: str, field: str = "name") -> None:
@@ -504,24 +536,43 @@ def check_file_path(path: str, field: str = "path") -> None:
         raise RecordError(f"{path[:100]!r} is not a plain relative path", field=field)
 
 
+def check_addresses(text: str, field: str) -> None:
+    """Check that what looks like an address in a text is one of the web.
+
+    Raises:
+        RecordError: it has another scheme, such as ``file:``.
+    """
+    for found in ADDRESS.finditer(text):
+        scheme = found["scheme"].lower()
+        if scheme not in ("http", "https"):
+            raise RecordError(
+                f"{text[:100]!r} has an address with the scheme {scheme!r}; only https and http "
+                "are taken",
+                field=field,
+            )
+
+
 def check_licences(licence: Licence) -> None:
     """Check each of the licences.
 
     Raises:
         RecordError: one is neither an SPDX expression nor ``"unknown"``.
     """
-    for field in dataclasses.fields(licence):
-        expression = getattr(licence, field.name)
-        if expression == UNKNOWN:
-            continue
-        try:
-            canonicalize_license_expression(expression)
-        except InvalidLicenseExpression as error:
-            raise RecordError(
-                f"{expression!r} is no SPDX licence expression; see https://spdx.org/licenses, "
-                f"or write {UNKNOWN!r}",
-                field=field.name,
-            ) from error
+    for fault in licence.faults():
+        raise fault
+
+
+def _check_licence(expression: str, field: str) -> None:
+    if expression == UNKNOWN:
+        return
+    try:
+        canonicalize_license_expression(expression)
+    except InvalidLicenseExpression as error:
+        raise RecordError(
+            f"{expression!r} is no SPDX licence expression; see https://spdx.org/licenses, "
+            f"or write {UNKNOWN!r}",
+            field=field,
+        ) from error
 
 
 def check_version(text: Any, field: str = "version") -> Version:
@@ -539,6 +590,19 @@ def check_version(text: Any, field: str = "version") -> Version:
     return version
 
 
-def _at_least(field: str, value: int, low: int) -> None:
+def _at_least(field: str, value: int, low: int) -> Iterator[RecordError]:
     if value < low:
-        raise RecordError(f"{value} is less than {low}", field=field)
+        yield RecordError(f"{value} is less than {low}", field=field)
+
+
+def _sha256(text: str) -> Iterator[RecordError]:
+    if not SHA256.fullmatch(text):
+        yield RecordError(f"{text!r} is not 64 hex digits", field="sha256")
+
+
+def _caught(check: Callable[..., object], *arguments: str) -> Iterator[RecordError]:
+    """The fault that a check raises, as one of several."""
+    try:
+        check(*arguments)
+    except RecordError as error:
+        yield error

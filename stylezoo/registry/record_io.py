@@ -9,6 +9,7 @@ import tomllib
 import types
 import typing
 from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,8 +24,25 @@ from stylezoo.registry.record import (
     RECORD_FILE,
     SCHEMA,
     Record,
+    check_style_name,
     check_version,
+    file_faults,
+    role_faults,
+    style_faults,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class RecordParts:
+    """What could be read of a record, faults or not.
+
+    Attributes:
+        fields: the fields of ``Record`` that are in order, by name; of lists, the entries that are.
+        faults: everything that is wrong, each with its field.
+    """
+
+    fields: Mapping[str, Any]
+    faults: tuple[RecordError, ...]
 
 
 def parse_record(text: str, *, origin: str) -> Record:
@@ -38,26 +56,62 @@ def parse_record(text: str, *, origin: str) -> Record:
         RecordError: it breaks the format; ``field`` says where.
     """
     try:
-        if len(text.encode()) > MAX_RECORD_BYTES:
-            raise RecordError(f"it is larger than {MAX_RECORD_BYTES // 1024} kB")
-        try:
-            table = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            raise RecordError(f"it is not TOML: {error}") from error
-        schema = table.get("schema")
-        if isinstance(schema, int) and schema > SCHEMA:
-            raise RecordError(
-                f"{schema} is newer than this stylezoo reads ({SCHEMA}); "
-                "run: pip install --upgrade stylezoo",
-                field="schema",
-            )
-        if schema != SCHEMA or isinstance(schema, bool):
-            raise RecordError(f"it is {schema!r}, not {SCHEMA}", field="schema")
-        record = _read(Record, table, "")
+        faults: list[RecordError] = []
+        record = _read(Record, _parse_table(text), "", faults)
+        if faults:
+            raise faults[0]
     except RecordError as error:
         raise RecordError(error.reason, field=error.field, origin=origin) from error
     assert isinstance(record, Record)
     return record
+
+
+def parse_record_parts(text: str) -> RecordParts:
+    """Read what can be read of a record, and collect every fault instead of the first."""
+    faults: list[RecordError] = []
+    try:
+        table = _parse_table(text)
+    except RecordError as error:
+        return RecordParts({}, (error,))
+    fields = _read_fields(Record, table, "", faults)
+    # What is wrong with several fields together, as far as they are there.
+    faults += _caught_style_name(fields)
+    if "files" in fields and not any(fault.field.startswith("files[") for fault in faults):
+        files = fields["files"]
+        faults += file_faults(files)
+        if not any(fault.field.startswith("style") for fault in faults):
+            faults += style_faults(fields.get("style"), fields.get("styles", ()), files)
+        if "test" in fields and "preview" in fields:
+            faults += role_faults(fields["test"], fields["preview"], files)
+    return RecordParts(fields, tuple(faults))
+
+
+def _caught_style_name(fields: Mapping[str, Any]) -> list[RecordError]:
+    try:
+        if "name" in fields:
+            check_style_name(fields["name"])
+    except RecordError as error:
+        return [error]
+    return []
+
+
+def _parse_table(text: str) -> dict[str, Any]:
+    if len(text.encode()) > MAX_RECORD_BYTES:
+        raise RecordError(f"it is larger than {MAX_RECORD_BYTES // 1024} kB")
+    try:
+        table = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise RecordError(f"it is not TOML: {error}") from error
+    schema = table.get("schema")
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise RecordError(
+            f"{schema} is newer than this stylezoo reads ({SCHEMA}); "
+            "run: pip install --upgrade stylezoo",
+            field="schema",
+        )
+    if schema != SCHEMA or isinstance(schema, bool):
+        raise RecordError(f"it is {schema!r}, not {SCHEMA}", field="schema")
+    return table
 
 
 def read_record(folder: Path) -> Record:
@@ -66,16 +120,23 @@ def read_record(folder: Path) -> Record:
     Raises:
         RecordError: it is missing, cannot be read or breaks the format.
     """
+    return parse_record(read_record_text(folder), origin=str(folder / RECORD_FILE))
+
+
+def read_record_text(folder: Path) -> str:
+    """The text of ``style.toml``, no more of it than a record may be long.
+
+    Raises:
+        RecordError: it is missing, cannot be read or is not UTF-8.
+    """
     path = folder / RECORD_FILE
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_RECORD_BYTES + 1)
-        text = content.decode()
+            return file.read(MAX_RECORD_BYTES + 1).decode()
     except OSError as error:
         raise RecordError(f"it cannot be read: {error.strerror}", origin=str(path)) from error
     except UnicodeDecodeError as error:
         raise RecordError(f"it is not UTF-8: {error}", origin=str(path)) from error
-    return parse_record(text, origin=str(path))
 
 
 def record_to_dict(record: Record) -> dict[str, Any]:
@@ -92,54 +153,87 @@ def render_record(record: Record) -> str:
     return tomli_w.dumps(record_to_dict(record), multiline_strings=False)
 
 
-def _read(wanted: Any, value: Any, path: str) -> Any:
-    """Read a value as a type that an annotation names; dataclasses recursively."""
+class _Broken:
+    """Stands for a value with a fault."""
+
+
+_BROKEN = _Broken()
+
+
+def _read(wanted: Any, value: Any, path: str, faults: list[RecordError]) -> Any:
+    """Read a value as a type that an annotation names; dataclasses recursively.
+
+    What is wrong is added to ``faults``, and the value is ``_BROKEN`` then.
+    """
     origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
     if dataclasses.is_dataclass(wanted):
-        return _read_table(typing.cast("type[Any]", wanted), value, path)
-    if wanted is Version:
-        return check_version(value, path)
-    if origin is Literal:
-        if value not in arguments:
-            choices = ", ".join(map(repr, arguments))
-            raise RecordError(f"{value!r} is none of {choices}", field=path)
-        return value
-    if origin is types.UnionType:
-        return _read_union(arguments, value, path)
+        return _read_table(typing.cast("type[Any]", wanted), value, path, faults)
     if origin is tuple:
-        return _read_list(arguments, value, path)
-    if origin is not None and issubclass(origin, Mapping):
-        return _read_arguments(arguments[1], value, path)
-    return _read_scalar(wanted, value, path)
+        entries = _read_list(arguments, value, path, faults)
+        return _BROKEN if entries is None or _BROKEN in entries else entries
+    if origin is types.UnionType:
+        return _read_union(arguments, value, path, faults)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return _read_arguments(arguments[1], value, path, faults)
+    try:
+        if wanted is Version:
+            return check_version(value, path)
+        if origin is Literal:
+            return _read_choice(arguments, value, path)
+        return _read_scalar(wanted, value, path)
+    except RecordError as error:
+        faults.append(error)
+        return _BROKEN
 
 
-def _read_table(wanted: type[Any], value: Any, path: str) -> Any:
+def _read_table(wanted: type[Any], value: Any, path: str, faults: list[RecordError]) -> Any:
+    before = len(faults)
     if not isinstance(value, dict):
-        raise RecordError(f"{value!r} is not a table", field=path)
+        faults.append(RecordError(f"{value!r} is not a table", field=path))
+        return _BROKEN
+    read = _read_fields(wanted, value, path, faults)
+    if len(faults) > before:
+        return _BROKEN
+    try:
+        made = wanted(**read)
+    except OptionError as error:
+        faults.append(RecordError(str(error), field=path))
+        return _BROKEN
+    if hasattr(made, "faults"):
+        faults += [
+            RecordError(fault.reason, field=_join(path, fault.field)) for fault in made.faults()
+        ]
+    return made if len(faults) == before else _BROKEN
+
+
+def _read_fields(
+    wanted: type[Any], table: dict[str, Any], path: str, faults: list[RecordError]
+) -> dict[str, Any]:
+    """The fields of a table that are in order; of lists, the entries that are."""
     fields = _fields(typing.cast("Hashable", wanted))
-    for key in value:
+    for key in table:
         if key not in fields:
             from difflib import get_close_matches
 
             near = get_close_matches(key, fields, n=1)
             advice = f"; did you mean {near[0]!r}?" if near else ""
-            raise RecordError(f"there is no such field{advice}", field=_join(path, key))
+            faults.append(RecordError(f"there is no such field{advice}", field=_join(path, key)))
     read = {}
     for name, (kind, field) in fields.items():
-        if name in value:
-            read[name] = _read(kind, value[name], _join(path, name))
-        elif field.default is field.default_factory is dataclasses.MISSING:
-            raise RecordError("it is missing", field=_join(path, name))
-    try:
-        made = wanted(**read)
-    except OptionError as error:
-        raise RecordError(str(error), field=path) from error
-    if hasattr(made, "check"):
-        try:
-            made.check()
-        except RecordError as error:
-            raise RecordError(error.reason, field=_join(path, error.field)) from error
-    return made
+        where = _join(path, name)
+        if name not in table:
+            if field.default is field.default_factory is dataclasses.MISSING:
+                faults.append(RecordError("it is missing", field=where))
+            continue
+        if typing.get_origin(kind) is tuple:
+            entries = _read_list(typing.get_args(kind), table[name], where, faults)
+            if entries is not None:
+                read[name] = tuple(entry for entry in entries if entry is not _BROKEN)
+            continue
+        entry = _read(kind, table[name], where, faults)
+        if entry is not _BROKEN:
+            read[name] = entry
+    return read
 
 
 @functools.cache
@@ -149,44 +243,59 @@ def _fields(wanted: type[Any]) -> dict[str, tuple[Any, dataclasses.Field[Any]]]:
     return {field.name: (hints[field.name], field) for field in dataclasses.fields(wanted)}
 
 
-def _read_union(arguments: tuple[Any, ...], value: Any, path: str) -> Any:
+def _read_choice(choices: tuple[Any, ...], value: Any, path: str) -> Any:
+    if value not in choices:
+        listed = ", ".join(map(repr, choices))
+        raise RecordError(f"{value!r} is none of {listed}", field=path)
+    return value
+
+
+def _read_union(
+    arguments: tuple[Any, ...], value: Any, path: str, faults: list[RecordError]
+) -> Any:
     if type(None) in arguments:  # an optional field that is there
-        return _read(arguments[0], value, path)
+        return _read(arguments[0], value, path, faults)
     # bool before int: True is an int to Python, and not to TOML.
     for kind in arguments:
-        if type(value) is kind:
-            return _read_scalar(kind, value, path)
-        if isinstance(value, list) and typing.get_origin(kind) is tuple:
-            return _read_list(typing.get_args(kind), value, path)
-    raise RecordError(f"{value!r} is no text, number or truth value", field=path)
+        if type(value) is kind or (isinstance(value, list) and typing.get_origin(kind) is tuple):
+            return _read(kind, value, path, faults)
+    faults.append(RecordError(f"{value!r} is no text, number or truth value", field=path))
+    return _BROKEN
 
 
-def _read_list(arguments: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
+def _read_list(
+    arguments: tuple[Any, ...], value: Any, path: str, faults: list[RecordError]
+) -> tuple[Any, ...] | None:
+    """The entries, each read or ``_BROKEN``; None if there is no list of that length."""
     if not isinstance(value, list):
-        raise RecordError(f"{value!r} is not a list", field=path)
-    if Ellipsis in arguments:
-        if len(value) > MAX_ENTRIES:
-            raise RecordError(f"{len(value)} entries are more than {MAX_ENTRIES}", field=path)
-        kinds = [arguments[0]] * len(value)
+        faults.append(RecordError(f"{value!r} is not a list", field=path))
+        return None
+    kinds = [arguments[0]] * len(value) if Ellipsis in arguments else list(arguments)
+    if len(value) > MAX_ENTRIES:
+        reason = f"{len(value)} entries are more than {MAX_ENTRIES}"
+    elif len(value) != len(kinds):
+        reason = f"it has {len(value)} entries, not {len(kinds)}"
     else:
-        kinds = list(arguments)
-        if len(value) != len(kinds):
-            raise RecordError(f"it has {len(value)} entries, not {len(kinds)}", field=path)
-    return tuple(
-        _read(kind, entry, f"{path}[{index}]")
-        for index, (kind, entry) in enumerate(zip(kinds, value, strict=True))
-    )
+        return tuple(
+            _read(kind, entry, f"{path}[{index}]", faults)
+            for index, (kind, entry) in enumerate(zip(kinds, value, strict=True))
+        )
+    faults.append(RecordError(reason, field=path))
+    return None
 
 
-def _read_arguments(kind: Any, value: Any, path: str) -> Mapping[str, Any]:
+def _read_arguments(kind: Any, value: Any, path: str, faults: list[RecordError]) -> Any:
     if not isinstance(value, dict):
-        raise RecordError(f"{value!r} is not a table", field=path)
-    for key in value:
-        if not key.isidentifier() or len(key) > 64:
-            raise RecordError(f"{key[:100]!r} is no name of an argument", field=path)
-    return types.MappingProxyType(
-        {key: _read(kind, entry, _join(path, key)) for key, entry in value.items()}
-    )
+        faults.append(RecordError(f"{value!r} is not a table", field=path))
+        return _BROKEN
+    before = len(faults)
+    read = {}
+    for key, entry in value.items():
+        if key.isidentifier() and len(key) <= 64:
+            read[key] = _read(kind, entry, _join(path, key), faults)
+        else:
+            faults.append(RecordError(f"{key[:100]!r} is no name of an argument", field=path))
+    return types.MappingProxyType(read) if len(faults) == before else _BROKEN
 
 
 def _read_scalar(wanted: Any, value: Any, path: str) -> Any:
