@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from stylezoo.hookspecs import Register, hookimpl
     from stylezoo.images import Photo, open_photo, save_photo
     from stylezoo.interfaces.backbone import Backbone
+    from stylezoo.interfaces.callback import TrainingCallback
+    from stylezoo.interfaces.importer import ImportedNet, Importer
     from stylezoo.interfaces.loss import Loss
     from stylezoo.interfaces.net import MultiStyleNet, TransformNet
     from stylezoo.interfaces.norm import ConditionalNorm, Norm
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from stylezoo.optimization import OptimizationConfig, StyleInput, optimize
     from stylezoo.optimization.reconstruction import reconstruct
     from stylezoo.region import Region
+    from stylezoo.registry.config import RegistryConfig
     from stylezoo.registry.folder import FolderSource
     from stylezoo.registry.listing import list_styles
     from stylezoo.registry.record import Record
@@ -71,11 +74,14 @@ _HOMES = {
     "stylezoo.catalog": ["PLUGIN_API", "Catalog", "Component", "PluginInfo"],
     "stylezoo.hookspecs": ["Register", "hookimpl"],
     "stylezoo.interfaces.backbone": ["Backbone"],
+    "stylezoo.interfaces.callback": ["TrainingCallback"],
+    "stylezoo.interfaces.importer": ["ImportedNet", "Importer"],
     "stylezoo.interfaces.loss": ["Loss"],
     "stylezoo.interfaces.net": ["MultiStyleNet", "TransformNet"],
     "stylezoo.interfaces.norm": ["ConditionalNorm", "Norm"],
     "stylezoo.interfaces.runtime": ["Runtime"],
     "stylezoo.interfaces.source": ["RegistrySource"],
+    "stylezoo.registry.config": ["RegistryConfig"],
     "stylezoo.registry.folder": ["FolderSource"],
     "stylezoo.registry.listing": ["list_styles"],
     "stylezoo.registry.record": ["Record"],
@@ -97,6 +103,8 @@ __all__ = [
     "ConditionalNorm",
     "EvaluationConfig",
     "FolderSource",
+    "ImportedNet",
+    "Importer",
     "Loss",
     "MultiStyleNet",
     "Norm",
@@ -108,6 +116,7 @@ __all__ = [
     "Record",
     "Region",
     "Register",
+    "RegistryConfig",
     "RegistrySource",
     "Runtime",
     "Style",
@@ -115,6 +124,7 @@ __all__ = [
     "StyleZooError",
     "Term",
     "TermConfig",
+    "TrainingCallback",
     "TrainingConfig",
     "TransformNet",
     "__version__",

@@ -9,16 +9,17 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import time
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cache
-from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Literal
 
 import pluggy
 
 from stylezoo import hookspecs
+from stylezoo.entry_points import PluginEntry, find_entries
 from stylezoo.errors import (
     ComponentNotFoundError,
     OptionError,
@@ -28,6 +29,8 @@ from stylezoo.errors import (
 
 if TYPE_CHECKING:
     from stylezoo.interfaces.backbone import Backbone
+    from stylezoo.interfaces.callback import TrainingCallback
+    from stylezoo.interfaces.importer import Importer
     from stylezoo.interfaces.loss import Loss
     from stylezoo.interfaces.net import TransformNet
     from stylezoo.interfaces.norm import Norm
@@ -37,8 +40,8 @@ if TYPE_CHECKING:
 PLUGIN_API = (1, 0)
 """The version of the hooks and interfaces. A plugin may declare the one it was written for."""
 
-ENTRY_POINT_GROUP = "stylezoo"
 DISABLE_VARIABLE = "STYLEZOO_DISABLE_PLUGINS"
+STRICT_VARIABLE = "STYLEZOO_STRICT"
 
 Kind = Literal[
     "backbone",
@@ -95,7 +98,18 @@ class Component:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PluginInfo:
-    """A plugin that was found, whether it could be loaded or not."""
+    """A plugin that was found, whether it could be loaded or not.
+
+    Attributes:
+        name: of its entry point.
+        distribution: the installed distribution that it belongs to.
+        version: of that distribution.
+        status: ``"ok"``, ``"failed"`` or ``"disabled"``.
+        error: why it is not ok.
+        components: what it registered.
+        module: what its entry point names; empty if it has none.
+        seconds: that importing it and calling its hooks took; None if that was not tried.
+    """
 
     name: str
     distribution: str
@@ -103,6 +117,8 @@ class PluginInfo:
     status: Literal["ok", "failed", "disabled"]
     error: str | None = None
     components: tuple[Component, ...] = ()
+    module: str = ""
+    seconds: float | None = None
 
 
 class Catalog:
@@ -114,6 +130,7 @@ class Catalog:
         self._pm.add_hookspecs(hookspecs)
         self._plugins: list[PluginInfo] = []
         self._components: dict[Kind, list[Component]] = {kind: [] for kind in _HOOKS}
+        self._strict = False
 
     @classmethod
     def discover(cls) -> Catalog:
@@ -121,35 +138,45 @@ class Catalog:
 
         The variable is a comma-separated list of plugin or distribution names; ``1`` or ``all``
         leaves out every plugin that is not stylezoo's own.
+
+        Raises:
+            PluginError: STYLEZOO_STRICT is set, other than to 0, and plugins failed.
         """
         catalog = cls()
+        catalog._strict = os.environ.get(STRICT_VARIABLE, "0") not in ("", "0")
         disabled = {part.strip() for part in os.environ.get(DISABLE_VARIABLE, "").split(",")}
-        found = [(_origin(point.dist), point) for point in entry_points(group=ENTRY_POINT_GROUP)]
-        found.sort(key=lambda pair: (pair[0][0] != "stylezoo", pair[0][0]))  # our own first
-        for (distribution, version), entry_point in found:
-            catalog._add_entry_point(entry_point, distribution, version, disabled)
+        for entry in find_entries():
+            catalog._add_entry(entry, disabled)
+        failed = [plugin for plugin in catalog._plugins if plugin.status == "failed"]
+        if catalog._strict and failed:
+            reasons = "; ".join(f"{p.name!r} of {p.distribution}: {p.error}" for p in failed)
+            raise PluginError(
+                f"{STRICT_VARIABLE} is set and {len(failed)} of {len(catalog._plugins)} plugins "
+                f"failed: {reasons}. Mend or uninstall them, name them in {DISABLE_VARIABLE}, or "
+                f"unset {STRICT_VARIABLE}"
+            )
         return catalog
 
-    def _add_entry_point(
-        self, entry_point: EntryPoint, distribution: str, version: str, disabled: set[str]
-    ) -> None:
-        third_party = distribution != "stylezoo"
-        if disabled & {entry_point.name, distribution} or (third_party and disabled & {"1", "all"}):
+    def _add_entry(self, entry: PluginEntry, disabled: set[str]) -> None:
+        third_party = entry.distribution != "stylezoo"
+        if disabled & {entry.name, entry.distribution} or (third_party and disabled & {"1", "all"}):
             info = PluginInfo(
-                name=entry_point.name,
-                distribution=distribution,
-                version=version,
+                name=entry.name,
+                distribution=entry.distribution,
+                version=entry.version,
                 status="disabled",
                 error=f"disabled by {DISABLE_VARIABLE}",
+                module=entry.module,
             )
             self._plugins.append(info)
             return
+        started = time.perf_counter()
         try:
-            module = entry_point.load()
+            plugin = entry.load()
         except (Exception, SystemExit) as error:  # third-party code may raise anything
-            self._add_failure(entry_point.name, distribution, version, error)
+            self._fail(entry, error, started)
         else:
-            self.add(module, entry_point.name, distribution=distribution, version=version)
+            self._add(plugin, entry, started)
 
     def add(
         self, plugin: object, name: str, *, distribution: str = "local", version: str = "0"
@@ -165,28 +192,50 @@ class Catalog:
         Returns:
             How it went. A plugin that failed is kept with its error and warned of.
         """
-        unique = f"{distribution}:{name}"
+        entry = PluginEntry(name=name, distribution=distribution, version=version)
+        return self._add(plugin, entry, time.perf_counter())
+
+    def _add(self, plugin: object, entry: PluginEntry, started: float) -> PluginInfo:
+        unique = f"{entry.distribution}:{entry.name}"
         staged: list[Component] = []
         try:
             _check_api(plugin)
-            self._pm.register(plugin, unique)
-            self._check_hook_names(plugin)
-            self._call_hooks(plugin, name, distribution, staged)
-        except (Exception, SystemExit) as error:  # third-party code may raise anything
-            if self._pm.has_plugin(unique):
+            self._register(plugin, unique)
+            try:
+                self._check_hook_names(plugin)
+                self._call_hooks(plugin, entry, staged)
+            except BaseException:
                 self._pm.unregister(name=unique)
-            return self._add_failure(name, distribution, version, error)
+                raise
+        except (Exception, SystemExit) as error:  # third-party code may raise anything
+            return self._fail(entry, error, started)
         for component in staged:
             self._components[component.kind].append(component)
         info = PluginInfo(
-            name=name,
-            distribution=distribution,
-            version=version,
+            name=entry.name,
+            distribution=entry.distribution,
+            version=entry.version,
             status="ok",
             components=tuple(staged),
+            module=entry.module,
+            seconds=time.perf_counter() - started,
         )
         self._plugins.append(info)
         return info
+
+    def _register(self, plugin: object, unique: str) -> None:
+        if self._pm.has_plugin(unique):
+            raise PluginError(f"another entry point of this distribution has the name {unique!r}")
+        other = self._pm.get_name(plugin)
+        if other is not None:
+            raise PluginError(f"it is the same module as the plugin {other!r}, which is loaded")
+        try:
+            self._pm.register(plugin, unique)
+        except Exception:
+            # pluggy enters the name before it looks at the hooks.
+            if self._pm.has_plugin(unique):
+                self._pm.unregister(name=unique)
+            raise
 
     def _check_hook_names(self, plugin: object) -> None:
         # pluggy never calls a hook whose name it does not know, and says nothing.
@@ -197,9 +246,7 @@ class Catalog:
                     + _did_you_mean(caller.name, _HOOKS.values())
                 )
 
-    def _call_hooks(
-        self, plugin: object, name: str, distribution: str, staged: list[Component]
-    ) -> None:
+    def _call_hooks(self, plugin: object, entry: PluginEntry, staged: list[Component]) -> None:
         others = [other for other in self._pm.get_plugins() if other is not plugin]
         for kind, hook in _HOOKS.items():
 
@@ -213,26 +260,32 @@ class Catalog:
                         name=component,
                         summary=summary,
                         target=target,
-                        plugin=name,
-                        distribution=distribution,
+                        plugin=entry.name,
+                        distribution=entry.distribution,
                     )
                 )
 
             self._pm.subset_hook_caller(hook, others)(register=register)
 
-    def _add_failure(
-        self, name: str, distribution: str, version: str, error: BaseException
-    ) -> PluginInfo:
+    def _fail(self, entry: PluginEntry, error: BaseException, started: float) -> PluginInfo:
         reason = f"{type(error).__name__}: {error}".removeprefix("PluginError: ")
         info = PluginInfo(
-            name=name, distribution=distribution, version=version, status="failed", error=reason
+            name=entry.name,
+            distribution=entry.distribution,
+            version=entry.version,
+            status="failed",
+            error=reason,
+            module=entry.module,
+            seconds=time.perf_counter() - started,
         )
         self._plugins.append(info)
-        warnings.warn(
-            f"plugin {name!r} of {distribution} {version} is left out: {reason}",
-            PluginWarning,
-            stacklevel=2,
-        )
+        if not self._strict:  # else all failures are told of in one error
+            warnings.warn(
+                f"plugin {entry.name!r} of {entry.distribution} {entry.version} is left out: "
+                f"{reason}",
+                PluginWarning,
+                stacklevel=2,
+            )
         return info
 
     @property
@@ -310,17 +363,34 @@ class Catalog:
         """Make every registered source, in the order of registration.
 
         A source that fails is left out with a PluginWarning: the styles of the others are there.
+
+        Raises:
+            PluginError: a source fails and STYLEZOO_STRICT is set.
         """
-        made: dict[str, RegistrySource] = {}
-        for component in self._components["source"]:
+        return self._make_all("source")
+
+    def importers(self) -> dict[str, Importer]:
+        """Make every registered importer, as ``sources`` does."""
+        return self._make_all("importer")
+
+    def callbacks(self) -> dict[str, TrainingCallback]:
+        """Make every registered training callback, as ``sources`` does."""
+        return self._make_all("callback")
+
+    def _make_all(self, kind: Kind) -> dict[str, Any]:
+        """One of each, by name; those that several plugins claim, by their full names."""
+        components = self._components[kind]
+        names = [component.name for component in components]
+        made: dict[str, Any] = {}
+        for component in components:
+            name = component.name if names.count(component.name) == 1 else component.full_name
             try:
-                made[component.name] = self.get("source", component.full_name)()
+                made[name] = self.get(kind, component.full_name)()
             except Exception as error:  # third-party code may raise anything
-                warnings.warn(
-                    f"the source {component.full_name!r} is left out: {error}",
-                    PluginWarning,
-                    stacklevel=2,
-                )
+                message = f"the {kind} {component.full_name!r} is left out: {error}"
+                if self._strict:
+                    raise PluginError(f"{message} ({STRICT_VARIABLE} is set)") from error
+                warnings.warn(message, PluginWarning, stacklevel=3)
         return made
 
     def _with_variant(self, kind: Kind, name: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -375,14 +445,6 @@ def default_catalog() -> Catalog:
     return Catalog.discover()
 
 
-@cache
-def _origin(distribution: Distribution | None) -> tuple[str, str]:
-    """Name and version; cached, for each look-up parses the metadata file again."""
-    if distribution is None:
-        return "unknown", "unknown"
-    return distribution.name, distribution.version
-
-
 def _check_api(plugin: object) -> None:
     declared = getattr(plugin, "STYLEZOO_API", PLUGIN_API)
     is_pair = isinstance(declared, tuple) and len(declared) == 2
@@ -413,6 +475,11 @@ def _check_registration(
             raise PluginError(
                 f"it registers the {kind} {name!r} with target {target!r}, "
                 f"which is not of the form 'package.module:attribute'"
+            )
+    elif kind == "registry":
+        if not isinstance(getattr(target, "location", None), str):
+            raise PluginError(
+                f"it registers the registry {name!r} with {target!r}, which is no RegistryConfig"
             )
     elif not callable(target):
         raise PluginError(f"it registers the {kind} {name!r} with {target!r}, which is no callable")

@@ -71,12 +71,12 @@ def register_sources(register: Register) -> None:
 
 @hookspec
 def register_registries(register: Register) -> None:
-    """Register signed registries. A target is a RegistryConfig: location, root, seed."""
+    """Register signed registries. A target is a RegistryConfig, itself and no factory of one."""
 
 
 @hookspec
 def register_importers(register: Register) -> None:
-    """Register importers of foreign checkpoints. A target is a subclass of Importer."""
+    """Register importers of foreign checkpoints. A target is called without arguments: an Importer."""
 
 
 @hookspec

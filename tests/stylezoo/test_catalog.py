@@ -6,7 +6,7 @@ import types
 
 import pytest
 
-from stylezoo import FolderSource, hookimpl
+from stylezoo import FolderSource, RegistryConfig, hookimpl
 from stylezoo.catalog import Catalog, PluginWarning
 from stylezoo.errors import (
     ComponentNotFoundError,
@@ -263,3 +263,152 @@ def test_unknown_option_is_answered_with_the_known_ones():
         catalog.create_net("johnson", widht=8)
     with pytest.raises(OptionError, match=r"layer.*layers, layer_weights, normalization"):
         catalog.create_loss("gram", layer="relu1_1")
+
+
+class Outside:
+    """Stands for whatever a target makes."""
+
+    location = "somewhere"
+
+
+@pytest.mark.parametrize(
+    ("hook", "kind"),
+    [
+        ("register_backbones", "backbone"),
+        ("register_losses", "loss"),
+        ("register_nets", "net"),
+        ("register_norms", "norm"),
+        ("register_runtimes", "runtime"),
+        ("register_sources", "source"),
+        ("register_registries", "registry"),
+        ("register_importers", "importer"),
+        ("register_commands", "command"),
+        ("register_callbacks", "callback"),
+    ],
+)
+def test_every_hook_is_registered_from_outside_and_found_by_name(installed, hook, kind):
+    code = f"""
+import stylezoo
+@stylezoo.hookimpl
+def {hook}(register):
+    register("mine", "{__name__}:Outside", summary="from outside")
+"""
+    installed("stylezoo-good", {"good": "good_plugin"}, {"good_plugin": code})
+    catalog = Catalog.discover()
+    component = catalog.find(kind, "mine")
+    assert component.full_name == "stylezoo-good:mine"
+    assert component.summary == "from outside"
+    (info,) = [plugin for plugin in catalog.plugins if plugin.name == "good"]
+    assert info.components == (component,)
+    assert info.module == "good_plugin"
+    assert 0 < info.seconds < 5
+    assert catalog.get(kind, "mine").__name__ == "Outside"
+
+
+def test_a_registry_is_given_as_it_is_and_is_checked():
+    config = RegistryConfig(location="/somewhere")
+    catalog = Catalog()
+    catalog.add(plugin_with("register_registries", lambda register: register("r", config)), "a")
+    assert catalog.get("registry", "r") is config
+    with pytest.warns(PluginWarning):
+        info = catalog.add(plugin_with("register_registries", lambda register: register("r", 3)), 1)
+    assert info.error == "it registers the registry 'r' with 3, which is no RegistryConfig"
+
+
+def test_what_two_plugins_offer_under_one_name_is_made_under_full_names(tmp_path):
+    catalog = Catalog()
+    for distribution in ("dist-a", "dist-b"):
+        plugin = plugin_with("register_importers", lambda register: register("same", Outside))
+        catalog.add(plugin, "a", distribution=distribution)
+    assert list(catalog.importers()) == ["dist-a:same", "dist-b:same"]
+
+
+def test_strict_makes_all_failures_one_error(installed, monkeypatch, recwarn):
+    installed("stylezoo-good", {"good": "good_plugin"}, {"good_plugin": GOOD})
+    installed("stylezoo-bad", {"bad": "bad_plugin"}, {"bad_plugin": "1 / 0"})
+    installed("stylezoo-gone", {"gone": "no_such_module"}, {})
+    monkeypatch.setenv("STYLEZOO_STRICT", "1")
+    with pytest.raises(
+        PluginError,
+        match=r"2 of \d+ plugins failed: 'bad' of stylezoo-bad: ZeroDivisionError: .*"
+        r"'gone' of stylezoo-gone: ModuleNotFoundError.*STYLEZOO_DISABLE_PLUGINS",
+    ):
+        Catalog.discover()
+    assert not recwarn.list
+    monkeypatch.setenv("STYLEZOO_DISABLE_PLUGINS", "bad,stylezoo-gone")
+    assert Catalog.discover().get("loss", "mine")() == "made"
+    monkeypatch.setenv("STYLEZOO_STRICT", "0")
+    monkeypatch.delenv("STYLEZOO_DISABLE_PLUGINS")
+    with pytest.warns(PluginWarning):
+        Catalog.discover()
+
+
+def test_strict_makes_a_failing_source_an_error(installed, monkeypatch):
+    source = GOOD.replace("register_losses", "register_sources").replace(
+        'return "made"', "raise OSError('no disk')"
+    )
+    installed("stylezoo-good", {"good": "good_plugin"}, {"good_plugin": source})
+    monkeypatch.setenv("STYLEZOO_STRICT", "1")
+    with pytest.raises(PluginError, match=r"source 'stylezoo-good:mine'.*no disk"):
+        Catalog.discover().sources()
+
+
+def test_one_entry_point_name_twice_in_a_distribution_keeps_the_first(installed, tmp_path):
+    second = GOOD.replace('"mine"', '"other"').replace("good_plugin", "second_plugin")
+    installed("stylezoo-good", {"good": "good_plugin"}, {"good_plugin": GOOD})
+    (tmp_path / "second_plugin.py").write_text(second)
+    with (tmp_path / "stylezoo_good-1.2.dist-info" / "entry_points.txt").open("a") as file:
+        file.write("good = second_plugin\nagain = good_plugin\n")
+    with pytest.warns(PluginWarning) as warned:
+        catalog = Catalog.discover()
+    assert catalog.get("loss", "mine")() == "made"
+    messages = " ".join(str(warning.message) for warning in warned)
+    assert "another entry point of this distribution has the name 'stylezoo-good:good'" in messages
+    assert "the same module as the plugin 'stylezoo-good:good'" in messages
+    assert [c.name for c in catalog.components("loss")].count("other") == 0
+
+
+def test_a_distribution_that_lies_on_the_path_twice_counts_once(tmp_path, monkeypatch):
+    for place in ("far", "near"):
+        (tmp_path / place).mkdir()
+        code = GOOD.replace("made", place)
+        write_distribution(
+            tmp_path / place, "StyleZoo_good", {"good": "good_plugin"}, {"good_plugin": code}
+        )
+        monkeypatch.syspath_prepend(str(tmp_path / place))
+    catalog = Catalog.discover()
+    assert catalog.get("loss", "mine")() == "near"
+    assert [plugin.name for plugin in catalog.plugins].count("good") == 1
+    del sys.modules["good_plugin"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[stylezoo]\nno equals sign here\n", "entry_points.txt cannot be read"),
+        ("[stylezoo]\nbad = what is this?\n", "'what is this?', which is no module"),
+        ("[stylezoo]\nbad = \n", "which is no module"),
+    ],
+)
+def test_a_broken_declaration_harms_its_own_distribution_alone(installed, tmp_path, text, reason):
+    installed("stylezoo-good", {"good": "good_plugin"}, {"good_plugin": GOOD})
+    installed("stylezoo-bad", {}, {})
+    (tmp_path / "stylezoo_bad-1.2.dist-info" / "entry_points.txt").write_text(text)
+    with pytest.warns(PluginWarning, match="stylezoo-bad"):
+        catalog = Catalog.discover()
+    assert catalog.get("loss", "mine")() == "made"
+    (info,) = [plugin for plugin in catalog.plugins if plugin.distribution == "stylezoo-bad"]
+    assert reason in info.error
+
+
+def test_the_broken_declaration_of_a_stranger_is_none_of_ours(installed, tmp_path, recwarn):
+    installed("stylezoo-good", {"good": "good_plugin"}, {"good_plugin": GOOD})
+    installed("stranger", {}, {})
+    info = tmp_path / "stranger-1.2.dist-info"
+    (info / "entry_points.txt").write_text("[console_scripts]\nno equals sign\n")
+    assert Catalog.discover().get("loss", "mine")() == "made"
+    (info / "entry_points.txt").write_bytes(b"\xff\xfe")
+    (tmp_path / "stylezoo_good-1.2.dist-info" / "METADATA").unlink()  # an interrupted uninstall
+    (plugin,) = [p for p in Catalog.discover().plugins if p.name == "good"]
+    assert (plugin.distribution, plugin.version, plugin.status) == ("unknown", "unknown", "ok")
+    assert not recwarn.list
