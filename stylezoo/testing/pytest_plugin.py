@@ -1,0 +1,21 @@
+"""The pytest plugin that comes with stylezoo: fixtures, and the tests of PluginConformance.
+
+pytest imports it at each start wherever stylezoo is installed, so it imports next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from stylezoo.catalog import Catalog
+
+
+@pytest.fixture
+def stylezoo_catalog() -> Catalog:
+    """An empty catalog, which finds nothing by itself: a test adds just the plugins it wants."""
+    from stylezoo.catalog import Catalog
+
+    return Catalog()
