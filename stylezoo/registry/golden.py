@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylezoo.errors import OptionError, WeightsError
-from stylezoo.registry.record import Record
+from stylezoo.registry.record import GoldenTest, Record
 from stylezoo.registry.weights import read_tensors
 
 if TYPE_CHECKING:
@@ -72,7 +72,20 @@ def golden_difference(run: Callable[[Tensor], Tensor], folder: Path, record: Rec
     Raises:
         WeightsError: the stored output is broken, or differs by more than the record allows.
     """
-    test = record.test
+    try:
+        return golden_output_difference(run, folder, record.test)
+    except WeightsError as error:
+        raise WeightsError(f"{record.name} {record.version}: {error}") from error
+
+
+def golden_output_difference(
+    run: Callable[[Tensor], Tensor], folder: Path, test: GoldenTest
+) -> float:
+    """The same without a record, of which the golden test may be all that can be read.
+
+    Raises:
+        WeightsError: as ``golden_difference``.
+    """
     path = folder / test.output
     expected = read_tensors(path).get(OUTPUT)
     output = run(golden_input(test.input, test.height, test.width))
@@ -82,7 +95,7 @@ def golden_difference(run: Callable[[Tensor], Tensor], folder: Path, record: Rec
     # Written so that a difference of NaN fails too.
     if not difference <= test.tolerance:
         raise WeightsError(
-            f"{record.name} {record.version} does not reproduce its golden output here: it "
-            f"differs by {difference:.2g}, {test.tolerance:.2g} is allowed"
+            f"the style does not reproduce its golden output here: it differs by {difference:.2g}, "
+            f"{test.tolerance:.2g} is allowed"
         )
     return difference

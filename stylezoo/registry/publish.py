@@ -37,7 +37,13 @@ from stylezoo.registry.record import (
 )
 from stylezoo.registry.record_io import parse_record, read_record, render_record
 from stylezoo.registry.verify import sha256_of
-from stylezoo.registry.weights import read_header, read_tensors, save_tensors, save_weights
+from stylezoo.registry.weights import (
+    read_header,
+    read_tensors,
+    save_tensors,
+    save_weights,
+    stored_dtype,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -204,9 +210,9 @@ def _describe(folder: Path, name: str, role: Role) -> File:
     path = folder / name
     dtype = tensors = None
     if path.suffix == ".safetensors":
-        entries = [entry for key, entry in read_header(path).items() if key != "__metadata__"]
-        tensors = len(entries)
-        dtype = {"F16": "float16", "F32": "float32"}[entries[0]["dtype"]]
+        header = read_header(path)
+        tensors = len(header) - ("__metadata__" in header)
+        dtype = stored_dtype(header)
     return File(
         path=name,
         role=role,

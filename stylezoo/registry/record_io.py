@@ -37,7 +37,8 @@ class RecordParts:
     """What could be read of a record, faults or not.
 
     Attributes:
-        fields: the fields of ``Record`` that are in order, by name; of lists, the entries that are.
+        fields: the fields of ``Record`` that are in order, by name. A list holds None in place of
+            the entries that are not.
         faults: everything that is wrong, each with its field.
     """
 
@@ -76,8 +77,8 @@ def parse_record_parts(text: str) -> RecordParts:
     fields = _read_fields(Record, table, "", faults)
     # What is wrong with several fields together, as far as they are there.
     faults += _caught_style_name(fields)
-    if "files" in fields and not any(fault.field.startswith("files[") for fault in faults):
-        files = fields["files"]
+    files = fields.get("files", (None,))
+    if None not in files:
         faults += file_faults(files)
         if not any(fault.field.startswith("style") for fault in faults):
             faults += style_faults(fields.get("style"), fields.get("styles", ()), files)
@@ -209,7 +210,7 @@ def _read_table(wanted: type[Any], value: Any, path: str, faults: list[RecordErr
 def _read_fields(
     wanted: type[Any], table: dict[str, Any], path: str, faults: list[RecordError]
 ) -> dict[str, Any]:
-    """The fields of a table that are in order; of lists, the entries that are."""
+    """The fields of a table that are in order; a list holds None for the entries that are not."""
     fields = _fields(typing.cast("Hashable", wanted))
     for key in table:
         if key not in fields:
@@ -228,7 +229,7 @@ def _read_fields(
         if typing.get_origin(kind) is tuple:
             entries = _read_list(typing.get_args(kind), table[name], where, faults)
             if entries is not None:
-                read[name] = tuple(entry for entry in entries if entry is not _BROKEN)
+                read[name] = tuple(None if entry is _BROKEN else entry for entry in entries)
             continue
         entry = _read(kind, table[name], where, faults)
         if entry is not _BROKEN:

@@ -7,7 +7,7 @@ hundreds of thousands of tensors, or with values that are no numbers.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ NAMES_SHOWN = 5
 
 # One key alone: safetensors writes several in an order that changes from run to run.
 METADATA_KEY = "stylezoo.net"
+
+_DTYPES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}
 
 # The first bytes of what is found under the name of a weights file when something went wrong.
 _IMPOSTORS = {
@@ -114,6 +116,19 @@ def read_net_metadata(path: Path) -> tuple[str, dict[str, Scalar]]:
     return name, arguments
 
 
+def stored_dtype(header: Mapping[str, Any]) -> str:
+    """The dtype of the floating-point tensors of a file, as records name it.
+
+    Args:
+        header: as ``read_header`` gives it.
+
+    Returns:
+        Such as ``"float16"``; several are joined by ``", "``, and ``"none"`` stands for none.
+    """
+    kinds = {entry["dtype"] for name, entry in header.items() if name != "__metadata__"}
+    return ", ".join(sorted(_DTYPES[kind] for kind in kinds & _DTYPES.keys())) or "none"
+
+
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Load all tensors of a file whose header is in order.
 
@@ -145,33 +160,46 @@ def load_weights(net: nn.Module, path: Path, base: Path | None = None) -> None:
         WeightsError: tensors are missing, too many, of another shape, or not finite.
     """
     tensors = read_tensors(path)
-    wanted = net.state_dict()
     if base is not None:
         tensors = {**read_tensors(base), **tensors}
-    _refuse(path, "lacks the tensors", wanted.keys() - tensors.keys())
-    _refuse(path, "has tensors that the net does not have:", tensors.keys() - wanted.keys())
-    shapes = [
-        f"{name} ({list(tensors[name].shape)} instead of {list(wanted[name].shape)})"
-        for name in wanted
-        if tensors[name].shape != wanted[name].shape
-    ]
-    _refuse(path, "has tensors of another shape:", shapes)
-    kinds = [
-        f"{name} ({tensors[name].dtype})"
-        for name in wanted
-        if tensors[name].is_floating_point() != wanted[name].is_floating_point()
-    ]
-    _refuse(path, "has tensors of another type:", kinds)
-    broken = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
-    _refuse(path, "has values that are not finite in", broken)
+    for fault in weights_faults(net, tensors):
+        raise WeightsError(f"{path} {fault}")
     net.load_state_dict(tensors)
 
 
-def _refuse(path: Path, what: str, names: Any) -> None:
+def weights_faults(net: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[str]:
+    """Why tensors are not the weights of a net: one line for each kind of fault, naming them.
+
+    Args:
+        net: to be filled.
+        tensors: a state dict.
+    """
+    wanted = net.state_dict()
+    both = [name for name in wanted if name in tensors]
+    yield from _listing("lacks the tensors", wanted.keys() - tensors.keys())
+    yield from _listing("has tensors that the net does not have:", tensors.keys() - wanted.keys())
+    shapes = [
+        f"{name} ({list(tensors[name].shape)} instead of {list(wanted[name].shape)})"
+        for name in both
+        if tensors[name].shape != wanted[name].shape
+    ]
+    yield from _listing("has tensors of another shape:", shapes)
+    kinds = [
+        f"{name} ({tensors[name].dtype})"
+        for name in both
+        if tensors[name].is_floating_point() != wanted[name].is_floating_point()
+    ]
+    yield from _listing("has tensors of another type:", kinds)
+    broken = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    yield from _listing("has values that are not finite in", broken)
+
+
+def _listing(what: str, names: Iterable[str]) -> Iterator[str]:
+    """What is wrong, with the first of the names, if there are any."""
     listed = sorted(names)
     if listed:
         more = f" and {len(listed) - NAMES_SHOWN} more" if len(listed) > NAMES_SHOWN else ""
-        raise WeightsError(f"{path} {what} {', '.join(listed[:NAMES_SHOWN])}{more}")
+        yield f"{what} {', '.join(listed[:NAMES_SHOWN])}{more}"
 
 
 def save_weights(
@@ -202,7 +230,8 @@ def save_weights(
         for name, tensor in tensors.items()
     }
     broken = [name for name, tensor in stored.items() if not tensor.isfinite().all()]
-    _refuse(path, "would have values that are not finite in", broken)
+    for fault in _listing("would have values that are not finite in", broken):
+        raise WeightsError(f"{path} {fault}")
     net = json.dumps({"name": net_name, "arguments": dict(net_arguments)}, sort_keys=True)
     save_tensors(path, stored, {METADATA_KEY: net})
 
