@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import re
+import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from stylezoo.errors import OutputError, RegistryError
+from stylezoo.files import write_file
+
+CONFIG_VARIABLE = "STYLEZOO_CONFIG"
+REGISTRIES_VARIABLE = "STYLEZOO_REGISTRIES"
+
+REGISTRY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+HUB_PREFIX = "hub:"
+
+_FIELDS = ("name", "location", "root")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,9 +33,247 @@ class RegistryConfig:
         root: path of the ``root.json`` whose keys are trusted; None for a plain folder of styles,
             which is trusted as this machine's own disk is.
         seed: a folder with metadata known to be good when it was packed, which a registry must
-            not be older than; None for none.
+            not be older than; None for none. It is laid out as a registry's ``metadata``.
     """
 
     location: str
     root: Path | None = None
     seed: Path | None = None
+
+
+Registries = Mapping[str, RegistryConfig | None]
+"""Registries by name, in the order to ask them. None is the place of a source that a plugin
+brings."""
+
+
+def config_file() -> Path:
+    """The config file: STYLEZOO_CONFIG, or the platform's own place. It need not exist."""
+    chosen = os.environ.get(CONFIG_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return platformdirs.user_config_path("stylezoo") / "registries.toml"
+
+
+def is_remote(location: str) -> bool:
+    """Whether a location takes the network."""
+    return location.startswith(("http://", "https://", HUB_PREFIX))
+
+
+def parse_location(text: str) -> str:
+    """Check where a registry is, and write it in one way.
+
+    Args:
+        text: a folder's path, an address, or ``hub:owner/name``.
+
+    Returns:
+        The same; a path absolute, an address without a slash at its end.
+
+    Raises:
+        RegistryError: it is none of them.
+    """
+    if text.startswith(HUB_PREFIX):
+        if not REPOSITORY.fullmatch(text.removeprefix(HUB_PREFIX)):
+            raise RegistryError(f"{text!r} is no repository on the Hub; write hub:owner/name")
+        return text
+    if "://" in text:
+        return _parse_address(text)
+    if not text or "\0" in text:
+        raise RegistryError(
+            f"{text!r} is no location of a registry: a folder, https://..., hub:..."
+        )
+    return str(Path(text).expanduser().absolute())
+
+
+def read_registries() -> dict[str, RegistryConfig | None]:
+    """Read the registries that the user has configured.
+
+    STYLEZOO_REGISTRIES, if it is set, replaces the list of the file: comma-separated
+    ``name=location``, locations, or names of the file's registries or of plugins' sources. A
+    location that the file knows keeps its root; any other is a plain folder.
+
+    Returns:
+        By name, in the order to ask them; see ``Registries``.
+
+    Raises:
+        RegistryError: the file or the variable cannot be read.
+    """
+    configured = read_config_file()
+    chosen = os.environ.get(REGISTRIES_VARIABLE)
+    if chosen is None:
+        return configured
+    return _read_variable(chosen, configured)
+
+
+def read_config_file() -> dict[str, RegistryConfig | None]:
+    """Read the config file alone; without a file there are none.
+
+    Raises:
+        RegistryError: it cannot be read, or breaks the format.
+    """
+    path = config_file()
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise RegistryError(
+            f"{path} cannot be read: {error.strerror}; {CONFIG_VARIABLE} may name another file"
+        ) from error
+    except ValueError as error:  # TOML and UTF-8
+        raise RegistryError(f"{path} is not TOML: {error}; mend or remove it") from error
+    entries = table.get("registries", [])
+    if not isinstance(entries, list) or set(table) - {"registries"}:
+        raise RegistryError(f"{path} must hold [[registries]] and nothing else; mend or remove it")
+    registries: dict[str, RegistryConfig | None] = {}
+    for index, entry in enumerate(entries):
+        where = f"{path}: registries[{index}]"
+        name, config = _read_entry(entry, where, path.parent)
+        if name in registries:
+            raise RegistryError(f"{where}: the name {name!r} stands twice; choose another")
+        registries[name] = config
+    return registries
+
+
+def write_registries(registries: Registries) -> None:
+    """Write the config file; it appears complete or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    import tomli_w
+
+    path = config_file()
+    entries = []
+    for name, config in registries.items():
+        entry = {"name": name}
+        if config is not None:
+            entry["location"] = config.location
+            if config.root is not None:
+                entry["root"] = _relative(config.root, path.parent)
+        entries.append(entry)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path.parent} cannot be made: {error.strerror}") from error
+    write_file(path, tomli_w.dumps({"registries": entries}).encode(), overwrite=True)
+
+
+def root_file(name: str) -> Path:
+    """Where the root that the user trusts for a registry is kept, beside the config file."""
+    return config_file().parent / "roots" / f"{name}.json"
+
+
+def default_name(location: str) -> str:
+    """A name for a registry, from its location."""
+    if location.startswith(HUB_PREFIX):
+        text = location.removeprefix(HUB_PREFIX).replace("/", "-")
+    elif is_remote(location):
+        parts = urlsplit(location)
+        text = Path(parts.path).name or str(parts.hostname)
+    else:
+        text = Path(location).name
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:64]
+    return name or "registry"
+
+
+def check_registry_name(name: str) -> None:
+    """Check the name of a registry.
+
+    Raises:
+        RegistryError: it is none.
+    """
+    if not REGISTRY_NAME.fullmatch(name):
+        raise RegistryError(
+            f"{name!r} is no name of a registry: up to 64 letters, digits, '.', '_' and '-', "
+            "starting with a letter or digit"
+        )
+
+
+def _parse_address(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a port or an IPv6 address
+        good = False
+    if not good:
+        raise RegistryError(f"{text!r} is no address of a registry; write https://host/path")
+    if parts.username is not None or parts.password is not None:
+        # The address is shown and written down; a password must be in neither.
+        raise RegistryError(
+            f"the address of {parts.hostname} holds a user name; put it with the password into "
+            "~/.netrc and leave it out here"
+        )
+    if parts.query or parts.fragment:
+        raise RegistryError(f"{text!r} must not have a '?' or '#'; write https://host/path")
+    return text.rstrip("/")
+
+
+def _read_entry(entry: Any, where: str, folder: Path) -> tuple[str, RegistryConfig | None]:
+    if not isinstance(entry, dict):
+        raise RegistryError(f"{where}: it is not a table")
+    for key, value in entry.items():
+        if key not in _FIELDS:
+            raise RegistryError(
+                f"{where}: there is no field {key!r}; there are name, location, root"
+            )
+        if not isinstance(value, str):
+            raise RegistryError(f"{where}.{key}: {value!r} is not text")
+    name = entry.get("name", "")
+    check_registry_name(name)
+    if "location" not in entry:
+        if "root" in entry:
+            raise RegistryError(f"{where}: it has a root and no location")
+        return name, None
+    location = parse_location(entry["location"])
+    if "root" not in entry:
+        _require_folder(location, where)
+        return name, RegistryConfig(location=location)
+    return name, RegistryConfig(location=location, root=folder / Path(entry["root"]).expanduser())
+
+
+def _read_variable(text: str, configured: Registries) -> dict[str, RegistryConfig | None]:
+    known = {config.location: name for name, config in configured.items() if config is not None}
+    registries: dict[str, RegistryConfig | None] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, location = part.partition("=")
+        if not equals and REGISTRY_NAME.fullmatch(part) and not Path(part).is_dir():
+            registries[part] = configured.get(part)
+            continue
+        location = parse_location(location if equals else part)
+        where = f"{REGISTRIES_VARIABLE}, {part!r}"
+        if not equals:
+            name = known.get(location) or _free_name(default_name(location), registries)
+        check_registry_name(name)
+        if name in registries:
+            raise RegistryError(f"{where}: the name {name!r} stands twice; choose another")
+        config = configured[known[location]] if location in known else None
+        if config is None:
+            _require_folder(location, where)
+        registries[name] = config or RegistryConfig(location=location)
+    return registries
+
+
+def _free_name(name: str, taken: Registries) -> str:
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}-{number}"
+    return free
+
+
+def _require_folder(location: str, where: str) -> None:
+    if is_remote(location):
+        raise RegistryError(
+            f"{where}: {location} has no root whose keys are trusted; run: "
+            f"stylezoo registries add {location} --root FILE"
+        )
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """Relative where the file moves with the folder."""
+    try:
+        return path.relative_to(folder).as_posix()
+    except ValueError:
+        return str(path.absolute())

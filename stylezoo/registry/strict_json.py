@@ -1,0 +1,65 @@
+"""JSON from elsewhere: one reading of it, or none."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from stylezoo.errors import RegistryFormatError
+
+MAX_DEPTH = 32
+
+
+def parse_object(content: bytes, origin: str) -> dict[str, Any]:
+    """Read a JSON object that nobody vouches for yet.
+
+    Two readers may take the same bytes for different things where a key stands twice, a number is
+    NaN, or a byte order mark comes first; such a file is refused, as is one that nests deeply.
+
+    Args:
+        content: UTF-8.
+        origin: what to call it in errors.
+
+    Raises:
+        RegistryFormatError: it is no such object; the message names the line where it can.
+    """
+    try:
+        text = content.decode()
+        if text.startswith("\ufeff"):
+            raise ValueError("line 1: it begins with a byte order mark")
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise RegistryFormatError(f"{origin}: it nests too deeply") from error
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError too
+        raise RegistryFormatError(f"{origin} is not JSON as it should be: {error}") from error
+    if not isinstance(value, dict):
+        raise RegistryFormatError(f"{origin}: it is a {type(value).__name__}, not an object")
+    _check_depth(value, origin)
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice[:100]!r} stands twice in one object")
+    return made
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _check_depth(value: dict[str, Any], origin: str) -> None:
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return
+    raise RegistryFormatError(f"{origin}: it nests deeper than {MAX_DEPTH} levels")
