@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from stylezoo import FolderSource, Record, Style, list_styles, load, open_photo
+from stylezoo import FolderSource, Record, Style, load, open_photo
 from stylezoo.contact_sheet import LabelledPhoto, contact_sheet, in_rows
 from stylezoo.images import find_photos
 
@@ -102,6 +102,12 @@ def write_sheets(record: Record, photos: Path) -> None:
         sheet.save(GALLERY / sheet_name(record, size), quality=QUALITY)
 
 
+def own_records() -> list[Record]:
+    """The records of the curated styles, each in its newest version."""
+    source = FolderSource(STYLES)
+    return [source.record(entry.name, entry.version) for entry in source.entries()]
+
+
 def main() -> None:
     """Run the part that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -109,8 +115,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, help="folder of photos for the sheets")
     parser.add_argument("--only", nargs="*", help="styles to render; all by default")
     options = parser.parse_args()
-    own = FolderSource(STYLES).names()
-    records = [record for record in list_styles() if record.name in own]
+    records = own_records()
     if options.part == "table":
         (GALLERY / "README.md").write_text(page(records), encoding="utf-8")
         return

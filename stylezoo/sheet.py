@@ -10,7 +10,7 @@ from stylezoo.catalog import Catalog, default_catalog
 from stylezoo.contact_sheet import LabelledPhoto, contact_sheet, in_rows
 from stylezoo.errors import OptionError, StyleZooError
 from stylezoo.images import Photo, open_photo
-from stylezoo.registry.listing import list_styles
+from stylezoo.registry.listing import list_sources
 from stylezoo.registry.resolve import resolve
 from stylezoo.registry.spec import StyleSpec
 from stylezoo.style import load
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from stylezoo.interfaces.source import RegistrySource
-    from stylezoo.registry.record import Record
+    from stylezoo.registry.entry import StyleEntry
 
 MAX_SIDE = 2048  # pixels
 
@@ -38,33 +38,32 @@ def styles_for_sheet(
         StyleZooError: a spec cannot be read or resolved.
         OptionError: nothing is left.
     """
-    catalog = catalog or default_catalog()
+    sources = (catalog or default_catalog()).sources()
     if specs:
-        sources = catalog.sources()
-        named = [(spec, _record(StyleSpec.parse(spec), sources)) for spec in specs]
+        named = [(spec, _entry(StyleSpec.parse(spec), sources)) for spec in specs]
     else:
-        named = [(record.name, record) for record in list_styles(catalog)]
+        named = [(style.entry.name, style.entry) for style in list_sources(sources) if style.taken]
     tagged = [
-        (spec, record)
-        for spec, record in named
-        if tag is None or (record is not None and tag in record.tags)
+        (spec, entry)
+        for spec, entry in named
+        if tag is None or (entry is not None and tag in entry.tags)
     ]
     if not tagged:
         raise OptionError(f"no style has the tag {tag!r}; 'stylezoo list --json' shows the tags")
-    return [one for spec, record in tagged for one in _single_styles(spec, record)]
+    return [one for spec, entry in tagged for one in _single_styles(spec, entry)]
 
 
-def _record(spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> Record | None:
-    """The record of a style; None for a file of weights, which has none."""
+def _entry(spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> StyleEntry | None:
+    """What is known of a style; None for a file of weights, which says nothing."""
     if spec.path is not None and spec.path.is_file():
         return None
-    return resolve(spec, sources).record
+    return resolve(spec, sources).record.entry
 
 
-def _single_styles(spec: str, record: Record | None) -> list[str]:
-    if record is None or not record.styles or StyleSpec.parse(spec).shares:
+def _single_styles(spec: str, entry: StyleEntry | None) -> list[str]:
+    if entry is None or not entry.styles or StyleSpec.parse(spec).shares:
         return [spec]
-    return [f"{spec}:{style.name}" for style in record.styles]
+    return [f"{spec}:{name}" for name, _ in entry.styles]
 
 
 def style_sheet(

@@ -25,6 +25,8 @@ OPTIONAL = (
     ("torchvision", "torchvision", "VGG weights from torchvision"),
     ("accelerate", "accelerate", "training on several GPUs"),
     ("tensorboard", "tensorboard", "watching a training in TensorBoard"),
+    ("signing", "securesystemslib", "keeping a signed registry"),
+    ("onnx", "onnx", "importing nets from ONNX files"),
 )
 
 

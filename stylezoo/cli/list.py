@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
+from stylezoo.catalog import default_catalog
 from stylezoo.cli.output import print_json, print_table
-from stylezoo.registry.listing import list_styles
+from stylezoo.registry.listing import ListedStyle, list_sources
 
 
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(as_json: bool) -> None:
-    """List the styles, each in its newest version, and what packs hold."""
-    records = list_styles()
+    """List the styles, each in its newest version, and what packs hold.
+
+    A name that several sources have is shown once for each, with the source whose style is
+    taken.
+    """
+    print_styles(list_sources(default_catalog().sources()), as_json)
+
+
+def print_styles(styles: Sequence[ListedStyle], as_json: bool) -> None:
+    """Print styles as a table or as JSON."""
     if as_json:
-        print_json(
-            [
-                {
-                    "name": record.name,
-                    "version": str(record.version),
-                    "summary": record.summary,
-                    "status": record.status,
-                    "tags": list(record.tags),
-                    "styles": [style.name for style in record.styles],
-                }
-                for record in records
-            ]
-        )
+        print_json([_to_dict(style) for style in styles])
         return
     rows = []
-    for record in records:
-        rows.append((record.name, str(record.version), record.summary))
-        for style in record.styles:
-            rows.append((f"  {record.name}:{style.name}", "", style.image.title))
-    print_table(("name", "version", "summary"), rows)
+    for style in styles:
+        entry = style.entry
+        source = style.source if style.taken else f"{style.source} (taken: {style.taken_from})"
+        rows.append((entry.name, str(entry.version), source, entry.summary))
+        for name, title in entry.styles:
+            rows.append((f"  {entry.name}:{name}", "", "", title))
+    print_table(("name", "version", "source", "summary"), rows)
+
+
+def _to_dict(style: ListedStyle) -> dict[str, object]:
+    entry = style.entry
+    return {
+        "name": entry.name,
+        "version": str(entry.version),
+        "source": style.source,
+        "taken": style.taken,
+        "summary": entry.summary,
+        "status": entry.status,
+        "tags": list(entry.tags),
+        "licence": entry.licence,
+        "net": entry.net,
+        "styles": [name for name, _ in entry.styles],
+    }

@@ -3,30 +3,66 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from stylezoo.catalog import Catalog, default_catalog
-from stylezoo.errors import RecordError
-from stylezoo.registry.record import Record
+from stylezoo.errors import RegistryError, UnavailableError
+from stylezoo.interfaces.source import RecordWarning, RegistrySource
+from stylezoo.registry.entry import StyleEntry
+from stylezoo.registry.resolve import SourceWarning
+
+__all__ = ["ListedStyle", "RecordWarning", "list_sources", "list_styles"]
 
 
-class RecordWarning(UserWarning):
-    """A style was left out of a list; the message says which and why."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListedStyle:
+    """A style as one of several sources lists it.
+
+    Attributes:
+        entry: the style, in the newest version that the source has.
+        source: the name of the source.
+        taken_from: the source whose style of this name is taken, by the order of sources.
+    """
+
+    entry: StyleEntry
+    source: str
+    taken_from: str
+
+    @property
+    def taken(self) -> bool:
+        """Whether it is this one that ``load`` takes by the bare name."""
+        return self.source == self.taken_from
 
 
-def list_styles(catalog: Catalog | None = None) -> list[Record]:
-    """The newest version of every style that the installed sources have, sorted by name.
+def list_styles(catalog: Catalog | None = None) -> list[StyleEntry]:
+    """The newest version of every style that the sources have, sorted by name.
 
     A name that several sources have is listed once, from the first of them, as ``load`` would
     take it. A record that breaks the format is left out with a warning.
+
+    Args:
+        catalog: where styles come from; None for the installed plugins.
     """
-    catalog = catalog or default_catalog()
-    newest: dict[str, Record] = {}
-    for source in catalog.sources().values():
-        for name in source.names():
-            if name in newest:
-                continue
-            try:
-                newest[name] = source.record(name, source.versions(name)[-1])
-            except RecordError as error:
-                warnings.warn(f"a style is left out: {error}", RecordWarning, stacklevel=2)
-    return [newest[name] for name in sorted(newest)]
+    sources = (catalog or default_catalog()).sources()
+    return [style.entry for style in list_sources(sources) if style.taken]
+
+
+def list_sources(sources: Mapping[str, RegistrySource]) -> list[ListedStyle]:
+    """What each source lists, sorted by name, and for one name in the order of sources.
+
+    A source that cannot be asked or trusted is left out with a warning.
+    """
+    taken_from: dict[str, str] = {}
+    listed = []
+    for source_name, source in sources.items():
+        try:
+            entries = source.entries()
+        except (UnavailableError, RegistryError) as error:
+            message = f"the source {source_name!r} is left out: {error}"
+            warnings.warn(message, SourceWarning, stacklevel=2)
+            continue
+        for entry in entries:
+            first = taken_from.setdefault(entry.name, source_name)
+            listed.append(ListedStyle(entry=entry, source=source_name, taken_from=first))
+    return sorted(listed, key=lambda style: style.entry.name)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from stylezoo.errors import StyleNotFoundError, VersionNotFoundError
+from packaging.version import Version
+
+from stylezoo.errors import StyleNotFoundError, UnavailableError, VersionNotFoundError
 from stylezoo.interfaces.source import RegistrySource
 from stylezoo.registry.record import RECORD_FILE, Record
 from stylezoo.registry.record_io import read_record
 from stylezoo.registry.spec import StyleSpec
+from stylezoo.registry.transport import Progress
+
+
+class SourceWarning(UserWarning):
+    """A style is of another source than one might think, or a source was passed over."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,20 +28,37 @@ class ResolvedStyle:
 
     Attributes:
         record: what it is.
-        folder: where its files are, not verified yet.
         source: the name of the source; None for a path.
+        fetch: brings the files to this machine, if they are not here, and says where they are.
+            It does not verify what was here before. It may be told to whom to tell how many
+            bytes are here.
     """
 
     record: Record
-    folder: Path
     source: str | None
+    fetch: Callable[[Progress | None], Path]
+
+    @property
+    def folder(self) -> Path:
+        """Where the files are, after they are fetched."""
+        return self.fetch(None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Answer:
+    """What a source says of a style: the versions it knows, oldest first, or why it is silent."""
+
+    source: str
+    versions: Sequence[Version] = ()
+    error: UnavailableError | None = None
 
 
 def resolve(spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> ResolvedStyle:
     """Find a style.
 
     The first source that has a version in the range wins, with its newest; a pre-release is
-    taken only if the range names one, or there is nothing else.
+    taken only if the range names one, or there is nothing else. Servers are asked what is new
+    only if no source knows of a match.
 
     Args:
         spec: what is wanted.
@@ -43,20 +68,28 @@ def resolve(spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> ResolvedS
         StyleNotFoundError: no source has the name, or the path leads to no style.
         VersionNotFoundError: the versions there are do not match.
         RecordError: the record breaks the format.
+        UnavailableError, OfflineError: no source that answers has it, and there are others.
+        RegistryError: a source whose turn it is cannot be trusted.
     """
     if spec.path is not None:
         return _resolve_path(spec.path)
     assert spec.name is not None
-    for source_name, source in sources.items():
-        matching = list(spec.versions.filter(source.versions(spec.name)))
-        if matching:
-            version = max(matching)
-            return ResolvedStyle(
-                record=source.record(spec.name, version),
-                folder=source.folder(spec.name, version),
-                source=source_name,
-            )
-    raise _not_found(spec.name, spec, sources)
+    answers = _ask(spec.name, sources)
+    chosen = _first_match(spec, answers)
+    if chosen is None:
+        answers = _ask_again(spec.name, sources, answers)
+        chosen = _first_match(spec, answers)
+    if chosen is None:
+        raise _not_found(spec.name, spec, sources, answers)
+    source_name, version = chosen
+    _warn_of_others_before(spec.name, source_name, version, answers)
+    source = sources[source_name]
+    name = spec.name
+    return ResolvedStyle(
+        record=source.record(name, version),
+        source=source_name,
+        fetch=lambda progress: source.fetch(name, version, progress),
+    )
 
 
 def _resolve_path(path: Path) -> ResolvedStyle:
@@ -67,18 +100,88 @@ def _resolve_path(path: Path) -> ResolvedStyle:
             f"{path} is no style folder: it holds no {RECORD_FILE}; for a style by name, "
             "see: stylezoo list"
         )
-    return ResolvedStyle(record=read_record(path), folder=path, source=None)
+    return ResolvedStyle(record=read_record(path), source=None, fetch=lambda progress: path)
+
+
+def _ask(name: str, sources: Mapping[str, RegistrySource]) -> list[_Answer]:
+    answers = []
+    for source_name, source in sources.items():
+        try:
+            answers.append(_Answer(source=source_name, versions=source.versions(name)))
+        except UnavailableError as error:
+            answers.append(_Answer(source=source_name, error=error))
+    return answers
+
+
+def _ask_again(
+    name: str, sources: Mapping[str, RegistrySource], answers: Iterable[_Answer]
+) -> list[_Answer]:
+    """Let each source ask its server anew, unless that failed a moment ago."""
+    again = []
+    for answer in answers:
+        source = sources[answer.source]
+        try:
+            if answer.error is None:
+                source.refresh()
+                answer = replace(answer, versions=source.versions(name))
+        except UnavailableError as error:
+            answer = replace(answer, error=error)
+        again.append(answer)
+    return again
+
+
+def _first_match(spec: StyleSpec, answers: Iterable[_Answer]) -> tuple[str, Version] | None:
+    for answer in answers:
+        matching = list(spec.versions.filter(answer.versions))
+        if matching:
+            return answer.source, max(matching)
+    return None
+
+
+def _warn_of_others_before(
+    name: str, source: str, version: Version, answers: Iterable[_Answer]
+) -> None:
+    """Say so if the order of sources alone would have given something else."""
+    for answer in answers:
+        if answer.source == source:
+            return
+        if answer.versions:
+            has = ", ".join(map(str, answer.versions))
+            reason = f"{answer.source!r}, which comes before it, has {name} only in {has}"
+        elif answer.error is not None:
+            reason = f"{answer.source!r}, which comes before it, could not be asked: {answer.error}"
+        else:
+            continue
+        warnings.warn(f"{name} {version} is of {source!r}; {reason}", SourceWarning, stacklevel=4)
 
 
 def _not_found(
-    name: str, spec: StyleSpec, sources: Mapping[str, RegistrySource]
-) -> StyleNotFoundError | VersionNotFoundError:
-    versions = {version for source in sources.values() for version in source.versions(name)}
+    name: str, spec: StyleSpec, sources: Mapping[str, RegistrySource], answers: Iterable[_Answer]
+) -> StyleNotFoundError | VersionNotFoundError | UnavailableError:
+    silent = [(answer.source, answer.error) for answer in answers if answer.error is not None]
+    versions = {version for answer in answers for version in answer.versions}
     if versions:
         listing = ", ".join(str(version) for version in sorted(versions))
         wanted = spec.text.partition("@")[2].partition(":")[0]
-        return VersionNotFoundError(f"{name} has no version {wanted}; it has: {listing}")
-    known = sorted({known for source in sources.values() for known in source.names()})
+        missing = f"{name} has no version {wanted}; it has: {listing}"
+    else:
+        missing = f"there is no style {name!r}{_advice(name, sources, silent)}"
+    if silent:
+        # Whether it exists is not known: a server that has it may not have been asked.
+        listing = "; ".join(f"{source!r} could not be asked: {error}" for source, error in silent)
+        return type(silent[0][1])(f"{missing}; {listing}")
+    return VersionNotFoundError(missing) if versions else StyleNotFoundError(missing)
+
+
+def _advice(
+    name: str,
+    sources: Mapping[str, RegistrySource],
+    silent: Sequence[tuple[str, UnavailableError]],
+) -> str:
+    mute = {source for source, _ in silent}
+    answering = [source for source_name, source in sources.items() if source_name not in mute]
+    known = sorted({known for source in answering for known in source.names()})
     near = get_close_matches(name, known, n=1)
-    advice = f"did you mean {near[0]!r}?" if near else "see: stylezoo list"
-    return StyleNotFoundError(f"there is no style {name!r}; {advice}")
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return "" if silent else "; see: stylezoo list"

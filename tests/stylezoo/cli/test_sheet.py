@@ -94,11 +94,11 @@ def test_a_sheet_is_not_overwritten_unasked(photo):
 
 def test_by_default_all_styles_are_shown_a_pack_style_by_style():
     specs = styles_for_sheet()
-    names = {record.name for record in stylezoo.list_styles()}
+    names = {entry.name for entry in stylezoo.list_styles()}
     assert {spec.partition(":")[0] for spec in specs} == names
-    for record in stylezoo.list_styles():
-        if record.styles:
-            own = [spec for spec in specs if spec.startswith(f"{record.name}:")]
-            assert own == [f"{record.name}:{style.name}" for style in record.styles]
+    for entry in stylezoo.list_styles():
+        if entry.styles:
+            own = [spec for spec in specs if spec.startswith(f"{entry.name}:")]
+            assert own == [f"{entry.name}:{name}" for name, _ in entry.styles]
     with pytest.raises(OptionError, match="no style has the tag"):
         styles_for_sheet(tag="no-such-tag")

@@ -7,12 +7,14 @@ from packaging.version import Version
 
 from stylezoo.errors import (
     InvalidSpecError,
+    OfflineError,
     RecordError,
     StyleNotFoundError,
+    UnavailableError,
     VersionNotFoundError,
 )
 from stylezoo.registry.folder import FolderSource
-from stylezoo.registry.resolve import resolve
+from stylezoo.registry.resolve import SourceWarning, resolve
 from stylezoo.registry.spec import StyleSpec
 
 
@@ -60,7 +62,9 @@ def test_the_newest_version_in_the_range_is_taken(zoo, spec, version):
 def test_the_first_source_with_a_match_wins_even_if_another_is_newer(zoo):
     first, second = zoo("a", "toy@1.0.0"), zoo("b", "toy@2.0.0 other@1.0.0")
     assert found("toy", first=first, second=second) == ("first", "1.0.0")
-    assert found("toy@2", first=first, second=second) == ("second", "2.0.0")
+    reason = r"toy 2\.0\.0 is of 'second'; 'first', which comes before it, has toy only in 1\.0\.0"
+    with pytest.warns(SourceWarning, match=reason):
+        assert found("toy@2", first=first, second=second) == ("second", "2.0.0")
     assert found("other", first=first, second=second) == ("second", "1.0.0")
 
 
@@ -139,3 +143,64 @@ def test_a_record_in_another_styles_folder_is_refused(zoo, tmp_path):
     (tmp_path / "a" / "toy").rename(tmp_path / "a" / "other")
     with pytest.raises(RecordError, match="name: it is 'toy' in a folder for 'other'"):
         found("other", a=source)
+
+
+class Server(FolderSource):
+    """A source of the network: it knows what it was told last, and asks anew on refresh."""
+
+    def __init__(self, root, error=None):
+        super().__init__(root)
+        self.error = error
+        self.known = {}
+        self.asked = 0
+
+    def names(self):
+        return sorted(self.known)
+
+    def versions(self, name):
+        return self.known.get(name, [])
+
+    def folder(self, name, version):
+        return self.root / name / str(version)
+
+    def refresh(self):
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+        self.known = {
+            path.name: FolderSource.versions(self, path.name) for path in self.root.iterdir()
+        }
+
+
+def test_a_server_is_asked_only_for_what_nobody_knows(zoo, tmp_path):
+    here, server = zoo("a", "toy@1.0.0"), Server(zoo("b", "other@1.0.0").root)
+    assert found("toy", a=here, b=server) == ("a", "1.0.0")
+    assert server.asked == 0
+    assert found("other", a=here, b=server) == ("b", "1.0.0")
+    assert server.asked == 1
+    assert found("other", a=here, b=server) == ("b", "1.0.0")
+    assert server.asked == 1
+
+
+@pytest.mark.parametrize("error", [OfflineError("offline"), UnavailableError("no answer")])
+def test_what_a_silent_server_might_have_is_not_said_to_be_missing(zoo, tmp_path, error):
+    here, silent = zoo("a", "great-wave@1.0.0"), Server(tmp_path, error)
+    for spec, reason in (
+        ("great-wavr", f"no style 'great-wavr'; did you mean 'great-wave'\\?; 'b' .* {error}"),
+        ("great-wave@2", f"no version 2; it has: 1\\.0\\.0; 'b' could not be asked: {error}"),
+    ):
+        with pytest.raises(type(error), match=reason):
+            found(spec, a=here, b=silent)
+    assert found("great-wave", b=silent, a=here) == ("a", "1.0.0")
+
+
+def test_a_source_that_was_passed_over_is_named(zoo, tmp_path):
+    class Unreachable(Server):
+        def versions(self, name):
+            raise UnavailableError("no answer")
+
+    here = zoo("a", "toy@1.0.0")
+    with pytest.warns(
+        SourceWarning, match="'b', which comes before it, could not be asked: no answer"
+    ):
+        assert found("toy", b=Unreachable(tmp_path), a=here) == ("a", "1.0.0")
