@@ -297,6 +297,10 @@ class Catalog:
         """All components of a kind, sorted by name."""
         return sorted(self._components[kind], key=lambda component: component.name)
 
+    def has(self, kind: Kind, name: str) -> bool:
+        """Whether any plugin registered a component of this name or ``distribution:name``."""
+        return bool(self._claims(kind, name))
+
     def find(self, kind: Kind, name: str) -> Component:
         """Find a component by its name, or by ``distribution:name``, without importing it.
 

@@ -76,7 +76,7 @@ def register_registries(register: Register) -> None:
 
 @hookspec
 def register_importers(register: Register) -> None:
-    """Register importers of foreign checkpoints. A target is called without arguments: an Importer."""
+    """Register importers of checkpoints. A target is called without arguments: an Importer."""
 
 
 @hookspec

@@ -10,7 +10,7 @@ import warnings
 import click
 
 from stylezoo import __version__
-from stylezoo.errors import StyleZooError
+from stylezoo.errors import PluginError, StyleZooError
 
 # Help texts stand here, so that --help imports no command.
 _COMMANDS = {
@@ -45,36 +45,74 @@ _MODULES = {"import": "import_"}
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are modules of this package, imported on demand."""
+    """A group whose commands are modules of this package, or of plugins, imported on demand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in the order above."""
-        return list(_COMMANDS)
+        """The names: stylezoo's own in the order above, then those of plugins."""
+        return [*_COMMANDS, *_plugin_commands()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command."""
-        if cmd_name not in _COMMANDS:
-            return None
-        module = importlib.import_module(f"stylezoo.cli.{_MODULES.get(cmd_name, cmd_name)}")
-        command: click.Command = module.command
-        return command
+        """Import one command. A plugin cannot replace one of stylezoo's own."""
+        if cmd_name in _COMMANDS:
+            module = importlib.import_module(f"stylezoo.cli.{_MODULES.get(cmd_name, cmd_name)}")
+            command: click.Command = module.command
+            return command
+        return _plugin_command(cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
+        added = _plugin_commands()
+        if added:
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl(list(added.items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Suggest a near command for a misspelt one."""
-        from difflib import get_close_matches
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            from difflib import get_close_matches
 
-        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            near = get_close_matches(args[0], _COMMANDS, n=1)
+            near = get_close_matches(args[0], self.list_commands(ctx), n=1)
             advice = f" Did you mean {near[0]!r}?" if near else ""
             ctx.fail(f"No such command {args[0]!r}.{advice}")
         return super().resolve_command(ctx, args)
+
+
+def _plugin_commands() -> dict[str, str]:
+    """The commands of plugins with their summaries.
+
+    One that has the name of a command of stylezoo's own, or of another plugin's, goes by its full
+    name.
+    """
+    from stylezoo.catalog import default_catalog
+
+    components = default_catalog().components("command")
+    names = [*_COMMANDS, *(component.name for component in components)]
+    return {
+        component.name if names.count(component.name) == 1 else component.full_name: (
+            component.summary or f"A command of {component.distribution}."
+        )
+        for component in components
+    }
+
+
+def _plugin_command(name: str) -> click.Command | None:
+    from stylezoo.catalog import default_catalog
+
+    catalog = default_catalog()
+    if not catalog.has("command", name):
+        return None
+    command = catalog.get("command", name)
+    if not isinstance(command, click.Command):
+        component = catalog.find("command", name)
+        raise PluginError(
+            f"the command {name!r} of {component.distribution} is {command!r}, which is no "
+            f"click.Command; report it to its authors"
+        )
+    return command
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -34,6 +34,7 @@ from stylezoo.registry.record import (
 )
 from stylezoo.registry.record_io import read_record
 from stylezoo.style import load
+from stylezoo.train.callbacks import Callbacks
 from stylezoo.train.config import TrainingConfig
 from stylezoo.train.metrics import MetricsLog
 from stylezoo.train.samples import styles_of, write_samples
@@ -157,7 +158,8 @@ def train_style(
         OptionError: an option is out of its range, or quality is asked for of a pack.
         OutputError: the style folder exists, or a file cannot be written.
         ImageError: the painting, or the folder of photos, cannot be read.
-        TrainingError: a checkpoint is there and ``resume`` is not set.
+        TrainingError: a checkpoint is there and ``resume`` is not set; or a training callback of a
+            plugin failed.
         CheckpointError: the checkpoint is broken, or of a run with other options.
     """
     if checkpoint_every < 1 or samples_every < 1:
@@ -189,12 +191,17 @@ def train_style(
         trainer.resume(checkpoint)
     if trainer.processes.main:
         log = _start_log(trainer, folders)
+        callbacks = Callbacks(catalog.callbacks())
         for report in trainer.run():
             log.add(report)
             if report.step % checkpoint_every == 0 or report.step == report.steps:
                 trainer.save(checkpoint)
+                callbacks.checkpoint(report.step, checkpoint)
             if report.step % samples_every == 0 or report.step == report.steps:
-                write_samples(trainer, folders.work / f"sample-{report.step:06}.jpg")
+                sample = folders.work / f"sample-{report.step:06}.jpg"
+                write_samples(trainer, sample)
+                callbacks.sample(report.step, sample)
+            callbacks.step_end(report)
             if on_step is not None:
                 on_step(report)
         log.close()

@@ -1,0 +1,47 @@
+"""The training callbacks that plugins registered: told of a training, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stylezoo.errors import TrainingError
+
+if TYPE_CHECKING:
+    from stylezoo.interfaces.callback import TrainingCallback
+    from stylezoo.train.trainer import StepReport
+
+
+class Callbacks:
+    """Tells every callback of an event. One that raises stops the training, by a TrainingError.
+
+    Args:
+        callbacks: by the names that errors call them.
+    """
+
+    def __init__(self, callbacks: Mapping[str, TrainingCallback]) -> None:
+        self._callbacks = callbacks
+
+    def step_end(self, report: StepReport) -> None:
+        """A step is done."""
+        self._tell(report.step, lambda callback: callback.on_step_end(report))
+
+    def sample(self, step: int, path: Path) -> None:
+        """A sample sheet was written."""
+        self._tell(step, lambda callback: callback.on_sample(step, path))
+
+    def checkpoint(self, step: int, path: Path) -> None:
+        """A checkpoint was written."""
+        self._tell(step, lambda callback: callback.on_checkpoint(step, path))
+
+    def _tell(self, step: int, event: Callable[[TrainingCallback], None]) -> None:
+        for name, callback in self._callbacks.items():
+            try:
+                event(callback)
+            except Exception as error:  # third-party code may raise anything
+                raise TrainingError(
+                    f"the training callback {name!r} failed at step {step}: "
+                    f"{type(error).__name__}: {error}; mend it, or leave out its plugin with "
+                    f"STYLEZOO_DISABLE_PLUGINS, and go on with --resume"
+                ) from error
