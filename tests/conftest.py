@@ -93,3 +93,18 @@ def toy_style(tmp_path_factory):
     net = stylezoo.create_net("johnson", **draft.net_arguments)
     write_style(folder, net=net, draft=draft, preview=Image.new("RGB", (8, 8)))
     return folder
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A Hub on this machine, empty: the environment leads there, and to a cache of its own."""
+    from tests.hub.server import Hub
+
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy") or name.startswith(("HF_", "HUGGING", "STYLEZOO_")):
+            monkeypatch.delenv(name)
+    with Hub() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+        monkeypatch.setenv("STYLEZOO_CACHE", str(tmp_path / "cache"))
+        yield hub
