@@ -390,8 +390,8 @@ def _require_success(response: Response, what: str) -> None:
     coding = response.headers.get("Content-Encoding", "identity").lower()
     if coding != "identity":
         raise UnavailableError(
-            f"{what}: {host} sends it compressed ({coding[:20]!r}), which was not asked for; switch "
-            "that off on the server"
+            f"{what}: {host} sends it compressed ({coding[:20]!r}), which was not asked for; "
+            "switch that off on the server"
         )
 
 

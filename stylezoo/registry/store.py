@@ -1,0 +1,585 @@
+"""The store: fetched styles, each in a folder named by the sha256 of its record.
+
+::
+
+    <root>/<sha256>/style.toml, model.safetensors, ...     a style, complete
+    <root>/.tmp/<sha256>/0.part, 1.part, ...               one that is being fetched
+    <root>/.locks/<sha256>.lock                            held by the process that fetches it
+
+A record names the sha256 of every file, so that the name of the folder vouches for all of it, and
+the same style from two registries is here once. A style appears in one move, when it is complete
+and right. What a killed process left is gone on with by the next that wants the same style, and
+removed by the next that fetches another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import shutil
+import stat
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from stylezoo.cache import CACHE_VARIABLE, cache_dir
+from stylezoo.errors import (
+    AuthError,
+    CacheError,
+    IntegrityError,
+    OptionError,
+    RecordError,
+    RegistryError,
+    RegistryFormatError,
+    UnavailableError,
+)
+from stylezoo.registry.record import MAX_RECORD_BYTES, RECORD_FILE, SHA256, File, Record
+from stylezoo.registry.record_io import parse_record
+from stylezoo.registry.transport import Progress
+from stylezoo.registry.verify import verify_files
+
+LOCK_VARIABLE = "STYLEZOO_LOCK_TIMEOUT"
+LOCK_TIMEOUT = 60.0  # seconds in which the process that fetches gets no further
+NOTICE_AFTER = 10.0  # seconds of waiting
+POLL = 0.05
+
+Fetch = Callable[[File, Path, Progress | None], None]
+"""Brings one file of a style into a part, checked; see ``Transport.fetch``."""
+
+_Signature = tuple[tuple[int, ...], ...]
+_intact: dict[Path, tuple[Record, _Signature]] = {}  # what this process has hashed
+
+
+class CacheWarning(UserWarning):
+    """The cache is busy; the message says with what."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredStyle:
+    """A style in the store.
+
+    Attributes:
+        sha256: of its record.
+        record: what it is.
+        folder: where its files are, not verified.
+        size: of all its files, in bytes.
+        used: when it was last asked for (UTC).
+    """
+
+    sha256: str
+    record: Record
+    folder: Path
+    size: int
+    used: datetime
+
+
+class Store:
+    """Keeps fetched styles.
+
+    Args:
+        root: its folder; None for ``styles`` in the cache folder. It need not exist.
+    """
+
+    def __init__(self, root: Path | None = None) -> None:
+        self._chosen = root
+
+    @cached_property
+    def root(self) -> Path:
+        """The folder of the store.
+
+        Raises:
+            CacheError: there is no home folder to keep a cache in.
+        """
+        if self._chosen is not None:
+            return self._chosen
+        try:
+            folder = cache_dir()
+        except RuntimeError:  # of expanduser
+            folder = Path("~")
+        if folder.parts[:1] == ("~",):
+            raise CacheError(
+                f"there is no home folder to keep the cache in; name a folder with {CACHE_VARIABLE}"
+            )
+        return folder / "styles"
+
+    def folder(self, sha256: str) -> Path | None:
+        """The folder of a style, every file of it hashed and right.
+
+        A file that has not changed since this process hashed it is not hashed again.
+
+        Args:
+            sha256: of the record.
+
+        Returns:
+            None if the style is not here, or damaged: ``add`` fetches or mends it.
+
+        Raises:
+            CacheError: the store cannot be read.
+        """
+        try:
+            record = self.check(sha256)
+        except IntegrityError:
+            return None
+        if record is None:
+            return None
+        folder = self._folder(sha256)
+        with suppress(OSError):  # a cache that is read-only is as good
+            os.utime(folder)
+        return folder
+
+    def check(self, sha256: str) -> Record | None:
+        """Hash every file of a style.
+
+        Args:
+            sha256: of the record.
+
+        Returns:
+            Its record; None if the style is not here.
+
+        Raises:
+            IntegrityError: it is damaged; the message names the file.
+            CacheError: the store cannot be read.
+        """
+        return _check(self._folder(sha256), sha256, self.root)
+
+    def record(self, sha256: str) -> bytes | None:
+        """The record of a style, checked, whatever has become of its other files.
+
+        Args:
+            sha256: of the record.
+
+        Returns:
+            The content of ``style.toml``; None if it is not here, or damaged.
+
+        Raises:
+            CacheError: the store cannot be read.
+        """
+        try:
+            return _read_record(self._folder(sha256), sha256, self.root)
+        except IntegrityError:
+            return None
+
+    def add(
+        self,
+        record_bytes: bytes,
+        fetch: Fetch,
+        *,
+        origin: str,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Fetch a style, or mend a damaged one. Of several processes one fetches, all wait for it.
+
+        Args:
+            record_bytes: the content of its ``style.toml``, verified.
+            fetch: brings one file; it is called for those that are missing or damaged.
+            origin: where the record is from, for messages.
+            progress: told the bytes that are here, of all files together.
+
+        Returns:
+            Its folder.
+
+        Raises:
+            RecordError: the record breaks the format.
+            CacheError: the store cannot be used, has no room, or another process holds it up.
+            IntegrityError: what comes is not what the record says; or the style is damaged and
+                cannot be fetched anew.
+            UnavailableError, AuthError, RegistryError: ``fetch`` raised it.
+        """
+        sha256 = hashlib.sha256(record_bytes).hexdigest()
+        record = _parse(record_bytes, origin)
+        present = self.folder(sha256)
+        if present is not None:
+            return present
+        what = f"{record.name} {record.version}"
+        with self._disk_errors():
+            self._make_folders()
+            with self._alone(sha256, what):
+                return self._complete(sha256, record, record_bytes, fetch, progress)
+
+    def entries(self) -> list[StoredStyle]:
+        """The styles that are here, by name and version; those without a right record left out.
+
+        Raises:
+            CacheError: the store cannot be read.
+        """
+        found = []
+        for sha256 in self._names():
+            content = self.record(sha256)
+            if content is None:
+                continue
+            folder = self._folder(sha256)
+            try:
+                record = _parse(content, str(folder / RECORD_FILE))
+                used = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
+            except (RecordError, OSError):  # of a later stylezoo, or removed meanwhile
+                continue
+            size = len(content) + sum(file.size for file in record.files)
+            found.append(
+                StoredStyle(sha256=sha256, record=record, folder=folder, size=size, used=used)
+            )
+        return sorted(found, key=lambda style: (style.record.name, style.record.version))
+
+    def damaged(self) -> list[str]:
+        """The names of the folders whose record is missing or not the one they are named by.
+
+        Raises:
+            CacheError: the store cannot be read.
+        """
+        return [sha256 for sha256 in self._names() if self.record(sha256) is None]
+
+    def remove(self, sha256: str) -> None:
+        """Remove a style, at once for all others; nothing happens if it is not here.
+
+        Raises:
+            CacheError: it cannot be removed, or another process is fetching it.
+        """
+        folder = self._folder(sha256)
+        with self._disk_errors():
+            if not os.path.lexists(folder):
+                return
+            self._make_folders()
+            with self._alone(sha256, folder.name):
+                staging = self._staging(sha256)
+                _remove(staging)
+                staging.mkdir()
+                with suppress(FileNotFoundError):  # removed while we waited
+                    folder.replace(staging / "removed")
+                _remove(staging)
+        _intact.pop(folder, None)
+
+    def sweep(self) -> int:
+        """Remove what killed processes left; what others are fetching is left alone.
+
+        Returns:
+            How many bytes that freed.
+        """
+        return self._sweep(except_for=None)
+
+    @property
+    def _unfinished(self) -> Path:
+        return self.root / ".tmp"
+
+    @property
+    def _locks(self) -> Path:
+        return self.root / ".locks"
+
+    def _folder(self, sha256: str) -> Path:
+        if not SHA256.fullmatch(sha256):
+            raise RegistryFormatError(f"{sha256[:100]!r} is not 64 hex digits")
+        return self.root / sha256
+
+    def _staging(self, sha256: str) -> Path:
+        return self._unfinished / sha256
+
+    def _names(self) -> list[str]:
+        try:
+            return sorted(path.name for path in self.root.iterdir() if SHA256.fullmatch(path.name))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _unusable(self.root, error) from error
+
+    def _make_folders(self) -> None:
+        for folder in (self._unfinished, self._locks):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def _complete(
+        self,
+        sha256: str,
+        record: Record,
+        record_bytes: bytes,
+        fetch: Fetch,
+        progress: Progress | None,
+    ) -> Path:
+        """Fetch what is missing, with the lock held."""
+        folder, staging = self._folder(sha256), self._staging(sha256)
+        try:
+            if self.check(sha256) is not None:  # fetched by another while we waited
+                return folder
+            damage = None
+        except IntegrityError as error:
+            damage = error
+        self._sweep(except_for=sha256)
+        staging.mkdir(exist_ok=True)
+        try:
+            (staging / "holder").write_text(str(os.getpid()))
+            new = staging / "style"
+            if not _is_intact(new, sha256):
+                _remove(new)
+                parts = self._parts(sha256, record)
+                self._require_room(record, parts)
+                _fetch(parts, record, fetch, progress)
+                _assemble(new, folder, record, record_bytes, parts)
+            if damage is not None:
+                folder.replace(staging / "damaged")
+            new.replace(folder)
+        except (UnavailableError, AuthError, RegistryError) as error:
+            # The parts stay: the next run goes on with them.
+            (staging / "holder").unlink(missing_ok=True)
+            with suppress(OSError):
+                staging.rmdir()
+            if damage is None:
+                raise
+            raise IntegrityError(f"{damage}; it cannot be fetched anew: {error}") from error
+        except BaseException:
+            _remove(staging)
+            raise
+        _remove(staging)
+        return folder
+
+    def _parts(self, sha256: str, record: Record) -> dict[str, Path]:
+        """For each file that is not here and right, where to fetch it to."""
+        folder, staging = self._folder(sha256), self._staging(sha256)
+        parts = {}
+        for index, file in enumerate(record.files):
+            try:
+                verify_files(folder, record, [file])
+            except IntegrityError:
+                parts[file.path] = staging / f"{index}.part"
+        for part in parts.values():
+            with suppress(OSError):
+                os.utime(part, follow_symlinks=False)  # it is this run's from now on
+        return parts
+
+    def _require_room(self, record: Record, parts: dict[str, Path]) -> None:
+        needed = sum(file.size for file in record.files if file.path in parts)
+        here = sum(_size(part) for part in parts.values())
+        free = shutil.disk_usage(self.root).free
+        if needed - here > free:
+            raise CacheError(
+                f"{record.name} {record.version}: need {_megabytes(needed - here)}, "
+                f"{_megabytes(free)} free in {self.root}; make room, such as with "
+                f"'stylezoo cache prune --all', or choose another folder with {CACHE_VARIABLE}"
+            )
+
+    def _sweep(self, *, except_for: str | None) -> int:
+        import filelock
+
+        freed = 0
+        with suppress(OSError):
+            for leftover in self._unfinished.iterdir():
+                if leftover.name == except_for or not SHA256.fullmatch(leftover.name):
+                    continue
+                self._make_folders()
+                lock = filelock.FileLock(self._locks / f"{leftover.name}.lock")
+                with suppress(filelock.Timeout, OSError), lock.acquire(timeout=0):
+                    size = _size(leftover)
+                    _remove(leftover)
+                    freed += size
+        return freed
+
+    @contextmanager
+    def _alone(self, sha256: str, what: str) -> Iterator[None]:
+        """Hold the lock of a style.
+
+        Raises:
+            CacheError: the process that holds it gets no further.
+        """
+        import filelock
+
+        lock = filelock.FileLock(self._locks / f"{sha256}.lock")
+        limit = _lock_timeout()
+        staging = self._staging(sha256)
+        began = moved = time.monotonic()
+        fetched, noticed = _size(staging), False
+        while True:
+            try:
+                lock.acquire(timeout=0)
+                break
+            except filelock.Timeout:
+                pass
+            except NotImplementedError as error:
+                raise CacheError(
+                    f"{self.root} is on a file system without locks; choose another folder with "
+                    f"{CACHE_VARIABLE}"
+                ) from error
+            now = time.monotonic()
+            if _size(staging) != fetched:
+                fetched, moved = _size(staging), now
+            if now - moved >= limit:
+                raise CacheError(
+                    f"{_holder(staging)} holds {what} and got no further for {limit:g} s; end it, "
+                    f"or set {LOCK_VARIABLE} to more seconds to wait longer"
+                )
+            if not noticed and now - began >= NOTICE_AFTER:
+                noticed = True
+                message = f"waiting for {_holder(staging)}, which is fetching {what}"
+                warnings.warn(message, CacheWarning, stacklevel=4)
+            time.sleep(POLL)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise _unusable(self.root, error) from error
+
+
+def _check(folder: Path, sha256: str, root: Path) -> Record | None:
+    content = _read_record(folder, sha256, root)
+    if content is None:
+        return None
+    known = _intact.get(folder)
+    if known is not None and _signature(folder, known[0]) == known[1]:
+        return known[0]
+    try:
+        record = _parse(content, str(folder / RECORD_FILE))
+    except RecordError as error:  # right, but of a later stylezoo
+        raise IntegrityError(str(error)) from error
+    before = _signature(folder, record)
+    verify_files(folder, record)
+    _intact[folder] = record, before
+    return record
+
+
+def _is_intact(folder: Path, sha256: str) -> bool:
+    try:
+        return _check(folder, sha256, folder.parent) is not None
+    except IntegrityError:
+        return False
+
+
+def _signature(folder: Path, record: Record) -> _Signature:
+    """What changes when a file does, as far as its inode knows; empty if one is missing."""
+    found = []
+    try:
+        for file in record.files:
+            status = (folder / file.path).lstat()
+            found.append((status.st_mode, status.st_ino, status.st_size, status.st_mtime_ns))
+            found.append((status.st_ctime_ns,))
+    except OSError:
+        return ()
+    return tuple(found)
+
+
+def _read_record(folder: Path, sha256: str, root: Path) -> bytes | None:
+    """The content of ``style.toml``; None if there is no such folder."""
+    path = folder / RECORD_FILE
+    try:
+        if not stat.S_ISDIR(folder.lstat().st_mode):
+            raise IntegrityError(f"{folder} is no folder")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unusable(root, error) from error
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise IntegrityError(f"{path} is no plain file")
+        with path.open("rb") as file:
+            content = file.read(MAX_RECORD_BYTES + 1)
+    except PermissionError as error:
+        raise _unusable(root, error) from error
+    except OSError as error:
+        raise IntegrityError(f"{path} cannot be read: {error.strerror}") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise IntegrityError(f"{path} has the sha256 {found}, its folder is named {sha256}")
+    return content
+
+
+def _parse(content: bytes, origin: str) -> Record:
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise RecordError(f"it is not UTF-8: {error}", origin=origin) from error
+    record = parse_record(text, origin=origin)
+    for index, file in enumerate(record.files):
+        if file.path.casefold() == RECORD_FILE:
+            raise RecordError(
+                f"{file.path!r} is the name of the record", field=f"files[{index}]", origin=origin
+            )
+    return record
+
+
+def _fetch(parts: dict[str, Path], record: Record, fetch: Fetch, progress: Progress | None) -> None:
+    done = sum(file.size for file in record.files if file.path not in parts)
+    for file in record.files:
+        if file.path not in parts:
+            continue
+        part = parts[file.path]
+        fetch(file, part, _after(done, progress))
+        status = part.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size != file.size:
+            raise IntegrityError(f"{part} is not the {file.path} that was to be fetched")
+        done += file.size
+
+
+def _after(done: int, progress: Progress | None) -> Progress | None:
+    if progress is None:
+        return None
+    return lambda here: progress(done + here)
+
+
+def _assemble(
+    new: Path, old: Path, record: Record, record_bytes: bytes, parts: dict[str, Path]
+) -> None:
+    """Make the folder of a style, of what was fetched and what was right already."""
+    new.mkdir()
+    for file in record.files:
+        target = new / file.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if file.path in parts:
+            parts[file.path].replace(target)
+        else:
+            shutil.copyfile(old / file.path, target)
+    (new / RECORD_FILE).write_bytes(record_bytes)
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder, file or link; a link is not followed."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _size(path: Path) -> int:
+    """The bytes of a file, or of all files in a folder; 0 for what is not there."""
+    total = 0
+    with suppress(OSError):
+        if stat.S_ISDIR(path.lstat().st_mode):
+            return sum(_size(entry) for entry in path.iterdir())
+        total = path.lstat().st_size
+    return total
+
+
+def _holder(staging: Path) -> str:
+    try:
+        return f"process {int((staging / 'holder').read_text()[:20])}"
+    except (OSError, ValueError):
+        return "another process"
+
+
+def _lock_timeout() -> float:
+    text = os.environ.get(LOCK_VARIABLE, "")
+    if not text:
+        return LOCK_TIMEOUT
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    # Written so that NaN fails too.
+    if not seconds >= 0:
+        raise OptionError(f"{LOCK_VARIABLE} is {text!r}; set it to a number of seconds")
+    return seconds
+
+
+def _unusable(root: Path, error: OSError) -> CacheError:
+    return CacheError(
+        f"the cache {root} cannot be used: {error.strerror or error}; choose another folder with "
+        f"{CACHE_VARIABLE}"
+    )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
