@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any, cast
 from stylezoo.catalog import Catalog, default_catalog
 from stylezoo.errors import (
     ComponentNotFoundError,
-    IntegrityError,
     OptionError,
     PluginError,
     RecordError,
-    StyleNotFoundError,
-    VersionNotFoundError,
 )
+from stylezoo.registry.lock_file import find_style
 from stylezoo.registry.record import Net, PackStyle, Record
-from stylezoo.registry.resolve import ResolvedStyle, resolve
+from stylezoo.registry.resolve import ResolvedStyle, resolve_base
 from stylezoo.registry.spec import StyleSpec
 from stylezoo.registry.verify import verify_files
 from stylezoo.registry.weights import load_weights, read_net_metadata
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from stylezoo.interfaces.net import MultiStyleNet, TransformNet
+    from stylezoo.interfaces.source import RegistrySource
 
     Run = Callable[[Tensor], Tensor]
 
@@ -212,8 +211,11 @@ def load(
     device: str | None = None,
     runtime: str = "torch",
     catalog: Catalog | None = None,
+    locked: str | Path | None = None,
 ) -> Style:
     """Load a style by name, by name and version, or from a folder or weights file.
+
+    What is here already is taken without any network; what is not is fetched and verified.
 
     Args:
         spec: such as ``"great-wave"``, ``"great-wave@1"``, ``"great-wave@>=1,<2"``,
@@ -221,9 +223,13 @@ def load(
         device: such as ``"cpu"`` or ``"cuda"``; None for the best there is.
         runtime: a registered runtime.
         catalog: where styles and nets come from; None for the installed plugins.
+        locked: a lock file, as ``stylezoo lock`` writes it: nothing else than it says is loaded.
 
     Raises:
         InvalidSpecError: the spec cannot be read.
+        LockFileError: what there is is not what the lock file says.
+        OfflineError, UnavailableError: the style must be fetched, and cannot be.
+        RegistryError: a registry that was to be asked cannot be trusted.
         StyleNotFoundError, VersionNotFoundError: there is no such style or version.
         RecordError: the record breaks the format.
         IntegrityError: the weights are not those of the record, or the base of an adapter is
@@ -234,15 +240,16 @@ def load(
     """
     catalog = catalog or default_catalog()
     parsed = StyleSpec.parse(spec)
-    if parsed.path is not None and parsed.path.is_file():
+    if locked is None and parsed.path is not None and parsed.path.is_file():
         name, arguments = read_net_metadata(parsed.path)
         described = Net(name=name, arguments=arguments, plugin="unknown")
         record, weights, base = None, parsed.path, None
     else:
-        found = resolve(parsed, catalog.sources())
+        sources = catalog.sources()
+        found = find_style(parsed, sources, locked)
         record, described = found.record, found.record.net
         weights = _verified_weights(found)
-        base = _base_weights(record, catalog)
+        base = _base_weights(record, sources)
     net = _build(described, parsed.text, catalog)
     load_weights(net, weights, base)
     net = net.eval().requires_grad_(False)
@@ -258,23 +265,9 @@ def _verified_weights(found: ResolvedStyle) -> Path:
     return found.folder / file.path
 
 
-def _base_weights(record: Record, catalog: Catalog) -> Path | None:
-    """The weights that an adapter builds on, from any of the sources."""
-    if record.base is None:
-        return None
-    base = StyleSpec.parse(f"{record.base.name}@=={record.base.version}")
-    try:
-        found = resolve(base, catalog.sources())
-    except (StyleNotFoundError, VersionNotFoundError) as error:
-        raise type(error)(
-            f"{record.name} builds on {base.text}, which is missing: {error}"
-        ) from error
-    if found.record.file("weights").sha256 != record.base.sha256:
-        raise IntegrityError(
-            f"{record.name} {record.version} builds on {base.text} with the sha256 "
-            f"{record.base.sha256}; the one that is here has other weights"
-        )
-    return _verified_weights(found)
+def _base_weights(record: Record, sources: Mapping[str, RegistrySource]) -> Path | None:
+    base = resolve_base(record, sources)
+    return None if base is None else _verified_weights(base)
 
 
 def _check_styles(net: TransformNet, record: Record) -> None:

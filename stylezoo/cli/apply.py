@@ -55,6 +55,7 @@ class Settings:
 )
 @click.option("--quality", type=click.IntRange(1, 100), help="Of jpeg and webp  [default: 95]")
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+@click.option("--locked", metavar="FILE", help="Take exactly what this lock file says.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 @click.option("--device", help="Such as cpu or cuda; by default, the best there is.")
 @click.option("--seed", type=click.IntRange(0, MAX_SEED), default=0, help="Of nets that draw lots.")
@@ -73,6 +74,7 @@ def command(
     output_format: str | None,
     quality: int | None,
     overwrite: bool,
+    locked: str | None,
     as_json: bool,
     device: str | None,
     seed: int,
@@ -86,7 +88,7 @@ def command(
     from stylezoo.images import DEFAULT_MAX_PIXELS
     from stylezoo.style import load
 
-    jobs = plan(images, output, _label(style), output_format)
+    jobs = plan(images, output, _label(style, locked), output_format)
     if as_json and any(job.target == PIPE for job in jobs):
         raise click.UsageError("--json and the picture would both go to stdout; give -o FILE.")
     if len(jobs) == 1 and not overwrite:
@@ -103,7 +105,7 @@ def command(
     failures: dict[Job, StyleZooError] = {}
     done = []
     with progress("applying", len(jobs)) as advance:
-        loaded = load(style, device=device)
+        loaded = load(style, device=device, locked=locked)
         for job in jobs:
             try:
                 done.append(_run(job, loaded, settings))
@@ -198,14 +200,14 @@ def _make_folder(folder: Path) -> None:
         raise OutputError(f"the folder {folder} cannot be made: {error.strerror}") from error
 
 
-def _label(spec: str) -> str:
+def _label(spec: str, locked: str | None) -> str:
     """The style's name, found without torch: that of its record, else that of its file."""
     from stylezoo.catalog import default_catalog
-    from stylezoo.registry.resolve import resolve
+    from stylezoo.registry.lock_file import find_style
     from stylezoo.registry.spec import StyleSpec
 
     parsed = StyleSpec.parse(spec)
-    if parsed.path is not None and parsed.path.is_file():
+    if locked is None and parsed.path is not None and parsed.path.is_file():
         return parsed.path.stem
-    name = resolve(parsed, default_catalog().sources()).record.name
+    name = find_style(parsed, default_catalog().sources(), locked).record.name
     return "-".join([name, *parsed.shares])

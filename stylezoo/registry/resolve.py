@@ -10,7 +10,12 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from stylezoo.errors import StyleNotFoundError, UnavailableError, VersionNotFoundError
+from stylezoo.errors import (
+    IntegrityError,
+    StyleNotFoundError,
+    UnavailableError,
+    VersionNotFoundError,
+)
 from stylezoo.interfaces.source import RegistrySource
 from stylezoo.registry.record import RECORD_FILE, Record
 from stylezoo.registry.record_io import read_record
@@ -90,6 +95,33 @@ def resolve(spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> ResolvedS
         source=source_name,
         fetch=lambda progress: source.fetch(name, version, progress),
     )
+
+
+def resolve_base(record: Record, sources: Mapping[str, RegistrySource]) -> ResolvedStyle | None:
+    """Find the style that an adapter builds on, in any of the sources.
+
+    Returns:
+        The base; None for a style that is complete.
+
+    Raises:
+        StyleNotFoundError, VersionNotFoundError: there is none.
+        IntegrityError: it has other weights than those that the adapter was made on.
+    """
+    if record.base is None:
+        return None
+    base = StyleSpec.parse(f"{record.base.name}@=={record.base.version}")
+    try:
+        found = resolve(base, sources)
+    except (StyleNotFoundError, VersionNotFoundError, UnavailableError) as error:
+        raise type(error)(
+            f"{record.name} builds on {base.text}, which is missing: {error}"
+        ) from error
+    if found.record.file("weights").sha256 != record.base.sha256:
+        raise IntegrityError(
+            f"{record.name} {record.version} builds on {base.text} with the sha256 "
+            f"{record.base.sha256}; the one that is here has other weights"
+        )
+    return found
 
 
 def _resolve_path(path: Path) -> ResolvedStyle:

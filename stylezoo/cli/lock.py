@@ -1,0 +1,42 @@
+"""``stylezoo lock``: exact versions and hashes, written down."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from stylezoo.catalog import default_catalog
+from stylezoo.cli.output import print_json, print_line, refuse_existing_file
+from stylezoo.cli.progress import progress
+from stylezoo.registry.lock_file import LOCK_FILE, lock_style, write_lock_file
+from stylezoo.registry.spec import StyleSpec
+
+
+@click.command("lock")
+@click.argument("styles", nargs=-1, required=True)
+@click.option("-o", "--output", default=LOCK_FILE, show_default=True, help="File to write.")
+@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was locked as JSON.")
+def command(styles: tuple[str, ...], output: str, overwrite: bool, as_json: bool) -> None:
+    """Write down the exact versions and hashes of STYLES.
+
+    'stylezoo apply NAME photo.jpg --locked stylezoo.lock' and
+    stylezoo.load("NAME", locked="stylezoo.lock") then take these bytes and no others.
+    """
+    target = Path(output)
+    refuse_existing_file(target, overwrite)
+    sources = default_catalog().sources()
+    specs = [StyleSpec.parse(style) for style in styles]
+    locked = []
+    with progress("locking", len(specs)) as advance:
+        for spec in specs:
+            locked.append(lock_style(spec, sources))
+            advance()
+    write_lock_file(target, locked, overwrite=overwrite)
+    if as_json:
+        print_json([asdict(style) for style in locked])
+        return
+    for style in locked:
+        print_line(f"{style.name} {style.version} of {style.source}")

@@ -1,0 +1,214 @@
+"""The lock file: exact versions and hashes, so that the same names mean the same bytes for ever.
+
+A style is locked by the sha256 of its record, which holds those of all its files, and of the
+weights of the base that an adapter builds on. The source is where to look first; the hashes decide.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.version import Version
+
+from stylezoo.errors import (
+    LockFileError,
+    RecordError,
+    StyleNotFoundError,
+    VersionNotFoundError,
+)
+from stylezoo.files import write_file
+from stylezoo.interfaces.source import RegistrySource
+from stylezoo.registry.record import RECORD_FILE, SHA256, check_version
+from stylezoo.registry.resolve import ResolvedStyle, resolve
+from stylezoo.registry.spec import StyleSpec
+from stylezoo.registry.verify import sha256_of, verify_files
+
+LOCK_FILE = "stylezoo.lock"
+SCHEMA = 1
+MAX_BYTES = 1_000_000
+
+_HEADING = "# Exact versions and hashes of styles. Written by: stylezoo lock\n\n"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LockedStyle:
+    """One style of a lock file.
+
+    Attributes:
+        name: as users write it, without a version.
+        version: exactly.
+        source: where it was found.
+        record: sha256 of its ``style.toml``.
+        weights: sha256 of its weights.
+    """
+
+    name: str
+    version: str
+    source: str
+    record: str
+    weights: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LockFile:
+    """A lock file that was read.
+
+    Attributes:
+        path: of the file.
+        styles: by name.
+    """
+
+    path: Path
+    styles: Mapping[str, LockedStyle]
+
+    def resolve(self, spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> ResolvedStyle:
+        """Find a style, exactly as it is locked.
+
+        Args:
+            spec: what is wanted; a range must allow the locked version.
+            sources: by name, in the order to ask them.
+
+        Raises:
+            LockFileError: it is not locked, or what the sources have is something else.
+            UnavailableError, OfflineError: it is not here, and a source cannot be asked.
+        """
+        locked = self._locked(spec)
+        first = {name: source for name, source in sources.items() if name == locked.source}
+        exact = StyleSpec.parse(f"{locked.name}@=={locked.version}")
+        try:
+            found = resolve(exact, {**first, **sources})
+        except (StyleNotFoundError, VersionNotFoundError) as error:
+            raise LockFileError(
+                f"{self.path} locks {locked.name} {locked.version}, which no source has: {error}"
+            ) from error
+        self._check("weights", found.record.file("weights").sha256, locked.weights, found)
+        self._check("record", sha256_of(found.folder / RECORD_FILE), locked.record, found)
+        return found
+
+    def _locked(self, spec: StyleSpec) -> LockedStyle:
+        if spec.name is None:
+            raise LockFileError(f"{spec.text} is a path; {self.path} locks styles by name")
+        locked = self.styles.get(spec.name)
+        if locked is None:
+            raise LockFileError(
+                f"{self.path} does not lock {spec.name!r}; write it anew with: "
+                f"stylezoo lock {' '.join([*self.styles, spec.name])} -o {self.path} --overwrite"
+            )
+        if not spec.versions.contains(Version(locked.version), prereleases=True):
+            raise LockFileError(
+                f"{self.path} locks {locked.name} {locked.version}, which is not what "
+                f"{spec.text!r} asks for"
+            )
+        return locked
+
+    def _check(self, what: str, digest: str, locked: str, found: ResolvedStyle) -> None:
+        if digest != locked:
+            raise LockFileError(
+                f"{found.record.name} {found.record.version} of {found.source!r} is not as locked: "
+                f"the sha256 of its {what} is {digest}, in {self.path} it is {locked}"
+            )
+
+
+def find_style(
+    spec: StyleSpec, sources: Mapping[str, RegistrySource], locked: str | Path | None = None
+) -> ResolvedStyle:
+    """Find a style: as a lock file says, if there is one, else by the order of the sources.
+
+    Raises:
+        StyleZooError: see ``resolve`` and ``LockFile.resolve``.
+    """
+    if locked is None:
+        return resolve(spec, sources)
+    return read_lock_file(Path(locked)).resolve(spec, sources)
+
+
+def lock_style(spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> LockedStyle:
+    """Find a style and write down what it is; its files are fetched and verified.
+
+    Raises:
+        LockFileError: it is a path, which means other bytes on another machine.
+        StyleZooError: it cannot be found, fetched or verified.
+    """
+    if spec.name is None:
+        raise LockFileError(f"{spec.text} is a path; only styles by name can be locked")
+    found = resolve(spec, sources)
+    folder = found.folder
+    verify_files(folder, found.record)
+    return LockedStyle(
+        name=spec.name,
+        version=str(found.record.version),
+        source=found.source or "",
+        record=sha256_of(folder / RECORD_FILE),
+        weights=found.record.file("weights").sha256,
+    )
+
+
+def write_lock_file(path: Path, styles: Sequence[LockedStyle], *, overwrite: bool) -> None:
+    """Write a lock file; it appears complete or not at all.
+
+    Raises:
+        OutputError: it exists and may not be replaced, or cannot be written.
+    """
+    import tomli_w
+
+    table = {"schema": SCHEMA, "styles": [asdict(style) for style in styles]}
+    write_file(path, (_HEADING + tomli_w.dumps(table)).encode(), overwrite=overwrite)
+
+
+def read_lock_file(path: Path) -> LockFile:
+    """Read a lock file.
+
+    Raises:
+        LockFileError: it is missing, cannot be read, or breaks the format.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise LockFileError(
+            f"{path} cannot be read: {error.strerror}; make it with: stylezoo lock NAME -o {path}"
+        ) from error
+    if len(content) > MAX_BYTES:
+        raise LockFileError(f"{path} is longer than {MAX_BYTES} bytes: no lock file")
+    try:
+        table = tomllib.loads(content.decode())
+    except (ValueError, RecursionError) as error:
+        raise LockFileError(f"{path} is no lock file: it is not TOML: {error}") from error
+    schema = table.get("schema")
+    if schema != SCHEMA or isinstance(schema, bool):
+        raise LockFileError(
+            f"{path} has the schema {schema!r}; this stylezoo reads {SCHEMA}: "
+            "write it anew with stylezoo lock, or upgrade stylezoo"
+        )
+    entries = table.get("styles")
+    if not isinstance(entries, list):
+        raise LockFileError(f"{path} is no lock file: it has no [[styles]]")
+    styles = [_read_style(entry, f"{path}: styles[{n}]") for n, entry in enumerate(entries)]
+    by_name = {style.name: style for style in styles}
+    if len(by_name) != len(styles):
+        raise LockFileError(f"{path} locks a style twice")
+    return LockFile(path=path, styles=by_name)
+
+
+def _read_style(entry: Any, where: str) -> LockedStyle:
+    names = set(LockedStyle.__dataclass_fields__)
+    if not isinstance(entry, dict) or set(entry) != names:
+        raise LockFileError(f"{where} does not have exactly the keys {', '.join(sorted(names))}")
+    for name, value in entry.items():
+        if not isinstance(value, str):
+            raise LockFileError(f"{where}.{name} is {value!r}, no text")
+    style = LockedStyle(**entry)
+    for name in ("record", "weights"):
+        if not SHA256.fullmatch(getattr(style, name)):
+            raise LockFileError(f"{where}.{name} is not 64 hex digits: {getattr(style, name)!r}")
+    try:
+        check_version(style.version)
+        if StyleSpec.parse(style.name).name != style.name:
+            raise LockFileError(f"{where}.name is {style.name!r}, no name of a style")
+    except (RecordError, ValueError) as error:
+        raise LockFileError(f"{where}: {error}") from error
+    return style
