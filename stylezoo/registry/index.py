@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from packaging.version import Version
 
+from stylezoo.interfaces.source import newest
 from stylezoo.registry.entry import StyleEntry
 
 
@@ -18,7 +19,7 @@ class IndexEntry(StyleEntry):
     Attributes:
         sha256: of its record, ``style.toml``, which holds those of all other files.
         size: of its record, in bytes.
-        total_size: of all its files, in bytes.
+        total_size: of all its files and its record, in bytes.
         repository: on the Hub, ``owner/name``; None where the registry itself holds the files.
         commit: of the repository, 40 hex digits.
     """
@@ -44,11 +45,28 @@ class Index:
     expires: datetime
     refreshed: datetime
 
+    @property
+    def expired(self) -> bool:
+        """Whether nobody vouches for it any more."""
+        return self.expires <= datetime.now(UTC)
+
     def versions(self, name: str) -> list[Version]:
         """The versions of a style, oldest first; empty if there is no such style."""
         return [entry.version for entry in self.entries.get(name, ())]
 
+    def find(self, name: str, version: Version) -> IndexEntry | None:
+        """One version of a style; None if it is not there."""
+        for entry in self.entries.get(name, ()):
+            if entry.version == version:
+                return entry
+        return None
+
     def newest(self) -> Iterator[IndexEntry]:
-        """The newest entry of each style, sorted by name."""
+        """The newest entry of each style, sorted by name; see ``newest`` of the sources."""
         for name in sorted(self.entries):
-            yield self.entries[name][-1]
+            entries = self.entries[name]
+            if len(entries) == 1:
+                yield entries[0]
+                continue
+            version = newest(self.versions(name))
+            yield next(entry for entry in entries if entry.version == version)

@@ -8,10 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from packaging.version import Version
+
     from stylezoo.registry.index import IndexEntry
 
 Progress = Callable[[int], None]
 """Told how many bytes of a file are here."""
+
+
+def style_path(name: str, version: Version) -> str:
+    """The folder of one version of a style in a registry that holds the files itself."""
+    return f"styles/{name}/{version}"
 
 
 class Transport(ABC):

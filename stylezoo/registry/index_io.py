@@ -1,0 +1,306 @@
+"""Reading an index: from the targets that a registry signs, and from this machine's own copy."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, get_args
+
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+from packaging.version import Version
+
+from stylezoo.errors import RecordError, RegistryFormatError
+from stylezoo.files import write_file
+from stylezoo.registry.config import REPOSITORY
+from stylezoo.registry.index import Index, IndexEntry
+from stylezoo.registry.record import (
+    COMPONENT_NAME,
+    MAX_ENTRIES,
+    MAX_RECORD_BYTES,
+    RECORD_FILE,
+    SHA256,
+    UNKNOWN,
+    Status,
+    check_style_name,
+    check_version,
+)
+
+INDEX_SCHEMA = 1
+"""Of what ``custom`` holds of each target. A registry of a higher one wants a newer stylezoo."""
+
+MAX_STYLES = 100_000
+MAX_LINE = 1000
+MAX_WORD = 100
+MAX_TOTAL_SIZE = 2**40
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_COPY_SCHEMA = 1
+
+
+def target_path(name: str, version: Version) -> str:
+    """The TUF target that stands for one version of a style: its record."""
+    return f"styles/{name}/{version}/{RECORD_FILE}"
+
+
+def custom_of(entry: IndexEntry) -> dict[str, Any]:
+    """What a registry signs of an entry besides size and sha256 of its record."""
+    custom: dict[str, Any] = {
+        "summary": entry.summary,
+        "tags": list(entry.tags),
+        "status": entry.status,
+        "licence": entry.licence,
+        "net": entry.net,
+        "styles": [list(pair) for pair in entry.styles],
+        "total_size": entry.total_size,
+    }
+    if entry.repository is not None:
+        custom |= {"repository": entry.repository, "commit": entry.commit}
+    return custom
+
+
+def read_targets(
+    targets: Mapping[str, tuple[Any, Any, Any]],
+) -> dict[str, tuple[IndexEntry, ...]]:
+    """Make the entries of an index from TUF targets.
+
+    They are signed, and yet each value is checked: a registry's keys vouch for its styles, not
+    for what its values may do to a terminal, a file system or this machine's memory.
+
+    Args:
+        targets: by path, each its length, sha256 and ``custom``.
+
+    Raises:
+        RegistryFormatError: a value is out of bounds; the message names it.
+    """
+    if len(targets) > MAX_STYLES:
+        raise RegistryFormatError(f"the index lists {len(targets)} styles, over {MAX_STYLES}")
+    entries = []
+    for path, (length, sha256, custom) in targets.items():
+        try:
+            entries.append(_read_target(path, length, sha256, custom))
+        except RecordError as error:
+            where = f"{path[:200]!r}: {error.field}" if error.field else f"{path[:200]!r}"
+            raise RegistryFormatError(f"the index, {where}: {error.reason}") from error
+    return _by_name(entries)
+
+
+def write_copy(path: Path, index: Index) -> None:
+    """Write this machine's own copy of an index that was verified.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    rows = [
+        [
+            entry.name,
+            str(entry.version),
+            entry.status,
+            entry.summary,
+            entry.tags,
+            entry.licence,
+            entry.net,
+            entry.styles,
+            entry.sha256,
+            entry.size,
+            entry.total_size,
+            entry.repository,
+            entry.commit,
+        ]
+        for versions in index.entries.values()
+        for entry in versions
+    ]
+    copy = {
+        "schema": _COPY_SCHEMA,
+        "expires": index.expires.isoformat(),
+        "refreshed": index.refreshed.isoformat(),
+        "entries": rows,
+    }
+    write_file(path, json.dumps(copy, separators=(",", ":")).encode(), overwrite=True)
+
+
+def read_copy(path: Path) -> Index | None:
+    """Read this machine's own copy of an index; None if there is none that can be read.
+
+    It lies where nobody but the user writes, and is not checked value by value: of ten thousand
+    styles, that would take longer than a search in them.
+    """
+    try:
+        copy = json.loads(path.read_bytes())
+        if copy["schema"] != _COPY_SCHEMA:
+            return None
+        return Index(
+            entries=_by_name(_entry_of_row(row) for row in copy["entries"]),
+            expires=datetime.fromisoformat(copy["expires"]).astimezone(UTC),
+            refreshed=datetime.fromisoformat(copy["refreshed"]).astimezone(UTC),
+        )
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _entry_of_row(row: list[Any]) -> IndexEntry:
+    (name, version, status, summary, tags, licence, net, styles, *rest) = row
+    sha256, size, total_size, repository, commit = rest
+    return IndexEntry(
+        name=name,
+        version=_version(version),
+        status=status,
+        summary=summary,
+        tags=tuple(tags),
+        licence=licence,
+        net=net,
+        styles=tuple((one, title) for one, title in styles),
+        sha256=sha256,
+        size=size,
+        total_size=total_size,
+        repository=repository,
+        commit=commit,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _version(text: str) -> Version:
+    return Version(text)
+
+
+def _by_name(entries: Iterable[IndexEntry]) -> dict[str, tuple[IndexEntry, ...]]:
+    found: defaultdict[str, list[IndexEntry]] = defaultdict(list)
+    for entry in entries:
+        found[entry.name].append(entry)
+    by_name = {}
+    for name, versions in found.items():
+        if len(versions) > 1:
+            versions.sort(key=lambda entry: entry.version)
+            for one, next_one in itertools.pairwise(versions):
+                if one.version == next_one.version:  # 1.0 and 1.0.0 are one version
+                    raise RegistryFormatError(
+                        f"the index lists {name} {one.version} twice, also as {next_one.version}"
+                    )
+        by_name[name] = tuple(versions)
+    return by_name
+
+
+def _read_target(path: str, length: Any, sha256: Any, custom: Any) -> IndexEntry:
+    parts = path.split("/")
+    if len(parts) != 4 or parts[0] != "styles" or parts[3] != RECORD_FILE:
+        raise RecordError(f"it is not of the form styles/NAME/VERSION/{RECORD_FILE}")
+    check_style_name(parts[1])
+    version = check_version(parts[2])
+    if len(parts[2]) > MAX_WORD:
+        raise RecordError(f"it has {len(parts[2])} characters", field="version")
+    if not isinstance(sha256, str) or not SHA256.fullmatch(sha256):
+        raise RecordError(f"{sha256!r} is not 64 hex digits", field="sha256")
+    if not isinstance(custom, dict):
+        raise RecordError("it is missing or no object", field="custom")
+    size = _integer(length, "length", MAX_RECORD_BYTES)
+    repository, commit = _place(custom)
+    return IndexEntry(
+        name=parts[1],
+        version=version,
+        status=_status(custom),
+        summary=_text(custom.get("summary"), "custom.summary", MAX_LINE),
+        tags=tuple(_word(tag, f"custom.tags[{i}]") for i, tag in _list(custom, "tags")),
+        licence=_licence(custom),
+        net=_net(custom),
+        styles=tuple(_style(pair, f"custom.styles[{i}]") for i, pair in _list(custom, "styles")),
+        sha256=sha256,
+        size=size,
+        total_size=_integer(
+            custom.get("total_size"), "custom.total_size", MAX_TOTAL_SIZE, low=size
+        ),
+        repository=repository,
+        commit=commit,
+    )
+
+
+def _text(value: Any, field: str, limit: int) -> str:
+    """One printable line: control characters could move a terminal's cursor, or forge a line."""
+    if not isinstance(value, str):
+        raise RecordError(f"{str(value)[:100]!r} is not text", field=field)
+    if len(value) > limit:
+        raise RecordError(f"{len(value)} characters are more than {limit}", field=field)
+    if not value.isprintable():
+        raise RecordError(f"{value[:100]!r} has characters that cannot be printed", field=field)
+    return value
+
+
+def _word(value: Any, field: str) -> str:
+    return _text(value, field, MAX_WORD)
+
+
+def _integer(value: Any, field: str, high: int, low: int = 1) -> int:
+    if type(value) is not int or not low <= value <= high:
+        raise RecordError(
+            f"{str(value)[:100]!r} is no integer from {low} to {high}",
+            field=field,
+        )
+    return value
+
+
+def _list(custom: Mapping[str, Any], name: str) -> Iterable[tuple[int, Any]]:
+    value = custom.get(name)
+    if not isinstance(value, list):
+        raise RecordError("it is missing or no list", field=f"custom.{name}")
+    if len(value) > MAX_ENTRIES:
+        raise RecordError(
+            f"{len(value)} entries are more than {MAX_ENTRIES}", field=f"custom.{name}"
+        )
+    return enumerate(value)
+
+
+def _status(custom: Mapping[str, Any]) -> str:
+    value = custom.get("status")
+    if value not in get_args(Status):
+        raise RecordError(
+            f"{str(value)[:100]!r} is none of {', '.join(get_args(Status))}",
+            field="custom.status",
+        )
+    return str(value)
+
+
+def _licence(custom: Mapping[str, Any]) -> str:
+    value = _word(custom.get("licence"), "custom.licence")
+    if value != UNKNOWN and not _is_spdx(value):
+        raise RecordError(f"{value!r} is no SPDX licence expression", field="custom.licence")
+    return value
+
+
+@lru_cache(maxsize=256)
+def _is_spdx(expression: str) -> bool:
+    try:
+        canonicalize_license_expression(expression)
+    except InvalidLicenseExpression:
+        return False
+    return True
+
+
+def _net(custom: Mapping[str, Any]) -> str:
+    value = _word(custom.get("net"), "custom.net")
+    if not COMPONENT_NAME.fullmatch(value):
+        raise RecordError(f"{value!r} is no name of a net", field="custom.net")
+    return value
+
+
+def _style(pair: Any, field: str) -> tuple[str, str]:
+    if not isinstance(pair, list) or len(pair) != 2:
+        raise RecordError(f"{str(pair)[:100]!r} is not a name with a title", field=field)
+    name = _word(pair[0], field)
+    check_style_name(name, field)
+    return name, _text(pair[1], field, MAX_LINE)
+
+
+def _place(custom: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Repository and commit, both or neither."""
+    if "repository" not in custom and "commit" not in custom:
+        return None, None
+    repository, commit = custom.get("repository"), custom.get("commit")
+    if not isinstance(repository, str) or not REPOSITORY.fullmatch(repository):
+        raise RecordError(f"{str(repository)[:100]!r} is not owner/name", field="custom.repository")
+    if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+        raise RecordError(f"{str(commit)[:100]!r} is not 40 hex digits", field="custom.commit")
+    return repository, commit

@@ -1,0 +1,204 @@
+"""A signed registry as a source: its index says what there is, the store keeps what was fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stylezoo.cache import CACHE_VARIABLE
+from stylezoo.errors import CacheError, RecordError, RegistryFormatError, VersionNotFoundError
+from stylezoo.interfaces.source import RegistrySource
+from stylezoo.registry.offline import require_network
+from stylezoo.registry.record import RECORD_FILE, File, Record
+from stylezoo.registry.record_io import parse_record
+from stylezoo.registry.store import Store
+from stylezoo.registry.transport import Progress, Transport
+from stylezoo.registry.trust import TrustedRegistry
+
+if TYPE_CHECKING:
+    from packaging.version import Version
+
+    from stylezoo.registry.index import IndexEntry
+
+_RECORDS = "records"
+
+
+class RemoteSource(RegistrySource):
+    """Serves the styles of a signed registry.
+
+    The registry is asked for its index if none was ever verified here, or by ``refresh``; for a
+    record or the files of a style if they are not in the cache. Nothing else takes the network.
+
+    Args:
+        registry: its index.
+        store: where fetched styles are kept; None for the one in the cache.
+    """
+
+    def __init__(self, registry: TrustedRegistry, store: Store | None = None) -> None:
+        self.registry = registry
+        self.store = store or Store()
+
+    @property
+    def location(self) -> str:
+        """Where the registry is."""
+        return self.registry.transport.location
+
+    def names(self) -> list[str]:
+        """The names of all styles in the index, sorted; see ``TrustedRegistry.index``."""
+        return sorted(self.registry.index().entries)
+
+    def versions(self, name: str) -> list[Version]:
+        """The versions of a style in the index, oldest first."""
+        return self.registry.index().versions(name)
+
+    def entries(self) -> Sequence[IndexEntry]:
+        """Each style of the index in its newest version, sorted by name."""
+        return list(self.registry.index().newest())
+
+    def refresh(self) -> None:
+        """Ask the registry for its index; see ``TrustedRegistry.refresh``."""
+        self.registry.refresh()
+
+    def record(self, name: str, version: Version) -> Record:
+        """Read the record of one version, from the cache if it was read before.
+
+        Raises:
+            VersionNotFoundError: the index has no such version.
+            RecordError: it breaks the format, or is not of this name and version.
+            IntegrityError: what comes is not what the index lists.
+            OfflineError, UnavailableError, AuthError: it is not in the cache and cannot be had.
+            CacheError: the cache cannot be written.
+        """
+        return self._record(self.find(name, version))[0]
+
+    def folder(self, name: str, version: Version) -> Path:
+        """The folder of one version, fetched if it is not in the store; see ``fetch``."""
+        return self.fetch(name, version)
+
+    def fetch(
+        self, name: str, version: Version, progress: Callable[[int], None] | None = None
+    ) -> Path:
+        """The folder of one version, fetched if it is not in the store.
+
+        Args:
+            name: of the style.
+            version: of the style.
+            progress: told how many bytes of the style are here.
+
+        Raises:
+            VersionNotFoundError: the index has no such version.
+            RecordError: its record breaks the format.
+            IntegrityError: what comes is not what the index and the record list.
+            ExpiredError, SignatureError, RollbackError: nobody vouches for the index any more.
+            OfflineError, UnavailableError, AuthError: it is not in the store and cannot be had.
+            CacheError: the store cannot be written, or has no space for it.
+        """
+        entry = self.find(name, version)
+        stored = self.store.folder(entry.sha256)
+        if stored is not None:
+            return stored
+        if self.registry.index().expired:
+            # What is new to this machine should be vouched for today.
+            self.registry.refresh()
+            entry = self.find(name, version)
+        record, content = self._record(entry)
+        listed = sum(file.size for file in record.files) + entry.size
+        if listed > entry.total_size:
+            raise RegistryFormatError(
+                f"{self.location} lists {entry.total_size} bytes for {name} {version}, its record "
+                f"{listed}; tell its maintainer"
+            )
+        self._require_network(entry)
+        transport = self._transport(entry)
+
+        def fetch_file(file: File, part: Path, progress: Progress | None) -> None:
+            transport.fetch(
+                entry, file.path, part, size=file.size, sha256=file.sha256, progress=progress
+            )
+
+        origin = f"{self.location}, {name} {version}"
+        return self.store.add(content, fetch_file, origin=origin, progress=progress)
+
+    def find(self, name: str, version: Version) -> IndexEntry:
+        """What the index says of one version.
+
+        Raises:
+            VersionNotFoundError: it has no such version.
+        """
+        entry = self.registry.index().find(name, version)
+        if entry is None:
+            raise VersionNotFoundError(f"{self.location} has no {name} {version}")
+        return entry
+
+    def _record(self, entry: IndexEntry) -> tuple[Record, bytes]:
+        """The record with its bytes: from the store, from the cache, or fetched."""
+        stored = self.store.folder(entry.sha256)
+        path = self.registry.state / _RECORDS / f"{entry.sha256}.toml"
+        content = _vouched_for(stored / RECORD_FILE, entry) if stored is not None else None
+        if content is None:
+            content = _vouched_for(path, entry)
+        if content is None:
+            content = self._fetch_record(entry, path)
+        origin = f"{self.location}, {entry.name} {entry.version}, {RECORD_FILE}"
+        try:
+            record = parse_record(content.decode(), origin=origin)
+        except UnicodeDecodeError as error:
+            raise RecordError(f"it is not UTF-8: {error}", origin=origin) from error
+        for field, found, expected in (
+            ("name", record.name, entry.name),
+            ("version", record.version, entry.version),
+        ):
+            if found != expected:
+                raise RecordError(
+                    f"it is {str(found)!r}, listed as {str(expected)!r}", field=field, origin=origin
+                )
+        return record, content
+
+    def _fetch_record(self, entry: IndexEntry, path: Path) -> bytes:
+        self._require_network(entry)
+        part = path.with_suffix(".part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with self.registry.locked():
+                content = _vouched_for(path, entry)
+                if content is not None:
+                    return content  # another process has fetched it while this one waited
+                self._transport(entry).fetch(
+                    entry, RECORD_FILE, part, size=entry.size, sha256=entry.sha256
+                )
+                content = part.read_bytes()
+                part.replace(path)
+        except OSError as error:
+            raise CacheError(
+                f"{path} cannot be written: {error.strerror or error}; {CACHE_VARIABLE} may name "
+                "another folder"
+            ) from error
+        return content
+
+    def _require_network(self, entry: IndexEntry) -> None:
+        if self._transport(entry).remote:
+            style = f"{entry.name}@{entry.version}"
+            require_network(f"the style {style}", f"stylezoo fetch {style}")
+
+    def _transport(self, entry: IndexEntry) -> Transport:
+        """What brings the files of a style: any index may list styles whose files the Hub has."""
+        transport = self.registry.transport
+        if entry.repository is None:
+            return transport
+        from stylezoo.registry.hub_transport import HubTransport
+
+        return transport if isinstance(transport, HubTransport) else HubTransport(entry.repository)
+
+
+def _vouched_for(path: Path, entry: IndexEntry) -> bytes | None:
+    """The bytes of a record on this machine, if they are those that the index lists."""
+    import hashlib
+
+    try:
+        with path.open("rb") as file:
+            content = file.read(entry.size + 1)
+    except OSError:
+        return None
+    good = len(content) == entry.size and hashlib.sha256(content).hexdigest() == entry.sha256
+    return content if good else None

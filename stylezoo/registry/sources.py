@@ -1,0 +1,143 @@
+"""All sources of styles, in the order to ask them: of plugins, and the registries configured."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from pathlib import Path
+
+from stylezoo.cache import cache_dir
+from stylezoo.catalog import Catalog, PluginWarning
+from stylezoo.errors import RegistryError
+from stylezoo.interfaces.source import RegistrySource
+from stylezoo.registry.config import (
+    HUB_PREFIX,
+    RegistryConfig,
+    is_remote,
+    parse_location,
+    read_registries,
+)
+from stylezoo.registry.folder import FolderSource
+from stylezoo.registry.transport import Transport
+from stylezoo.registry.trust import RegistryWarning
+
+
+def all_sources(catalog: Catalog) -> dict[str, RegistrySource]:
+    """Every source by name, in the order to ask them.
+
+    First come the sources of plugins, then the registries that plugins bring, then those of the
+    user's list. Where the list names one of a plugin's without a location, that is its place.
+    Making them reads no registry. One that cannot be made is left out with a warning.
+
+    Args:
+        catalog: of the plugins.
+
+    Raises:
+        RegistryError: the user's list cannot be read.
+    """
+    sources = {**catalog.sources(), **_registries_of_plugins(catalog)}
+    configured = read_registries()
+    ordered = {name: source for name, source in sources.items() if name not in configured}
+    for name, config in configured.items():
+        if config is None and name in sources:
+            ordered[name] = sources[name]
+        elif config is None:
+            known = ", ".join(sources) or "none"
+            _warn(f"no plugin brings a source {name!r}, and it has no location; there are: {known}")
+        elif name in sources:
+            _warn(
+                f"the registry {name!r} is left out: a plugin's source has this name; give it "
+                "another, or leave out its location to mean that source"
+            )
+            ordered[name] = sources[name]
+        else:
+            try:
+                ordered[name] = make_source(name, config)
+            except RegistryError as error:
+                _warn(f"the registry {name!r} is left out: {error}")
+    return ordered
+
+
+def make_source(name: str, config: RegistryConfig) -> RegistrySource:
+    """Make the source of one registry; nothing of it is read yet.
+
+    Args:
+        name: what the user calls it.
+        config: where it is, and whose keys are trusted.
+
+    Raises:
+        RegistryError: the location is none, the root cannot be read, or a remote one has none.
+    """
+    location = parse_location(config.location)
+    if config.root is None:
+        if is_remote(location):
+            raise RegistryError(
+                f"{location} has no root whose keys are trusted; run: stylezoo registries add "
+                f"{location} --root FILE"
+            )
+        return FolderSource(Path(location))
+    # Only now: a plain folder needs none of it.
+    from stylezoo.registry.remote import RemoteSource
+    from stylezoo.registry.trust import TrustedRegistry
+
+    state = state_folder(name, config.root)
+    return RemoteSource(TrustedRegistry(name, make_transport(location), config, state))
+
+
+def make_transport(location: str) -> Transport:
+    """What reads the files of a registry.
+
+    Args:
+        location: as ``parse_location`` gives it.
+    """
+    if location.startswith(HUB_PREFIX):
+        from stylezoo.registry.hub_transport import HubTransport
+
+        return HubTransport(location.removeprefix(HUB_PREFIX))
+    if is_remote(location):
+        from stylezoo.registry.http_transport import HttpTransport
+
+        return HttpTransport(location)
+    from stylezoo.registry.folder_transport import FolderTransport
+
+    return FolderTransport(Path(location))
+
+
+def state_folder(name: str, root: Path) -> Path:
+    """Where the verified state of a registry is kept.
+
+    It belongs to name and root: a registry that moves to another server must still not be older
+    than it was, and one with other keys has nothing to do with it.
+
+    Raises:
+        RegistryError: the root cannot be read.
+    """
+    try:
+        digest = hashlib.sha256(root.read_bytes()).hexdigest()
+    except OSError as error:
+        raise RegistryError(
+            f"the trusted root {root} cannot be read: {error.strerror}; add the registry again "
+            "with: stylezoo registries add LOCATION --root FILE"
+        ) from error
+    return cache_dir() / "registries" / f"{name}-{digest[:12]}"
+
+
+def _registries_of_plugins(catalog: Catalog) -> dict[str, RegistrySource]:
+    made: dict[str, RegistrySource] = {}
+    for component in catalog.components("registry"):
+        try:
+            config = catalog.get("registry", component.full_name)
+            if not isinstance(config, RegistryConfig):
+                raise RegistryError(f"{config!r} is no RegistryConfig")
+            made[component.name] = make_source(component.name, config)
+        except Exception as error:  # third-party code may raise anything
+            warnings.warn(
+                f"the registry {component.full_name!r} is left out: {error}",
+                PluginWarning,
+                stacklevel=2,
+            )
+    return made
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, RegistryWarning, stacklevel=3)

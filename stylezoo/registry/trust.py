@@ -1,0 +1,394 @@
+"""Trust in a registry: its index is taken only if the keys of a known root vouch for it.
+
+The Update Framework (https://theupdateframework.github.io/specification/latest/), by python-tuf's
+client: it refuses an index that is not signed, older than one that was seen, put together from
+several, or expired. Files of styles are then vouched for by the sha256 in the index.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stylezoo.cache import CACHE_VARIABLE
+from stylezoo.errors import (
+    AuthError,
+    CacheError,
+    ExpiredError,
+    OutputError,
+    RegistryError,
+    RegistryFormatError,
+    RollbackError,
+    SignatureError,
+    StyleZooError,
+    UnavailableError,
+)
+from stylezoo.registry.config import RegistryConfig
+from stylezoo.registry.index import Index
+from stylezoo.registry.index_io import INDEX_SCHEMA, read_copy, read_targets, write_copy
+from stylezoo.registry.offline import offline_variable, require_network
+from stylezoo.registry.strict_json import parse_object
+from stylezoo.registry.transport import Transport
+
+if TYPE_CHECKING:
+    from tuf.ngclient import FetcherInterface, UpdaterConfig
+
+ROOT_LIMIT = 500_000
+TIMESTAMP_LIMIT = 16_000
+SNAPSHOT_LIMIT = 2_000_000
+TARGETS_LIMIT = 20_000_000
+
+_BASE = "registry:/"  # python-tuf wants an address; it is taken off again before reading
+_METADATA = "metadata"
+_COPY = "index.json"
+_STAGING = ".refresh-"
+_PERSISTED = ("timestamp.json", "snapshot.json", "targets.json")
+
+
+class RegistryWarning(UserWarning):
+    """A registry is used as it was known before; the message says why."""
+
+
+class TrustedRegistry:
+    """The verified index of one registry, and this machine's own copy of it.
+
+    Args:
+        name: of the registry, for messages.
+        transport: reads its files.
+        config: its location and trusted root.
+        state: folder for what was verified: TUF metadata, which a later index must not be older
+            than, and the copy. It need not exist.
+    """
+
+    def __init__(
+        self, name: str, transport: Transport, config: RegistryConfig, state: Path
+    ) -> None:
+        self.name = name
+        self.transport = transport
+        self.config = config
+        self.state = state
+        self._held: tuple[tuple[int, int, int], Index] | None = None
+        self._warned = False
+
+    def index(self) -> Index:
+        """The index as it was last verified, without asking anyone; if it never was, refreshed.
+
+        Of an expired one a RegistryWarning tells: what it lists was vouched for when it was
+        verified, yet a newer index may have been kept from this machine since.
+
+        Raises:
+            See ``refresh``.
+        """
+        copy = self.copy()
+        if copy is None:
+            return self.refresh()
+        self._warn_if_expired(copy)
+        return copy
+
+    def copy(self) -> Index | None:
+        """This machine's own copy of the index; None if there is none."""
+        path = self.state / _COPY
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+        if self._held is None or self._held[0] != stamp:
+            index = read_copy(path)
+            if index is None:
+                return None
+            self._held = (stamp, index)
+        return self._held[1]
+
+    def refresh(self) -> Index:
+        """Ask the registry for its index and verify it.
+
+        If the registry cannot be reached, or what it says cannot be read, an index that was
+        verified before stays in use, with a RegistryWarning. If what it says is read and refused,
+        that is an error, and the index from before stays in use after it.
+
+        Raises:
+            SignatureError: it is not signed by the keys that the root trusts.
+            RollbackError: it is older than one that was seen.
+            ExpiredError: it has expired.
+            RegistryFormatError: it cannot be read, and there is none from before.
+            UnavailableError, OfflineError: it cannot be reached, and there is none from before.
+            AuthError: the server refuses access.
+            CacheError: the state cannot be written.
+            RegistryError: the file with the trusted root cannot be read.
+        """
+        if self.transport.remote and offline_variable() is not None:
+            copy = self.copy()
+            if copy is None:
+                require_network(f"the index of the registry {self.name!r}", "stylezoo update")
+                raise AssertionError("the variable was there a moment ago")
+            self._warn_if_expired(copy)
+            return copy
+        try:
+            return self._refresh()
+        except (UnavailableError, RegistryFormatError) as error:
+            copy = self.copy()
+            if copy is None:
+                raise
+            warnings.warn(
+                f"{error}; the index of {copy.refreshed:%Y-%m-%d %H:%M} UTC is used",
+                RegistryWarning,
+                stacklevel=2,
+            )
+            self._warn_if_expired(copy)
+            return copy
+
+    def _refresh(self) -> Index:
+        root = self._root()
+        asked = datetime.now(UTC)
+        with self.locked():
+            copy = self.copy()
+            if copy is not None and copy.refreshed > asked:
+                return copy  # another process has refreshed it while this one waited
+            with self._staging() as staging:
+                index = self._update(root, staging)
+                self._keep(staging, index)
+        return index
+
+    def _root(self) -> bytes:
+        assert self.config.root is not None
+        try:
+            return self.config.root.read_bytes()
+        except OSError as error:
+            raise RegistryError(
+                f"the root of the registry {self.name!r} cannot be read from {self.config.root}: "
+                f"{error.strerror}; add the registry again: stylezoo registries add "
+                f"{self.transport.location} --root FILE"
+            ) from error
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from the state meanwhile.
+
+        Raises:
+            CacheError: it cannot be locked, or another process has it for too long.
+        """
+        from stylezoo.registry.locks import locked
+
+        try:
+            self.state.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        with locked(self.state / ".lock", f"the index of the registry {self.name!r}"):
+            yield
+
+    @contextmanager
+    def _staging(self) -> Iterator[Path]:
+        """A copy of the metadata to work on, so that a refusal leaves the old as it was."""
+        try:
+            for leftover in self.state.glob(f"{_STAGING}*"):
+                shutil.rmtree(leftover)  # of a process that was killed; this one has the lock
+            staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self.state))
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
+            yield staging
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def _update(self, root: bytes, staging: Path) -> Index:
+        from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
+        from tuf.ngclient import Updater
+
+        with self._our_errors():
+            (staging / "root_history").mkdir()
+            _copy_metadata(self.state / _METADATA, staging)
+            if self.config.seed is not None:
+                _plant_seed(self.config.seed, staging)
+            updater = Updater(
+                str(staging),
+                f"{_BASE}{_METADATA}/",
+                fetcher=_fetcher(self.transport),
+                config=_limits(),
+                bootstrap=root,
+            )
+            updater.refresh()
+            # All of these were verified just now. python-tuf hands out targets by path alone, and
+            # an index wants them all.
+            targets = Metadata[Targets].from_file(str(staging / "targets.json")).signed
+            expiries = [
+                Metadata[Root].from_file(str(staging / "root.json")).signed.expires,
+                Metadata[Timestamp].from_file(str(staging / "timestamp.json")).signed.expires,
+                Metadata[Snapshot].from_file(str(staging / "snapshot.json")).signed.expires,
+                targets.expires,
+            ]
+        schema = targets.unrecognized_fields.get("schema")
+        if type(schema) is int and schema > INDEX_SCHEMA:
+            raise RegistryFormatError(
+                f"the index of {self.transport.location} has the schema {schema}, newer than this "
+                f"stylezoo reads ({INDEX_SCHEMA}); run: pip install --upgrade stylezoo"
+            )
+        try:
+            entries = read_targets(
+                {
+                    path: (target.length, target.hashes.get("sha256"), target.custom)
+                    for path, target in targets.targets.items()
+                }
+            )
+        except RegistryFormatError as error:
+            raise RegistryFormatError(f"{self.transport.location}: {error}") from error
+        return Index(entries=entries, expires=min(expiries), refreshed=datetime.now(UTC))
+
+    def _keep(self, staging: Path, index: Index) -> None:
+        """Move what was verified into place; each step leaves what the next refresh can go on from.
+
+        Files of different ages are no harm: python-tuf verifies each before it relies on it.
+        """
+        metadata = self.state / _METADATA
+        try:
+            (metadata / "root_history").mkdir(parents=True, exist_ok=True)
+            for root in sorted((staging / "root_history").iterdir()):
+                root.replace(metadata / "root_history" / root.name)
+            for name in _PERSISTED:
+                (staging / name).replace(metadata / name)
+            write_copy(self.state / _COPY, index)
+        except OutputError as error:
+            raise CacheError(f"{error}; {CACHE_VARIABLE} may name another folder") from error
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    @contextmanager
+    def _our_errors(self) -> Iterator[None]:
+        """Turn python-tuf's errors into ours."""
+        from tuf.api import exceptions as tuf
+        from tuf.api.serialization import DeserializationError, SerializationError
+
+        where = f"the registry {self.name!r} ({self.transport.location})"
+        advice = "nothing of it was taken; ask its maintainer, or try again later"
+        try:
+            yield
+        except (tuf.UnsignedMetadataError, tuf.LengthOrHashMismatchError) as error:
+            raise SignatureError(
+                f"{where} is not what the keys of {self.config.root} vouch for: {error}; {advice}"
+            ) from error
+        except tuf.BadVersionNumberError as error:
+            raise RollbackError(f"{where} is older than it was: {error}; {advice}") from error
+        except tuf.ExpiredMetadataError as error:
+            raise ExpiredError(
+                f"{where} has expired, nobody vouches for it any more: {error}; its maintainer "
+                "renews it with: stylezoo registry sign. What was fetched before works on"
+            ) from error
+        except (DeserializationError, SerializationError) as error:
+            reason = error.__cause__ or error
+            if "spec_version" in str(reason):
+                reason = RegistryFormatError(f"{reason}; run: pip install --upgrade stylezoo")
+            raise RegistryFormatError(f"{where} cannot be read: {reason}") from error
+        except (tuf.RepositoryError, tuf.DownloadLengthMismatchError) as error:
+            raise RegistryFormatError(f"{where} cannot be read: {error}") from error
+        except tuf.DownloadError as error:
+            if isinstance(error.__cause__, StyleZooError):
+                raise error.__cause__ from error
+            raise UnavailableError(f"{where}: {error}") from error
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> CacheError:
+        return CacheError(
+            f"{self.state} cannot be written: {error.strerror or error}; {CACHE_VARIABLE} may name "
+            "another folder"
+        )
+
+    def _warn_if_expired(self, index: Index) -> None:
+        if index.expired and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"the index of the registry {self.name!r} expired on {index.expires:%Y-%m-%d}; "
+                "it is used as it was verified before. Renew it with: stylezoo update",
+                RegistryWarning,
+                stacklevel=3,
+            )
+
+
+def _limits() -> UpdaterConfig:
+    from tuf.ngclient import UpdaterConfig
+
+    return UpdaterConfig(
+        root_max_length=ROOT_LIMIT,
+        timestamp_max_length=TIMESTAMP_LIMIT,
+        snapshot_max_length=SNAPSHOT_LIMIT,
+        targets_max_length=TARGETS_LIMIT,
+    )
+
+
+def _fetcher(transport: Transport) -> FetcherInterface:
+    from tuf.api.exceptions import DownloadHTTPError
+    from tuf.ngclient import FetcherInterface
+
+    limits = {
+        "root.json": ROOT_LIMIT,
+        "timestamp.json": TIMESTAMP_LIMIT,
+        "snapshot.json": SNAPSHOT_LIMIT,
+        "targets.json": TARGETS_LIMIT,
+    }
+
+    class Fetcher(FetcherInterface):
+        """Gives python-tuf the files of a registry, read strictly."""
+
+        def _fetch(self, url: str) -> Iterator[bytes]:
+            path = url.removeprefix(_BASE)
+            role = ".".join(path.rpartition("/")[2].split(".")[-2:])
+            try:
+                content = transport.read(path, limits.get(role, TARGETS_LIMIT))
+            except AuthError as error:
+                if role == "root.json":
+                    # Some servers say so of files that are not there; of a newer root that is
+                    # the rule, and timestamp.json shows whether access is refused in truth.
+                    raise DownloadHTTPError(str(error), 403) from error
+                raise
+            if content is None:
+                raise DownloadHTTPError(
+                    f"it has no {path}; it is no signed registry, or not complete at the moment",
+                    404,
+                )
+            parse_object(content, f"{transport.location}, {path}")
+            return iter((content,))
+
+    return Fetcher()
+
+
+def _copy_metadata(source: Path, target: Path) -> None:
+    """Copy what python-tuf keeps; its link root.json it makes itself."""
+    for name in _PERSISTED:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, target / name)
+    for root in (source / "root_history").glob("*.root.json"):
+        shutil.copyfile(root, target / "root_history" / root.name)
+
+
+def _plant_seed(seed: Path, target: Path) -> None:
+    """Begin from metadata that came with a package, where that is newer than what was seen.
+
+    It is verified like any other: what the root does not vouch for is passed over.
+    """
+    planted = _version_of(seed / "timestamp.json")
+    if planted <= _version_of(target / "timestamp.json"):
+        return
+    shutil.copyfile(seed / "timestamp.json", target / "timestamp.json")
+    for role in ("snapshot", "targets"):
+        newest = max(seed.glob(f"*.{role}.json"), key=_version_of, default=None)
+        if newest is not None:
+            shutil.copyfile(newest, target / f"{role}.json")
+    for root in seed.glob("*.root.json"):
+        if not (target / "root_history" / root.name).exists():
+            shutil.copyfile(root, target / "root_history" / root.name)
+
+
+def _version_of(path: Path) -> int:
+    """The version that metadata claims, 0 for none."""
+    try:
+        version = json.loads(path.read_bytes())["signed"]["version"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return 0
+    return version if isinstance(version, int) else 0
