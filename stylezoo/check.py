@@ -1,0 +1,478 @@
+"""The check of a style folder: what contributors run, and CI on the whole zoo.
+
+Every fault is found in one go. A record that breaks the format is read as far as it can be, so that
+a licence misspelt does not hide a wrong hash.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.version import InvalidVersion, Version
+
+from stylezoo.catalog import Catalog, default_catalog
+from stylezoo.errors import RecordError, StyleNotFoundError, StyleZooError
+from stylezoo.findings import Finding, Report
+from stylezoo.registry.card import render_card
+from stylezoo.registry.folder import FolderSource
+from stylezoo.registry.golden import golden_output_difference, golden_run
+from stylezoo.registry.record import RECORD_FILE, UNKNOWN, Base, File, Record, Role
+from stylezoo.registry.record_io import parse_record, parse_record_parts, read_record_text
+from stylezoo.registry.resolve import resolve
+from stylezoo.registry.spec import StyleSpec
+from stylezoo.registry.verify import sha256_of
+from stylezoo.registry.weights import (
+    METADATA_KEY,
+    read_header,
+    read_net_metadata,
+    read_tensors,
+    stored_dtype,
+    weights_faults,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from stylezoo.interfaces.net import TransformNet
+
+PICTURE_ROLES: tuple[Role, ...] = ("preview", "painting")
+TENSOR_ROLES: tuple[Role, ...] = ("weights", "golden")
+MAX_PREVIEW_SIDE = 2048
+MAX_CARD_BYTES = 256 * 1024
+FLAT = 1 / 255  # a picture whose values deviate less shows nothing
+
+_TARGET = re.compile(r"\]\(\s*<?([^)>\s]+)")
+
+
+def check_style_folder(folder: Path, catalog: Catalog | None = None) -> Report:
+    """Check a style folder in every respect.
+
+    Args:
+        folder: holds ``style.toml`` and the files that it lists.
+        catalog: where the net, and the base of an adapter, come from; None for the installed
+            plugins.
+
+    Returns:
+        Every fault that was found, with the field of the record or the file that it is about.
+    """
+    return _StyleCheck(folder, catalog or default_catalog()).run()
+
+
+def find_style_folders(root: Path) -> list[Path]:
+    """The style folders in a folder, at any depth, sorted; the folder itself if it is one.
+
+    Raises:
+        StyleNotFoundError: there is none.
+    """
+    if (root / RECORD_FILE).is_file():
+        return [root]
+    found = []
+    for parent, folders, files in os.walk(root):
+        if RECORD_FILE in files:
+            found.append(Path(parent))
+            folders.clear()  # a style holds no other style
+    if not found:
+        raise StyleNotFoundError(
+            f"{root} is no style folder and holds none: there is no {RECORD_FILE} in it"
+        )
+    return sorted(found)
+
+
+class _StyleCheck:
+    """One check of one folder: what was read of it, and what was found."""
+
+    def __init__(self, folder: Path, catalog: Catalog) -> None:
+        self.folder = folder
+        self.catalog = catalog
+        self.report = Report(subject=str(folder))
+        self.fields: Mapping[str, Any] = {}
+        self.record: Record | None = None
+        self._broken: set[str] = set()  # fields of the record with a fault somewhere in them
+        self._unusable: set[str] = set()  # paths of files with a fault that was told
+        self._check = ""
+
+    def run(self) -> Report:
+        """Run every check whose subject can be read."""
+        self._read()
+        self._compare_place()
+        self._verify_files()
+        self._find_stray_files()
+        self._judge_tensors()
+        net = self._build()
+        if net is not None:
+            self._compare_size(net)
+            if self._load(net):
+                self._run(net)
+                self._compare_golden(net)
+        self._open_pictures()
+        self._read_card()
+        self._judge_licences()
+        self._judge_quality()
+        return self.report
+
+    def _start(self, check: str) -> None:
+        """Begin a check: what is found now belongs to it."""
+        self._check = check
+        self.report.checks.append(check)
+
+    def _error(self, where: str, message: str) -> None:
+        self.report.findings.append(Finding(check=self._check, where=where, message=message))
+
+    def _advise(self, where: str, message: str) -> None:
+        self.report.findings.append(
+            Finding(check=self._check, where=where, message=message, severity="advice")
+        )
+
+    def _files(self, *roles: Role) -> Iterator[tuple[str, File, Path]]:
+        """The listed files that can be used: the field of each, the entry, and where it is."""
+        for index, file in enumerate(self.fields.get("files", ())):
+            if file is None or file.path in self._unusable:
+                continue
+            if not roles or file.role in roles:
+                yield f"files[{index}]", file, self.folder / file.path
+
+    # The record
+
+    def _read(self) -> None:
+        self._start("record")
+        try:
+            text = read_record_text(self.folder)
+        except RecordError as error:
+            self._error(RECORD_FILE, error.reason)
+            return
+        parts = parse_record_parts(text)
+        self.fields = parts.fields
+        for fault in parts.faults:
+            self._error(fault.field or RECORD_FILE, fault.reason)
+            self._broken.add(re.split(r"[.\[]", fault.field)[0])
+        if not parts.faults:
+            self.record = parse_record(text, origin=RECORD_FILE)
+
+    def _compare_place(self) -> None:
+        """In a folder of styles, ``<name>/<version>``, both are those of the record."""
+        self._start("place")
+        place = self.folder.resolve()
+        try:
+            version = Version(place.name)
+        except InvalidVersion:
+            return
+        found = {"name": (place.parent.name, "name"), "version": (str(version), "version")}
+        for field, (expected, what) in found.items():
+            actual = str(self.fields.get(field, expected))
+            if actual != expected:
+                self._error(field, f"it is {actual!r} in a folder for the {what} {expected!r}")
+
+    # Files
+
+    def _verify_files(self) -> None:
+        self._start("files")
+        if (self.folder / RECORD_FILE).is_symlink():
+            self._error(RECORD_FILE, "it is a symbolic link; put the file itself here")
+        root = self.folder.resolve()
+        for field, file, path in self._files():
+            if path.is_symlink() or not path.resolve().is_relative_to(root):
+                self._refuse(f"{field}.path", file, "is a link; put the file itself here")
+            elif not path.is_file():
+                self._refuse(f"{field}.path", file, "is not there")
+            else:
+                self._compare_content(field, file, path)
+
+    def _refuse(self, where: str, file: File, reason: str) -> None:
+        """Tell the fault of a file, which the checks to come pass over."""
+        self._error(where, f"{file.path} {reason}")
+        self._unusable.add(file.path)
+
+    def _compare_content(self, field: str, file: File, path: Path) -> None:
+        try:
+            size, digest = path.stat().st_size, sha256_of(path)
+        except OSError as error:
+            self._refuse(f"{field}.path", file, f"cannot be read: {error.strerror}")
+            return
+        if size != file.size:
+            self._error(
+                f"{field}.size", f"{file.path} has {size} bytes, the record says {file.size}"
+            )
+        if digest != file.sha256:
+            self._error(
+                f"{field}.sha256",
+                f"{file.path} has the sha256 {digest}, the record says {file.sha256}",
+            )
+
+    def _find_stray_files(self) -> None:
+        self._start("stray-files")
+        files = self.fields.get("files", (None,))
+        if None in files:
+            return  # the list is broken: what is stray cannot be told
+        listed = {file.path for file in files}
+        for path in sorted(self.folder.rglob("*")):
+            name = path.relative_to(self.folder).as_posix()
+            is_folder = path.is_dir() and not path.is_symlink()
+            if not is_folder and name not in listed and name != RECORD_FILE:
+                self._error(name, "the record does not list it; delete it, or list it in [[files]]")
+
+    def _judge_tensors(self) -> None:
+        self._start("tensors")
+        for field, file, path in self._files(*TENSOR_ROLES):
+            try:
+                header = read_header(path)
+            except StyleZooError as error:
+                self._error(field, str(error))
+                self._unusable.add(file.path)
+                continue
+            metadata = header.get("__metadata__", {})
+            count = len(header) - ("__metadata__" in header)
+            for name, found, said in (
+                ("dtype", stored_dtype(header), file.dtype),
+                ("tensors", count, file.tensors),
+            ):
+                if said != found:
+                    self._error(
+                        f"{field}.{name}", f"{file.path} has {found}, the record says {said}"
+                    )
+            if file.role == "weights" and METADATA_KEY in metadata:
+                self._compare_metadata(field, path)
+
+    def _compare_metadata(self, field: str, path: Path) -> None:
+        """A weights file that names its net is loaded alone, and must make the same one."""
+        described = self.fields.get("net")
+        try:
+            name, arguments = read_net_metadata(path)
+        except StyleZooError as error:
+            self._error(field, str(error))
+            return
+        if described and (name, arguments) != (described.name, dict(described.arguments)):
+            self._error(
+                field,
+                f"{path.name} names the net {name} {arguments}, the record "
+                f"{described.name} {dict(described.arguments)}",
+            )
+
+    # The net
+
+    def _build(self) -> TransformNet | None:
+        """The net with fresh weights; None if there is none to be made."""
+        described = self.fields.get("net")
+        if described is None:
+            return None
+        self._start("net")
+        try:
+            component = self.catalog.find("net", described.name)
+        except StyleZooError as error:
+            self._error("net.name", str(error))
+            return None
+        if component.distribution != described.plugin:
+            self._error(
+                "net.plugin",
+                f"it is {described.plugin!r}, the net {described.name!r} is of "
+                f"{component.distribution!r}",
+            )
+        try:
+            return self.catalog.create_net(described.name, **described.arguments)
+        except Exception as error:  # third-party code may raise anything
+            self._error("net.arguments", _told(error))
+            return None
+
+    def _compare_size(self, net: TransformNet) -> None:
+        self._start("size")
+        said = self.fields.get("io")
+        for name in ("minimum_size", "stride"):
+            if said is not None and getattr(said, name) != getattr(net, name):
+                self._error(
+                    f"io.{name}",
+                    f"it is {getattr(said, name)}, that of the net is {getattr(net, name)}",
+                )
+        from stylezoo.interfaces.net import MultiStyleNet
+
+        holds = net.styles if isinstance(net, MultiStyleNet) else 1
+        named = len(self.fields.get("styles", ())) or 1
+        if holds != named and "styles" not in self._broken:
+            self._error("styles", f"the record names {named}, the net holds {holds}")
+
+    def _load(self, net: TransformNet) -> bool:
+        """Fill the net with the weights; whether they fit."""
+        self._start("weights")
+        found = list(self._files("weights"))
+        if not found or "base" in self._broken:
+            return False
+        tensors = self._base(self.fields["base"]) if "base" in self.fields else {}
+        if tensors is None:
+            return False
+        field, file, path = found[0]
+        try:
+            tensors.update(read_tensors(path))
+        except StyleZooError as error:
+            self._error(field, str(error))
+            return False
+        faults = list(weights_faults(net, tensors))
+        for fault in faults:
+            self._error(field, f"{file.path} {fault}")
+        if not faults:
+            net.load_state_dict(tensors)
+            net.eval().requires_grad_(False)
+        return not faults
+
+    def _base(self, base: Base) -> dict[str, Tensor] | None:
+        """The tensors of an adapter's base: from beside it, else from the catalog's sources."""
+        spec = StyleSpec.parse(f"{base.name}@=={base.version}")
+        beside = {"beside": FolderSource(self.folder.resolve().parent.parent)}
+        try:
+            found = resolve(spec, {**beside, **self.catalog.sources()})
+            file = found.record.file("weights")
+            path = found.folder / file.path
+            if sha256_of(path) != base.sha256:
+                self._error(
+                    "base.sha256",
+                    f"the weights of {base.name} {base.version} are others: {sha256_of(path)}",
+                )
+                return None
+            return read_tensors(path)
+        except (StyleZooError, OSError) as error:
+            self._error("base", f"it cannot be had: {error}")
+            return None
+
+    def _run(self, net: TransformNet) -> None:
+        """Run the net on an odd size, as near as it takes one."""
+        self._start("runs")
+        import torch
+
+        sides = [
+            math.ceil(max(side, net.minimum_size) / net.stride) * net.stride for side in (37, 53)
+        ]
+        images = torch.linspace(0, 1, 3 * math.prod(sides)).view(1, 3, *sides)
+        where = f"{sides[1]} × {sides[0]} px"
+        try:
+            output = _seeded(golden_run(net))(images)
+        except Exception as error:  # third-party code may raise anything
+            self._error(where, f"the net fails: {_told(error)}")
+            return
+        if output.shape != images.shape:
+            self._error(
+                where, f"the net makes {list(output.shape)} of {list(images.shape)}; keep the shape"
+            )
+        elif not output.isfinite().all():
+            self._error(where, "the net gives values that are not finite")
+        elif output.min() < 0 or output.max() > 1:
+            self._error(
+                where,
+                f"the net gives values from {float(output.min()):.3g} to "
+                f"{float(output.max()):.3g}; in eval mode they must be in [0, 1]",
+            )
+        elif output.std() < FLAT:
+            self._advise(where, "the picture is of one colour; look at the preview")
+
+    def _compare_golden(self, net: TransformNet) -> None:
+        self._start("golden")
+        test = self.fields.get("test")
+        if test is None or test.output not in [file.path for _, file, _ in self._files("golden")]:
+            return
+        try:
+            golden_output_difference(_seeded(golden_run(net)), self.folder, test)
+        except Exception as error:  # third-party code may raise anything
+            self._error("test", _told(error))
+
+    # Pictures and words
+
+    def _open_pictures(self) -> None:
+        self._start("pictures")
+        from stylezoo.images import open_photo
+
+        for field, file, path in self._files(*PICTURE_ROLES):
+            try:
+                photo = open_photo(path)
+            except StyleZooError as error:
+                self._error(field, f"{file.path} is no picture: {error}")
+                continue
+            if file.role == "preview" and max(photo.size) > MAX_PREVIEW_SIDE:
+                self._error(
+                    field,
+                    f"{file.path} is {photo.size[0]} × {photo.size[1]} px; a preview has "
+                    f"{MAX_PREVIEW_SIDE} at most",
+                )
+
+    def _read_card(self) -> None:
+        self._start("card")
+        if not any(file and file.role == "card" for file in self.fields.get("files", ())):
+            self._error(
+                "files", "no file has the role 'card'; 'stylezoo record make' writes README.md"
+            )
+        for field, file, path in self._files("card"):
+            self._judge_card(field, file, path)
+
+    def _judge_card(self, field: str, file: File, path: Path) -> None:
+        try:
+            text = path.read_bytes()[:MAX_CARD_BYTES].decode()
+        except (OSError, UnicodeDecodeError) as error:
+            self._error(field, f"{file.path} is no text in UTF-8: {error}")
+            return
+        listed = {other.path for _, other, _ in self._files()}
+        for target in _TARGET.findall(text):
+            if not target.startswith(("https://", "http://", "#")) and target not in listed:
+                self._error(
+                    field, f"{file.path} shows or links {target!r}, which the record does not list"
+                )
+        if self.record is not None:
+            for line in _missing_lines(text, self.record):
+                self._error(field, f"{file.path} lacks the line {line!r}, which the record says")
+
+    def _judge_licences(self) -> None:
+        self._start("licence")
+        licence = self.fields.get("licence")
+        if licence is None:
+            return
+        if licence.style_image == UNKNOWN and any(self._files("painting")):
+            self._error(
+                "licence.style_image",
+                "it is unknown, and the picture of the painting is among the files; leave the "
+                "picture out, or say under which licence it may be passed on",
+            )
+        for name in ("weights", "code"):
+            if getattr(licence, name) == UNKNOWN:
+                self._advise(
+                    f"licence.{name}", "it is unknown: nobody may pass the style on; name it"
+                )
+
+    def _judge_quality(self) -> None:
+        self._start("quality")
+        measured = [self.fields.get("quality")]
+        measured += [style.quality for style in self.fields.get("styles", ()) if style is not None]
+        if self.fields and not any(measured):
+            self._advise("quality", "it is not measured; run: stylezoo evaluate FOLDER --save")
+
+
+def _missing_lines(card: str, record: Record) -> list[str]:
+    """What every card has, made by hand or not: front matter, headings, preview, licences."""
+    rendered = render_card(record).splitlines()
+    front = rendered[: rendered.index("---", 1) + 1]
+    wanted = [line for line in rendered if line.startswith(("# ", "## ", "!["))]
+    licences = rendered[rendered.index("## Licences") :]
+    lines = card.splitlines()
+    missing = [line for line in wanted if line not in lines]
+    missing += [line for line in licences if line.startswith("| ") and line not in lines]
+    if lines[: len(front)] != front:
+        begun = lines[: len(front)]
+        missing += [line for line in front if line not in begun] or ["---"]
+    return missing
+
+
+def _seeded(run: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """The net run as styles run theirs: without gradients, its random numbers from a seed."""
+    import torch
+
+    def seeded(images: Tensor) -> Tensor:
+        with torch.inference_mode(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return run(images)
+
+    return seeded
+
+
+def _told(error: Exception) -> str:
+    """An error of ours by its message, any other with its type."""
+    if isinstance(error, StyleZooError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,45 @@
+"""stylezoo check: what it prints, and its exit codes."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+
+def check(*arguments):
+    command = [sys.executable, "-m", "stylezoo", "check", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_a_folder_of_styles_with_one_at_fault(toy_style, tmp_path):
+    for name in ("toy", "other"):
+        shutil.copytree(toy_style, tmp_path / name / "1.0.0")
+    done = check(tmp_path, "--json")
+    assert done.returncode == 1, done.stderr
+    other, toy = json.loads(done.stdout)
+    assert toy["ok"]
+    assert not toy["findings"]
+    assert not other["ok"]
+    assert other["findings"] == [
+        {
+            "check": "place",
+            "where": "name",
+            "message": "it is 'toy' in a folder for the name 'other'",
+            "severity": "error",
+        }
+    ]
+    assert other["checks"] == toy["checks"]
+
+
+def test_a_style_in_order(toy_style):
+    done = check(toy_style)
+    assert (done.returncode, done.stdout) == (0, f"{toy_style}: in order\n"), done.stderr
+
+
+def test_wrong_usage_and_nothing_to_check(tmp_path):
+    assert check().returncode == 2
+    assert check(tmp_path / "missing").returncode == 1
+    empty = check(tmp_path)
+    assert empty.returncode == 1
+    assert empty.stderr.startswith("error: ")
+    assert "there is no style.toml in it" in empty.stderr
