@@ -7,6 +7,7 @@ hundreds of thousands of tensors, or with values that are no numbers.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,11 +23,25 @@ if TYPE_CHECKING:
 
 MAX_HEADER_BYTES = 1_000_000
 MAX_TENSORS = 2000
+MAX_TENSOR_NAME = 256
+MAX_DIMENSIONS = 8
 NAMES_SHOWN = 5
 
 # One key alone: safetensors writes several in an order that changes from run to run.
 METADATA_KEY = "stylezoo.net"
 
+_DTYPE_BYTES = {
+    "F64": 8,
+    "F32": 4,
+    "F16": 2,
+    "BF16": 2,
+    "I64": 8,
+    "I32": 4,
+    "I16": 2,
+    "I8": 1,
+    "U8": 1,
+    "BOOL": 1,
+}
 _DTYPES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}
 
 # The first bytes of what is found under the name of a weights file when something went wrong.
@@ -78,7 +93,54 @@ def read_header(path: Path) -> dict[str, Any]:
     tensors = len(header) - ("__metadata__" in header)
     if not 1 <= tensors <= MAX_TENSORS:
         raise WeightsError(f"{path} holds {tensors} tensors; 1 to {MAX_TENSORS} are allowed")
+    fault = _header_fault(header, size - 8 - length)
+    if fault is not None:
+        raise WeightsError(f"{path} is broken: {fault}; fetch it again")
     return header
+
+
+def _header_fault(header: Mapping[str, Any], data_size: int) -> str | None:
+    """What is wrong with a header, for a number of bytes of data after it; None for nothing."""
+    spans = []
+    for name, entry in header.items():
+        if name == "__metadata__":
+            plain = isinstance(entry, dict) and all(isinstance(v, str) for v in entry.values())
+            if not plain:
+                return "its metadata is no table of texts"
+            continue
+        if not 0 < len(name) <= MAX_TENSOR_NAME or not name.isprintable():
+            return f"a tensor is called {name[:50]!r}"
+        span = _span(entry)
+        if isinstance(span, str):
+            return f"{name}: {span}"
+        spans.append((*span, name))
+    end = 0
+    for start, stop, name in sorted(spans):
+        if start != end:
+            return f"{name} does not start where the tensor before it ends"
+        end = stop
+    return None if end == data_size else f"its tensors have {end} bytes, the file {data_size}"
+
+
+def _span(entry: Any) -> tuple[int, int] | str:
+    """Where the data of a tensor starts and ends, or what is wrong with its entry."""
+    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+        return "it has other keys than dtype, shape and data_offsets"
+    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in _DTYPE_BYTES:
+        return f"its dtype is {str(dtype)[:50]!r}, none of {', '.join(_DTYPE_BYTES)}"
+    if not _are_sizes(shape) or not _are_sizes(offsets) or len(offsets) != 2:
+        return "its shape or data_offsets are no lists of sizes"
+    start, stop = offsets
+    if stop - start != math.prod(shape) * _DTYPE_BYTES[dtype]:
+        return f"its shape {str(shape)[:50]} as {dtype} does not take {stop - start} bytes"
+    return start, stop
+
+
+def _are_sizes(values: Any) -> bool:
+    # Not isinstance: JSON's true is an int to Python.
+    few = isinstance(values, list) and len(values) <= MAX_DIMENSIONS
+    return few and all(type(value) is int and 0 <= value < 2**48 for value in values)
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
