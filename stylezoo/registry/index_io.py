@@ -294,13 +294,28 @@ def _style(pair: Any, field: str) -> tuple[str, str]:
     return name, _text(pair[1], field, MAX_LINE)
 
 
+def check_place(custom: Mapping[str, Any]) -> None:
+    """Check where on the Hub the files of a style lie.
+
+    Args:
+        custom: has ``repository`` and ``commit``.
+
+    Raises:
+        RecordError: one is missing, or not of its form.
+    """
+    repository, commit = custom.get("repository"), custom.get("commit")
+    if not isinstance(repository, str) or not REPOSITORY.fullmatch(repository):
+        raise RecordError(f"{str(repository)[:100]!r} is not owner/name", field="repository")
+    if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+        raise RecordError(f"{str(commit)[:100]!r} is not 40 hex digits", field="commit")
+
+
 def _place(custom: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Repository and commit, both or neither."""
     if "repository" not in custom and "commit" not in custom:
         return None, None
-    repository, commit = custom.get("repository"), custom.get("commit")
-    if not isinstance(repository, str) or not REPOSITORY.fullmatch(repository):
-        raise RecordError(f"{str(repository)[:100]!r} is not owner/name", field="custom.repository")
-    if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
-        raise RecordError(f"{str(commit)[:100]!r} is not 40 hex digits", field="custom.commit")
-    return repository, commit
+    try:
+        check_place(custom)
+    except RecordError as error:
+        raise RecordError(error.reason, field=f"custom.{error.field}") from error
+    return custom["repository"], custom["commit"]

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stylezoo.cache import CACHE_VARIABLE
 from stylezoo.errors import (
@@ -199,7 +199,7 @@ class TrustedRegistry:
             shutil.rmtree(staging, ignore_errors=True)
 
     def _update(self, root: bytes, staging: Path) -> Index:
-        from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
+        from tuf.api.metadata import Metadata, Targets
         from tuf.ngclient import Updater
 
         with self._our_errors():
@@ -217,12 +217,10 @@ class TrustedRegistry:
             updater.refresh()
             # All of these were verified just now. python-tuf hands out targets by path alone, and
             # an index wants them all.
-            targets = Metadata[Targets].from_file(str(staging / "targets.json")).signed
-            expiries = [
-                Metadata[Root].from_file(str(staging / "root.json")).signed.expires,
-                Metadata[Timestamp].from_file(str(staging / "timestamp.json")).signed.expires,
-                Metadata[Snapshot].from_file(str(staging / "snapshot.json")).signed.expires,
-                targets.expires,
+            targets = Metadata[Targets].from_bytes((staging / "targets.json").read_bytes()).signed
+            expiries = [targets.expires] + [
+                Metadata[Any].from_bytes((staging / f"{role}.json").read_bytes()).signed.expires
+                for role in ("root", "snapshot", "timestamp")
             ]
         schema = targets.unrecognized_fields.get("schema")
         if type(schema) is int and schema > INDEX_SCHEMA:

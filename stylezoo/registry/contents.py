@@ -1,0 +1,220 @@
+"""The styles in a registry's folder: what may be served, and how a style comes in."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from packaging.version import InvalidVersion, Version
+
+from stylezoo.errors import IntegrityError, OutputError, PublishError
+from stylezoo.registry.index import IndexEntry
+from stylezoo.registry.index_io import check_place
+from stylezoo.registry.locks import locked
+from stylezoo.registry.record import RECORD_FILE, Record
+from stylezoo.registry.record_io import read_record
+from stylezoo.registry.strict_json import parse_object
+from stylezoo.registry.verify import sha256_of, verify_files
+from stylezoo.registry.weights import read_header
+
+PLACE_FILE = "hub.json"
+"""Beside a record whose other files lie on the Hub: repository and commit."""
+
+_MAX_PLACE = 10_000
+
+
+def read_contents(styles: Path, checked: Callable[[], None] = lambda: None) -> list[IndexEntry]:
+    """Check every style in the folder ``styles`` of a registry, and list them.
+
+    What a client would pass over is refused here, so that nobody wonders why it is not served.
+    Half-copied styles that a kill has left are removed.
+
+    Args:
+        styles: holds ``<name>/<version>/``.
+        checked: called after each version.
+
+    Raises:
+        PublishError: a folder is no style's, or two differ only in case.
+        RecordError, IntegrityError, WeightsError: a style that is not right.
+        OutputError: a leftover cannot be removed.
+    """
+    entries = []
+    for name_folder in _folders(styles):
+        versions: dict[Version, str] = {}
+        for folder in _folders(name_folder):
+            record = read_record(folder)
+            if (record.name, str(record.version)) != (name_folder.name, folder.name):
+                raise PublishError(
+                    f"{folder} holds {record.name} {record.version}; its folder must be "
+                    f"{record.name}/{record.version}"
+                )
+            if record.version in versions:
+                raise PublishError(
+                    f"{folder} and {versions[record.version]} are one version; keep one of them"
+                )
+            versions[record.version] = folder.name
+            entries.append(_entry(folder, record))
+            checked()
+    return entries
+
+
+def add_style(
+    registry: Path, style: Path, *, repository: str | None = None, commit: str | None = None
+) -> Record | None:
+    """Copy a style into a registry's folder; it appears complete or not at all.
+
+    Args:
+        registry: the folder.
+        style: the style's folder.
+        repository: on the Hub, where its files lie; then only its record is copied.
+        commit: of the repository, 40 hex digits.
+
+    Returns:
+        Its record; None if the registry has this very style already.
+
+    Raises:
+        PublishError: the registry has this version with other bytes, or a name that differs only
+            in case.
+        RecordError, IntegrityError, WeightsError: the style is not right.
+        OutputError: it cannot be written.
+    """
+    record = read_record(style)
+    _check_files(style, record)
+    place = None
+    if repository is not None or commit is not None:
+        place = {"repository": repository, "commit": commit}
+        check_place(place)
+    with locked(registry / ".lock", f"the registry {registry}"):
+        target = registry / "styles" / record.name / str(record.version)
+        _refuse_twins(target, record)
+        if target.exists():
+            return _same_or_refused(style, target, record)
+        _copy(style, target, record, place)
+    return record
+
+
+def _entry(folder: Path, record: Record) -> IndexEntry:
+    place = _read_place(folder)
+    if place is None:
+        _check_files(folder, record)
+    size = (folder / RECORD_FILE).stat().st_size
+    shown = record.entry
+    return IndexEntry(
+        name=shown.name,
+        version=shown.version,
+        status=shown.status,
+        summary=shown.summary,
+        tags=shown.tags,
+        licence=shown.licence,
+        net=shown.net,
+        styles=shown.styles,
+        sha256=sha256_of(folder / RECORD_FILE),
+        size=size,
+        total_size=size + sum(file.size for file in record.files),
+        repository=place["repository"] if place else None,
+        commit=place["commit"] if place else None,
+    )
+
+
+def _check_files(folder: Path, record: Record) -> None:
+    if (folder / RECORD_FILE).is_symlink():
+        raise IntegrityError(f"{folder / RECORD_FILE} is a symbolic link; copy the file itself")
+    verify_files(folder, record)
+    for file in record.files:
+        if file.path.endswith(".safetensors"):
+            read_header(folder / file.path)
+
+
+def _read_place(folder: Path) -> dict[str, Any] | None:
+    path = folder / PLACE_FILE
+    if not path.exists():
+        return None
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_PLACE)
+        place = parse_object(content, str(path))
+    except OSError as error:
+        raise PublishError(f"{path} cannot be read: {error.strerror}") from error
+    check_place(place)
+    return place
+
+
+def _folders(folder: Path) -> list[Path]:
+    """The folders of styles or versions, sorted; leftovers of a kill are removed."""
+    folders = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.name.startswith("."):
+            _remove(path)
+        elif path.is_symlink() or not path.is_dir():
+            raise PublishError(f"{path} is no folder of a style; move it elsewhere")
+        elif path.name != path.name.casefold():
+            raise PublishError(f"{path} is no name of a style or version: they are in lower case")
+        else:
+            folders.append(path)
+    return folders
+
+
+def _refuse_twins(target: Path, record: Record) -> None:
+    """Refuse what is another folder here and the same one on other file systems, or versions."""
+    for folder, name in ((target.parent.parent, record.name), (target.parent, target.name)):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.name != name and path.name.casefold() == name.casefold():
+                raise PublishError(f"{path} is there, whose name differs from {name} only in case")
+    for path in target.parent.iterdir() if target.parent.is_dir() else ():
+        try:
+            same = path.name != target.name and Version(path.name) == record.version
+        except InvalidVersion:
+            continue
+        if same:
+            raise PublishError(f"{path} is there, which is the same version as {target.name}")
+
+
+def _same_or_refused(style: Path, target: Path, record: Record) -> None:
+    try:
+        same = (style / RECORD_FILE).read_bytes() == (target / RECORD_FILE).read_bytes()
+    except OSError:
+        same = False
+    if not same:
+        raise PublishError(
+            f"{target} is there with other bytes; a version never changes: give the style a "
+            "new version"
+        )
+    if not (target / PLACE_FILE).exists():
+        verify_files(target, record)
+
+
+def _copy(style: Path, target: Path, record: Record, place: dict[str, Any] | None) -> None:
+    unfinished: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+        shutil.copyfile(style / RECORD_FILE, unfinished / RECORD_FILE, follow_symlinks=False)
+        if place is not None:
+            (unfinished / PLACE_FILE).write_text(json.dumps(place), encoding="utf-8")
+        else:
+            for file in record.files:
+                (unfinished / file.path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(style / file.path, unfinished / file.path, follow_symlinks=False)
+            verify_files(unfinished, record)  # what was checked may have changed meanwhile
+        unfinished.chmod(0o755)  # mkdtemp makes private folders
+        unfinished.replace(target)
+        unfinished = None
+    except OSError as error:
+        raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
+    finally:
+        if unfinished is not None:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _remove(leftover: Path) -> None:
+    try:
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
+    except OSError as error:
+        raise OutputError(f"{leftover} cannot be removed: {error.strerror}") from error

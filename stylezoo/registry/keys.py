@@ -1,0 +1,183 @@
+"""The keys that sign a registry: a folder with a private key for each role."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from stylezoo.errors import MissingDependencyError, OutputError, RegistryError
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import CryptoSigner
+
+PASSPHRASE_VARIABLE = "STYLEZOO_KEY_PASSPHRASE"
+
+Role = Literal["root", "targets", "snapshot", "timestamp"]
+ROLES: tuple[Role, ...] = get_args(Role)
+
+_ENCRYPTED = b"ENCRYPTED"  # in the first line of the PEM
+
+AskPassphrase = Callable[[Path], str]
+"""Asks for the passphrase of an encrypted key file."""
+
+
+class KeyFolder:
+    """Private keys (Ed25519, PKCS #8 in PEM, readable by their owner alone), a file for each role.
+
+    ``<role>.next.pem`` is the successor of a key that is being replaced; the registry's root says
+    which of the two counts.
+
+    Args:
+        folder: need not exist.
+        passphrase: to encrypt new keys with; None to leave them unencrypted.
+        ask: for the passphrase of a key that is encrypted.
+    """
+
+    def __init__(
+        self, folder: Path, *, passphrase: str | None = None, ask: AskPassphrase | None = None
+    ) -> None:
+        require_signing()
+        self.folder = folder
+        self._passphrase = passphrase
+        self._ask = ask
+
+    def make(self, role: Role) -> CryptoSigner:
+        """The key of a role, made if there is none.
+
+        Raises:
+            OutputError: it cannot be written.
+            RegistryError: there is one that cannot be read.
+        """
+        return self._make(self._path(role))
+
+    def make_next(self, role: Role) -> CryptoSigner:
+        """The successor of the key of a role, made if there is none; see ``make``."""
+        return self._make(self._next(role))
+
+    def promote(self, role: Role) -> None:
+        """Let the successor take the place of the key of a role; the old one is gone then.
+
+        Raises:
+            OutputError: it cannot be moved.
+        """
+        try:
+            self._next(role).replace(self._path(role))
+        except OSError as error:
+            raise OutputError(f"{self._path(role)} cannot be replaced: {error.strerror}") from error
+
+    def signer(self, role: Role, trusted: Collection[str]) -> CryptoSigner:
+        """The key of a role that the root trusts.
+
+        Args:
+            role: of the key.
+            trusted: ids of the keys that the root trusts for it.
+
+        Raises:
+            RegistryError: there is none here, it cannot be read, or the root trusts another.
+        """
+        found = self.find_signer(role, trusted)
+        if found is None:
+            here = "holds another" if self._path(role).exists() else "holds none"
+            raise RegistryError(
+                f"the key for {role} ({', '.join(id[:12] for id in sorted(trusted))}...) is "
+                f"needed, and {self.folder} {here}; name the right folder with --keys, or, if the "
+                f"key is lost, run: stylezoo registry rotate FOLDER {role}"
+            )
+        return found
+
+    def find_signer(self, role: Role, trusted: Collection[str]) -> CryptoSigner | None:
+        """The same as ``signer``; None if there is none here that the root trusts."""
+        if self._path(role).exists():
+            signer = self._read(self._path(role))
+            if signer.public_key.keyid in trusted:
+                return signer
+        if self._next(role).exists():
+            signer = self._read(self._next(role))
+            if signer.public_key.keyid in trusted:
+                self.promote(role)  # replacing it was cut short after the root was written
+                return signer
+        return None
+
+    def _path(self, role: Role) -> Path:
+        return self.folder / f"{role}.pem"
+
+    def _next(self, role: Role) -> Path:
+        return self.folder / f"{role}.next.pem"
+
+    def _make(self, path: Path) -> CryptoSigner:
+        from securesystemslib.signer import CryptoSigner
+
+        if path.exists():
+            return self._read(path)
+        signer = CryptoSigner.generate_ed25519()
+        self._write(path, self._encode(signer))
+        return signer
+
+    def _encode(self, signer: CryptoSigner) -> bytes:
+        if self._passphrase is None:
+            return signer.private_bytes
+        from cryptography.hazmat.primitives.serialization import (
+            BestAvailableEncryption,
+            Encoding,
+            PrivateFormat,
+            load_pem_private_key,
+        )
+
+        return load_pem_private_key(signer.private_bytes, None).private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(self._passphrase.encode())
+        )
+
+    def _write(self, path: Path, content: bytes) -> None:
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # mkstemp makes files that nobody else can read, from the first byte on.
+            descriptor, name = tempfile.mkstemp(dir=self.folder, prefix=".", suffix=".part")
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+            Path(name).replace(path)
+        except OSError as error:
+            raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+
+    def _read(self, path: Path) -> CryptoSigner:
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+        from securesystemslib.signer import CryptoSigner
+
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise RegistryError(f"the key {path} cannot be read: {error.strerror}") from error
+        passphrase = self._passphrase_of(path) if _ENCRYPTED in content[:64] else None
+        try:
+            key = load_pem_private_key(content, passphrase)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            reason = "the passphrase may be wrong" if passphrase else "it is no private key in PEM"
+            raise RegistryError(f"the key {path} cannot be read: {reason}") from error
+        if not isinstance(key, Ed25519PrivateKey):
+            raise RegistryError(f"the key {path} is no Ed25519 key")
+        return CryptoSigner(key)
+
+    def _passphrase_of(self, path: Path) -> bytes:
+        if self._passphrase is None and self._ask is not None:
+            self._passphrase = self._ask(path)
+        if self._passphrase is None:
+            raise RegistryError(f"the key {path} is encrypted; set {PASSPHRASE_VARIABLE}")
+        return self._passphrase.encode()
+
+
+def require_signing() -> None:
+    """Check that keys can be used.
+
+    Raises:
+        MissingDependencyError: the optional package for it is not installed.
+    """
+    try:
+        import cryptography  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError(
+            "signing needs the package cryptography; run: pip install 'stylezoo[signing]'"
+        ) from error

@@ -1,0 +1,370 @@
+"""Keeping a signed registry: its metadata, written so that a kill at any moment leaves it valid.
+
+A client reads ``timestamp.json`` and what it names, so that this file is written last; and a new
+key signs beside the old one before the root names it. Metadata: The Update Framework,
+https://theupdateframework.github.io/specification/latest/, with consistent snapshots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stylezoo.errors import OutputError, PublishError, RegistryError, SignatureError
+from stylezoo.files import write_file
+from stylezoo.registry.contents import read_contents
+from stylezoo.registry.index import IndexEntry
+from stylezoo.registry.index_io import INDEX_SCHEMA, custom_of, read_targets, target_path
+from stylezoo.registry.keys import ROLES, KeyFolder, Role
+from stylezoo.registry.locks import locked
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import CryptoSigner
+    from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
+
+EXPIRY_DAYS: Mapping[Role, int] = {
+    "root": 3650,
+    "targets": 365,
+    "snapshot": 365,
+    "timestamp": 90,
+}
+"""How long a signature counts. The timestamp is the one to renew by a scheduled job."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Build:
+    """What building a registry changed.
+
+    Attributes:
+        styles: how many versions of styles it lists now.
+        added: names and versions that are new.
+        withdrawn: those that are gone.
+        changed: whether anything was written.
+        expires: when the index expires.
+    """
+
+    styles: int
+    added: tuple[str, ...]
+    withdrawn: tuple[str, ...]
+    changed: bool
+    expires: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _State:
+    """The metadata of a registry, verified."""
+
+    root: Metadata[Root]
+    targets: Metadata[Targets]
+    snapshot: Metadata[Snapshot]
+    timestamp: Metadata[Timestamp]
+
+
+def create_registry(folder: Path, keys: KeyFolder) -> dict[Role, str]:
+    """Make an empty signed registry and its keys.
+
+    Keys that an earlier try left are used.
+
+    Args:
+        folder: of the registry; what is in it besides metadata stays.
+        keys: to sign with.
+
+    Returns:
+        The id of each role's key.
+
+    Raises:
+        RegistryError: it is a signed registry already, or the keys would lie in it.
+        OutputError: it cannot be written.
+    """
+    from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
+
+    if keys.folder.absolute().is_relative_to(folder.absolute()):
+        raise RegistryError(
+            f"the keys would lie in {keys.folder}, inside the registry, and be served with it; "
+            "name another folder with --keys"
+        )
+    if (folder / "metadata" / "timestamp.json").exists():
+        raise RegistryError(f"{folder} is a signed registry already")
+    with _working_on(folder):
+        signers = {role: keys.make(role) for role in ROLES}
+        root = Root(consistent_snapshot=True)
+        for role, signer in signers.items():
+            root.add_key(signer.public_key, role)
+        (folder / "styles").mkdir(exist_ok=True)
+        (folder / "metadata").mkdir(exist_ok=True)
+        _publish_root(folder, Metadata(root), [signers["root"]])
+        state = _State(
+            root=Metadata(root),
+            targets=Metadata(Targets(unrecognized_fields={"schema": INDEX_SCHEMA})),
+            snapshot=Metadata(Snapshot()),
+            timestamp=Metadata(Timestamp()),
+        )
+        _publish(folder, state, {role: [signer] for role, signer in signers.items()}, "targets")
+    return {role: signer.public_key.keyid for role, signer in signers.items()}
+
+
+def build_registry(
+    folder: Path, keys: KeyFolder, *, checked: Callable[[], None] = lambda: None
+) -> Build:
+    """List and sign what lies in ``styles/``.
+
+    Args:
+        folder: of the registry.
+        keys: for targets, snapshot and timestamp.
+        checked: called after each version of a style that was checked.
+
+    Returns:
+        What has changed.
+
+    Raises:
+        PublishError: a version has other bytes than it had, or a name cannot be served.
+        RecordError, IntegrityError, WeightsError: a style that is not right.
+        RegistryError: it is no signed registry, or a key is missing.
+        OutputError: it cannot be written.
+    """
+    with _working_on(folder):
+        state = _read(folder)
+        signers = _signers(state, keys, "targets")
+        old = dict(state.targets.signed.targets)
+        entries = read_contents(folder / "styles", checked)
+        new = {target_path(entry.name, entry.version): _target(entry) for entry in entries}
+        # What clients will check, checked here with the same code.
+        read_targets(
+            {path: (one.length, one.hashes["sha256"], one.custom) for path, one in new.items()}
+        )
+        for path in sorted(old.keys() & new.keys()):
+            if old[path].hashes != new[path].hashes:
+                raise PublishError(
+                    f"{folder / path} has other bytes than it had when it was signed; a version "
+                    "never changes: put the old one back, and give the change a new version"
+                )
+        if old != new:
+            state.targets.signed.targets = new
+            _publish(folder, state, signers, "targets")
+        return Build(
+            styles=len(new),
+            added=tuple(_label(path) for path in sorted(new.keys() - old.keys())),
+            withdrawn=tuple(_label(path) for path in sorted(old.keys() - new.keys())),
+            changed=old != new,
+            expires=_first_expiry(state),
+        )
+
+
+def sign_registry(
+    folder: Path, keys: KeyFolder, role: Role = "timestamp", days: int | None = None
+) -> datetime:
+    """Renew signatures, with a new time of expiry.
+
+    Args:
+        folder: of the registry.
+        keys: for the role, and for those that vouch for it: targets are vouched for by the
+            snapshot, that by the timestamp.
+        role: whose metadata is renewed; ``"root"`` stands for itself.
+        days: until it expires; None for the role's own.
+
+    Returns:
+        When the index expires now.
+
+    Raises:
+        RegistryError: it is no signed registry, or a key is missing.
+        OutputError: it cannot be written.
+    """
+    with _working_on(folder):
+        state = _read(folder)
+        if role == "root":
+            signer = keys.signer("root", state.root.signed.roles["root"].keyids)
+            _publish_root(folder, state.root, [signer], days)
+        else:
+            _publish(folder, state, _signers(state, keys, role), role, days)
+        return _first_expiry(state)
+
+
+def rotate_key(folder: Path, keys: KeyFolder, role: Role) -> str:
+    """Replace the key of a role by a new one.
+
+    Clients that know the old root follow. Run it again if it was cut short.
+
+    Args:
+        folder: of the registry.
+        keys: the root's, and those of the roles that vouch for this one.
+        role: whose key is replaced. Its old key need not be there, unless it is the root's; then
+            clients that ask in the moment between two writes are refused.
+
+    Returns:
+        The id of the new key.
+
+    Raises:
+        RegistryError: it is no signed registry, or a key is missing.
+        OutputError: it cannot be written.
+    """
+    with _working_on(folder):
+        state = _read(folder)
+        trusted = list(state.root.signed.roles[role].keyids)
+        root_signer = keys.signer("root", state.root.signed.roles["root"].keyids)
+        old_signer = keys.find_signer(role, trusted)
+        new_signer = keys.make_next(role)
+        if role != "root":
+            both = [old_signer, new_signer] if old_signer is not None else [new_signer]
+            _publish(folder, state, {**_signers(state, keys, role, but=role), role: both}, role)
+        for keyid in trusted:
+            state.root.signed.revoke_key(keyid, role)
+        state.root.signed.add_key(new_signer.public_key, role)
+        root_signers = [root_signer, new_signer] if role == "root" else [root_signer]
+        _publish_root(folder, state.root, root_signers)
+        keys.promote(role)
+        return str(new_signer.public_key.keyid)
+
+
+def newest_root(folder: Path) -> Path:
+    """The root metadata to hand to users.
+
+    Raises:
+        RegistryError: it is no signed registry.
+    """
+    roots = _numbered(folder, "root")
+    if not roots:
+        raise RegistryError(
+            f"{folder} is no signed registry: it has no metadata; run: stylezoo registry init "
+            f"{folder}"
+        )
+    return roots[max(roots)]
+
+
+@contextmanager
+def _working_on(folder: Path) -> Iterator[None]:
+    """Let no two processes change one registry."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be made: {error.strerror}") from error
+    with locked(folder / ".lock", f"the registry {folder}"):
+        yield
+
+
+def _read(folder: Path) -> _State:
+    """The metadata that clients see, verified from the newest root on."""
+    from tuf.api.exceptions import RepositoryError
+    from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
+
+    metadata = folder / "metadata"
+    try:
+        root = Metadata[Root].from_bytes(newest_root(folder).read_bytes())
+        timestamp = Metadata[Timestamp].from_bytes((metadata / "timestamp.json").read_bytes())
+        number = timestamp.signed.snapshot_meta.version
+        path = metadata / f"{number}.snapshot.json"
+        snapshot = Metadata[Snapshot].from_bytes(path.read_bytes())
+        number = snapshot.signed.meta["targets.json"].version
+        path = metadata / f"{number}.targets.json"
+        targets = Metadata[Targets].from_bytes(path.read_bytes())
+        for one in (root, timestamp, snapshot, targets):
+            root.signed.verify_delegate(one.signed.type, one.signed_bytes, one.signatures)
+    except (RepositoryError, ValueError, KeyError) as error:
+        raise SignatureError(
+            f"the metadata of {folder} is not what its keys have signed: {error}; restore it from "
+            "a copy"
+        ) from error
+    except OSError as error:
+        raise RegistryError(
+            f"{metadata} is not complete: {error}; restore it from a copy, or begin anew: stylezoo "
+            f"registry init {folder}"
+        ) from error
+    return _State(root=root, targets=targets, snapshot=snapshot, timestamp=timestamp)
+
+
+def _signers(
+    state: _State, keys: KeyFolder, role: Role, *, but: Role | None = None
+) -> dict[Role, list[CryptoSigner]]:
+    """Those of a role and of the roles that vouch for it, down to the timestamp."""
+    chain = ROLES[ROLES.index(role) :]
+    return {
+        one: [keys.signer(one, state.root.signed.roles[one].keyids)] for one in chain if one != but
+    }
+
+
+def _publish(
+    folder: Path,
+    state: _State,
+    signers: Mapping[Role, Sequence[CryptoSigner]],
+    role: Role,
+    days: int | None = None,
+) -> None:
+    """Write a new version of a role's metadata, and of what vouches for it; the timestamp last."""
+    from tuf.api.metadata import MetaFile
+
+    def write(one: Role, metadata: Metadata[Any], name: str) -> MetaFile:
+        metadata.signed.expires = _expiry(one, days if one == role else None)
+        content = _signed(metadata, signers[one])
+        write_file(folder / "metadata" / name, content, overwrite=True)
+        return MetaFile.from_data(metadata.signed.version, content, ["sha256"])
+
+    if role == "targets":
+        number = state.targets.signed.version = _next_number(folder, "targets")
+        described = write("targets", state.targets, f"{number}.targets.json")
+        state.snapshot.signed.meta["targets.json"] = described
+    if role in ("targets", "snapshot"):
+        number = state.snapshot.signed.version = _next_number(folder, "snapshot")
+        described = write("snapshot", state.snapshot, f"{number}.snapshot.json")
+        state.timestamp.signed.snapshot_meta = described
+    if (folder / "metadata" / "timestamp.json").exists():
+        state.timestamp.signed.version += 1
+    write("timestamp", state.timestamp, "timestamp.json")
+
+
+def _publish_root(
+    folder: Path,
+    root: Metadata[Root],
+    signers: Sequence[CryptoSigner],
+    days: int | None = None,
+) -> None:
+    if (folder / "metadata" / "timestamp.json").exists():
+        root.signed.version += 1
+    root.signed.expires = _expiry("root", days)
+    path = folder / "metadata" / f"{root.signed.version}.root.json"
+    write_file(path, _signed(root, signers), overwrite=True)
+
+
+def _signed(metadata: Metadata[Any], signers: Sequence[CryptoSigner]) -> bytes:
+    metadata.signatures.clear()
+    for signer in signers:
+        metadata.sign(signer, append=True)
+    return metadata.to_bytes()
+
+
+def _expiry(role: Role, days: int | None = None) -> datetime:
+    length = timedelta(days=EXPIRY_DAYS[role] if days is None else days)
+    return datetime.now(UTC).replace(microsecond=0) + length
+
+
+def _first_expiry(state: _State) -> datetime:
+    parts: list[Metadata[Any]] = [state.root, state.targets, state.snapshot, state.timestamp]
+    return min(part.signed.expires for part in parts)
+
+
+def _numbered(folder: Path, role: Role) -> dict[int, Path]:
+    found = (folder / "metadata").glob(f"*.{role}.json")
+    return {int(path.name.split(".")[0]): path for path in found if path.name[0].isdigit()}
+
+
+def _next_number(folder: Path, role: Role) -> int:
+    """A number that no file ever had, whether it was taken up by a timestamp or not."""
+    return max(_numbered(folder, role), default=0) + 1
+
+
+def _target(entry: IndexEntry) -> TargetFile:
+    from tuf.api.metadata import TargetFile
+
+    return TargetFile(
+        length=entry.size,
+        hashes={"sha256": entry.sha256},
+        path=target_path(entry.name, entry.version),
+        unrecognized_fields={"custom": custom_of(entry)},
+    )
+
+
+def _label(path: str) -> str:
+    _, name, version, _ = path.split("/")
+    return f"{name} {version}"
