@@ -101,8 +101,9 @@ def hub(tmp_path, monkeypatch):
     from tests.hub.server import Hub
 
     for name in list(os.environ):
-        if name.lower().endswith("_proxy") or name.startswith(("HF_", "HUGGING", "STYLEZOO_")):
+        if name.lower().endswith("_proxy") or name.startswith(("HF_", "HUGGING")):
             monkeypatch.delenv(name)
+    monkeypatch.delenv("STYLEZOO_OFFLINE", raising=False)
     with Hub() as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))

@@ -1,7 +1,7 @@
 """What users write to name a style.
 
-``great-wave``, ``great-wave@1``, ``./my-style``, and of a pack ``museum:monet`` or
-``museum@1:monet=0.7,hokusai=0.3``.
+``great-wave``, ``great-wave@1``, ``./my-style``, on the Hub ``alice/ink@1``, and of a pack
+``museum:monet`` or ``museum@1:monet=0.7,hokusai=0.3``.
 """
 
 from __future__ import annotations
@@ -15,21 +15,25 @@ from pathlib import Path
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from stylezoo.errors import InvalidSpecError, RecordError
+from stylezoo.registry.config import REPOSITORY
 from stylezoo.registry.record import check_style_name
 
 _PREFIX = re.compile(r"\d+(\.\d+)?")
 _EXACT = re.compile(r"\d+\.\d+\.\d+\S*")
 
+LONGEST_REPOSITORY = 96  # characters, as the Hub allows
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StyleSpec:
-    """A style by name and versions, or by path.
+    """A style by name and versions, by repository and versions, or by path.
 
     Attributes:
         text: as it was written.
-        name: of the style; None for a path.
+        name: of the style; None for a path or repository.
         versions: that are wanted; empty for any.
-        path: of a style folder or weights file; None for a name.
+        path: of a style folder or weights file; None for a name or repository.
+        repository: on the Hub, ``owner/name``; None for a name or path.
         shares: of the styles of a pack; empty where none is named.
     """
 
@@ -37,35 +41,57 @@ class StyleSpec:
     name: str | None
     versions: SpecifierSet
     path: Path | None
+    repository: str | None = None
     shares: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, text: str | Path) -> StyleSpec:
         """Read what a user wrote.
 
-        A text with a slash, or that starts with ``.`` or ``~``, or ends in ``.safetensors``, is a
-        path. After ``@`` comes a version (``1.2.0``), the start of one (``1``, ``1.2``), or a
+        ``owner/name`` is a repository on the Hub, unless there is such a path. Another text with a
+        slash, or that starts with ``.`` or ``~``, or ends in ``.safetensors``, is a path. After
+        ``@`` comes a version (``1.2.0``), the start of one (``1``, ``1.2``), or a
         PEP 440 range (``>=1,<2``). After ``:`` comes a style of a pack, or several with their
         shares.
 
         Raises:
-            InvalidSpecError: it is neither a path nor a name with a version.
+            InvalidSpecError: it is neither a path nor a name or repository with a version.
         """
         if isinstance(text, Path):
             return cls(text=str(text), name=None, versions=SpecifierSet(), path=text.expanduser())
         whole, style = _split_style(text)
         shares = parse_shares(style, text) if style is not None else {}
-        if _is_path(whole):
+        name, at, version = whole.partition("@")
+        repository = name if is_repository(name) and not Path(whole).exists() else None
+        if repository is None and _is_path(whole):
             path = Path(whole).expanduser()
             return cls(text=text, name=None, versions=SpecifierSet(), path=path, shares=shares)
-        name, at, version = whole.partition("@")
-        try:
-            check_style_name(name)
-        except RecordError as error:
-            raise InvalidSpecError(error.reason) from error
+        if repository is None:
+            try:
+                check_style_name(name)
+            except RecordError as error:
+                raise InvalidSpecError(error.reason) from error
         if at and not version:
             raise InvalidSpecError(f"{text!r} names no version after '@'; write {name}@1")
-        return cls(text=text, name=name, versions=_versions(version), path=None, shares=shares)
+        return cls(
+            text=text,
+            name=None if repository else name,
+            versions=_versions(version),
+            path=None,
+            repository=repository,
+            shares=shares,
+        )
+
+
+def is_repository(text: str) -> bool:
+    """Whether a text names a repository on the Hub: ``owner/name``, in the Hub's characters."""
+    return (
+        REPOSITORY.fullmatch(text) is not None
+        and len(text) <= LONGEST_REPOSITORY
+        and not any(part.endswith(("-", ".", ".git")) for part in text.split("/"))
+        and not any(refused in text for refused in ("--", ".."))
+        and not _is_weights(text)
+    )
 
 
 def parse_shares(text: str, spec: str) -> dict[str, float]:

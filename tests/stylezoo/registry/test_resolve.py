@@ -106,7 +106,7 @@ def test_specs_that_cannot_be_read(text):
         StyleSpec.parse(text)
 
 
-@pytest.mark.parametrize("text", ["./toy", "../toy", "a/b", "~/toy", ".", "toy.safetensors"])
+@pytest.mark.parametrize("text", ["./toy", "../toy", "a/b/c", "~/toy", ".", "toy.safetensors"])
 def test_specs_that_are_paths(text):
     spec = StyleSpec.parse(text)
     assert spec.name is None

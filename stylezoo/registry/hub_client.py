@@ -1,0 +1,346 @@
+"""The Hugging Face Hub, as this program talks to it: huggingface_hub, held to our promises.
+
+That library knows the Hub's addresses, tokens and calls. By itself it waits for an answer for
+ever, and lets the errors of whatever HTTP library it uses come out. Here every call has a time
+limit, failures that may pass are tried again, and the errors are those of ``stylezoo.errors``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from stylezoo.errors import AuthError, OfflineError, RegistryError, UnavailableError
+from stylezoo.registry.download import shown
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+ENDPOINT_VARIABLE = "HF_ENDPOINT"
+PUBLIC_ENDPOINT = "https://huggingface.co"
+
+TRIES = 4
+FIRST_PAUSE = 0.2  # seconds; doubled after each try
+LONGEST_WAIT = 30.0  # seconds that a server may ask to wait
+DEADLINE = 30.0  # seconds for an answer, all tries together
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+"""A full commit: the only revision whose files can never change."""
+
+_PASSING = {408, 425, 429, 500, 502, 503, 504}
+_SENDABLE = re.compile(r"[!-~]+")
+
+T = TypeVar("T")
+
+
+class HubRefusal(Exception):
+    """The Hub answers, and says no. It is for the caller to say what that means, and never leaves.
+
+    Attributes:
+        status: of HTTP.
+        missing: whether the repository is not there, or hidden from who asks.
+        words: what the Hub says, or nothing.
+    """
+
+    def __init__(self, status: int, *, missing: bool, words: str) -> None:
+        self.status = status
+        self.missing = missing
+        self.words = words
+        super().__init__(f"{status} {words}")
+
+
+class _TooLate(Exception):
+    """There is no answer in time."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HubFile:
+    """A file of a commit, as the Hub describes it.
+
+    Attributes:
+        size: in bytes.
+        sha256: of a large file; None for others.
+        blob: what git calls the content of a file that is not large.
+    """
+
+    size: int
+    sha256: str | None
+    blob: str
+
+
+class HubClient:
+    """Asks the Hub that HF_ENDPOINT names, with the token of HF_TOKEN or of ``hf auth login``."""
+
+    def __init__(self) -> None:
+        self.endpoint = hub_endpoint()
+
+    def file_url(self, repository: str, path: str, revision: str) -> str:
+        """The address of a file of a repository."""
+        from huggingface_hub import hf_hub_url
+
+        return hf_hub_url(repository, path, revision=revision, endpoint=self.endpoint)
+
+    def headers(self) -> dict[str, str]:
+        """What to send with a request to the Hub: the token, if there is one.
+
+        Raises:
+            AuthError: the token cannot be sent.
+        """
+        token = self.token()
+        return {} if token is None else {"Authorization": f"Bearer {token}"}
+
+    def token(self) -> str | None:
+        """The user's token; None if there is none, or HF_HUB_DISABLE_IMPLICIT_TOKEN is set.
+
+        Raises:
+            AuthError: it holds a character that cannot be sent.
+        """
+        from huggingface_hub import constants, get_token
+
+        token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+        # An error of the HTTP library would print it.
+        if token is not None and not _SENDABLE.fullmatch(token):
+            raise AuthError(
+                "the token for the Hub holds a character that cannot be sent; set HF_TOKEN anew, "
+                "or run: hf auth login"
+            )
+        return token
+
+    def tags(self, repository: str) -> dict[str, str]:
+        """The tags of a repository and the full commit that each is put on.
+
+        Raises:
+            HubRefusal: there is no such repository.
+            AuthError, UnavailableError: see ``call``.
+        """
+        refs = self.call(
+            lambda api: api.list_repo_refs(repository), what=f"the tags of {repository}"
+        )
+        return {tag.name: self.checked_commit(tag.target_commit, tag.name) for tag in refs.tags}
+
+    def head(self, repository: str) -> str:
+        """The commit at the head of branch main.
+
+        Raises:
+            HubRefusal: there is no such repository.
+            AuthError, UnavailableError: see ``call``.
+        """
+        info = self.call(
+            lambda api: api.model_info(repository, revision="main"),
+            what=f"the head of {repository}",
+        )
+        return self.checked_commit(info.sha, "main")
+
+    def files(self, repository: str, commit: str) -> dict[str, HubFile]:
+        """The files of a commit by path.
+
+        Raises:
+            HubRefusal: there is no such repository or commit.
+            AuthError, UnavailableError: see ``call``.
+        """
+
+        def ask(api: HfApi) -> list[Any]:
+            return list(api.list_repo_tree(repository, recursive=True, revision=commit))
+
+        entries = self.call(ask, what=f"the files of {repository}")
+        return {
+            entry.path: HubFile(
+                size=entry.size, sha256=entry.lfs and entry.lfs.sha256, blob=entry.blob_id
+            )
+            for entry in entries
+            if hasattr(entry, "blob_id")
+        }
+
+    def repositories_of(self, owner: str) -> list[str]:
+        """The repositories of an owner, as far as they are quickly told; for advice alone."""
+
+        def ask(api: HfApi) -> list[str]:
+            return [str(model.id) for model in api.list_models(author=owner, limit=200)]
+
+        try:
+            return self.call(ask, what=f"the repositories of {owner}", tries=1, deadline=5.0)
+        except (HubRefusal, AuthError, UnavailableError):
+            return []
+
+    def checked_commit(self, commit: Any, of: str) -> str:
+        """A full commit, which becomes part of addresses.
+
+        Raises:
+            RegistryError: it is none.
+        """
+        if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
+            raise RegistryError(
+                f"{shown(self.endpoint)} puts {of[:100]!r} on {str(commit)[:100]!r}, which is no "
+                "commit of 40 hex digits; it is not a Hub, or out of order"
+            )
+        return commit
+
+    def call(
+        self,
+        function: Callable[[HfApi], T],
+        *,
+        what: str,
+        tries: int = TRIES,
+        deadline: float = DEADLINE,
+    ) -> T:
+        """Ask the Hub something.
+
+        Args:
+            function: asks, by the methods of an ``HfApi``.
+            what: is wanted, in words.
+            tries: how often to ask; once for what must not be done twice.
+            deadline: in seconds, for all tries together.
+
+        Returns:
+            What the function returns.
+
+        Raises:
+            HubRefusal: the Hub says no.
+            AuthError: it refuses access.
+            UnavailableError: it is not reached, or does not answer as it should, or in time.
+            OfflineError: huggingface_hub was told to stay offline.
+        """
+        from huggingface_hub import HfApi
+
+        from stylezoo import __version__
+
+        api = HfApi(
+            endpoint=self.endpoint,
+            token=self.token() or False,
+            library_name="stylezoo",
+            library_version=__version__,
+        )
+        end = time.monotonic() + deadline
+        for tried in range(1, tries + 1):
+            try:
+                return _within(end - time.monotonic(), lambda: function(api))
+            except _TooLate:
+                raise UnavailableError(
+                    f"{what}: {shown(self.endpoint)} gives no answer for {deadline:.0f} s; "
+                    "try again later"
+                ) from None
+            except Exception as error:
+                reason, wait = self._judge(error, what)
+            if wait > LONGEST_WAIT:
+                raise UnavailableError(
+                    f"{what}: {reason} and asks to wait for {wait:.0f} s; try again later"
+                )
+            pause = max(wait, FIRST_PAUSE * 2 ** (tried - 1) * random.uniform(0.5, 1.5))
+            if tried == tries or time.monotonic() + pause > end:
+                times = f", after {tried} tries" if tried > 1 else ""
+                raise UnavailableError(f"{what}: {reason}{times}; try again later")
+            time.sleep(pause)
+        raise AssertionError("the last try returns or raises")
+
+    def _judge(self, error: Exception, what: str) -> tuple[str, float]:
+        """What an error of huggingface_hub means.
+
+        Returns:
+            Of one that may pass, what to call it, and how many seconds the Hub asks to wait.
+
+        Raises:
+            HubRefusal, AuthError, UnavailableError, OfflineError: it does not pass.
+            Exception: the error itself, if it is not the Hub's.
+        """
+        from huggingface_hub import errors
+
+        hub = shown(self.endpoint)
+        if isinstance(error, errors.OfflineModeIsEnabled):
+            raise OfflineError(f"{what}: HF_HUB_OFFLINE forbids the network") from None
+        if isinstance(error, errors.HfHubHTTPError) and error.response is not None:
+            return self._judge_answer(error, what)
+        # The first base is the root of the HTTP library's errors: httpx2's, httpx's or requests'.
+        if isinstance(error, (errors.HfHubHTTPError.__bases__[0], OSError)):
+            proxy = proxy_for(self.endpoint)
+            through = f" through the proxy {proxy}" if proxy else ""
+            advice = "; check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY" if proxy else ""
+            words = " ".join(str(error).split())[:200]
+            reason = f"{hub} cannot be reached{through}: {words}{advice}"
+            if type(error).__name__ in ("TooManyRedirects", "UnsupportedProtocol"):
+                raise UnavailableError(f"{what}: {hub} redirects to nowhere: {words}") from None
+            return reason, 0.0
+        # What comes of reading an answer that is not JSON, or not what the Hub's API says.
+        if isinstance(error, json.JSONDecodeError | KeyError | TypeError | AttributeError):
+            raise UnavailableError(
+                f"{what}: {hub} does not answer as a Hub does: it is none, or a captive portal "
+                "stands before it; open the address in a browser"
+            ) from None
+        raise error
+
+    def _judge_answer(self, error: Any, what: str) -> tuple[str, float]:
+        from huggingface_hub import errors
+
+        hub, response = shown(self.endpoint), error.response
+        status, words = response.status_code, self._words(response.headers)
+        if status in _PASSING:
+            answer = f"{hub} answers {status}{words and f' ({words})'}"
+            return answer, _retry_after(response.headers)
+        missing = isinstance(error, errors.RepositoryNotFoundError)
+        gated = isinstance(error, errors.GatedRepoError | errors.DisabledRepoError)
+        if gated or (status in (401, 403) and not missing):
+            sent = "without a token" if self.token() is None else "with the token that was sent"
+            raise AuthError(
+                f"{what}: {hub} refuses access {sent} ({status}{words and f': {words}'}); set "
+                "HF_TOKEN to a token that has the right, or run: hf auth login"
+            ) from None
+        raise HubRefusal(status, missing=missing, words=words) from None
+
+    def _words(self, headers: Mapping[str, str]) -> str:
+        """What the Hub says, on one line and without our token, should it be told back."""
+        words = " ".join(headers.get("X-Error-Message", "").split())[:200]
+        token = self.token()
+        return words.replace(token, "***") if token else words
+
+
+def hub_endpoint() -> str:
+    """The address of the Hub: that of HF_ENDPOINT, or of huggingface.co.
+
+    huggingface_hub reads the variable when it is imported; this reads it now.
+    """
+    return (os.environ.get(ENDPOINT_VARIABLE) or PUBLIC_ENDPOINT).rstrip("/")
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy of the environment for an address, without a password; None for none."""
+    from requests.utils import get_environ_proxies, select_proxy
+
+    proxy = select_proxy(url, get_environ_proxies(url))
+    return None if proxy is None else shown(proxy)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    text = headers.get("Retry-After", "").strip()
+    return float(text[:12]) if text.isascii() and text.isdigit() else 0.0
+
+
+def _within(seconds: float, function: Callable[[], T]) -> T:
+    """Run a function in a thread of its own, which does not keep the program from ending.
+
+    Raises:
+        _TooLate: it is not done in time.
+    """
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            result = function()
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return future.result(timeout=max(seconds, 0.0))
+    except TimeoutError:
+        if future.done():  # it is the function's own
+            raise
+        raise _TooLate from None

@@ -1,0 +1,319 @@
+"""One style in a repository of its own on the Hugging Face Hub: ``alice/ink@1``.
+
+No index vouches for it: what its owner puts there is trusted on first use, and pinned.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+
+from stylezoo.cache import cache_dir
+from stylezoo.errors import (
+    IntegrityError,
+    RecordError,
+    StyleNotFoundError,
+    VersionNotFoundError,
+)
+from stylezoo.interfaces.source import RegistrySource, newest
+from stylezoo.registry.download import download, read, shown
+from stylezoo.registry.offline import offline_variable, require_network
+from stylezoo.registry.pins import Knowledge, MovedTag, Pin, PinFile, repositories
+from stylezoo.registry.record import MAX_RECORD_BYTES, RECORD_FILE, File, Record, check_version
+from stylezoo.registry.record_io import parse_record
+from stylezoo.registry.spec import is_repository
+from stylezoo.registry.store import Store
+from stylezoo.registry.transport import Progress
+
+if TYPE_CHECKING:
+    from stylezoo.registry.entry import StyleEntry
+    from stylezoo.registry.hub_client import HubClient
+
+TAG_PREFIX = "v"
+
+
+def known_repositories(store: Store | None = None) -> list[HubRepository]:
+    """The repositories that were used on this machine, sorted by name.
+
+    Raises:
+        CacheError: what is known of them cannot be read.
+    """
+    return [HubRepository(name, store) for name in repositories(_pins_folder())]
+
+
+class HubRepository(RegistrySource):
+    """Serves the versions of the style in one repository; the name of the style is the repository.
+
+    Version 1.2.0 is what the tag ``v1.2.0`` was put on when it was first used here: its commit and
+    the sha256 of its record are pinned then, and a tag that moves later changes nothing.
+
+    The Hub is asked for its tags if none are known, or by ``refresh``; for a record or files if
+    they are not in the store. Nothing else takes the network. When offline, only the versions in
+    the store count, if there are any.
+
+    Args:
+        repository: ``owner/name``.
+        store: where fetched styles are kept; None for the one in the cache.
+    """
+
+    def __init__(self, repository: str, store: Store | None = None) -> None:
+        self.repository = repository
+        self.store = store or Store()
+        self._file = PinFile(_pins_folder(), repository)
+        self._records: dict[str, bytes] = {}
+
+    @property
+    def location(self) -> str:
+        """``hub:owner/name``."""
+        return f"hub:{self.repository}"
+
+    def names(self) -> list[str]:
+        """The repository, which is the name of its style here."""
+        return [self.repository]
+
+    def versions(self, name: str) -> list[Version]:
+        """The versions that are known, oldest first.
+
+        Raises:
+            StyleNotFoundError, VersionNotFoundError: none were known, and there are none.
+            OfflineError, UnavailableError, AuthError: none were known; see ``refresh``.
+            CacheError: what is known cannot be read or written.
+        """
+        if name != self.repository:
+            return []
+        known = self._file.read()
+        if known is None:
+            self.refresh()
+            known = self._knowledge()
+        if offline_variable() is not None:
+            stored = [version for version in known.versions if self._is_stored(known, version)]
+            return stored or known.versions
+        return known.versions
+
+    def entries(self) -> Sequence[StyleEntry]:
+        """The newest of the versions in the store, by the name of the repository; or none."""
+        known = self._knowledge()
+        stored = [version for version in known.versions if self._is_stored(known, version)]
+        if not stored:
+            return []
+        record = self.record(self.repository, newest(stored))
+        return [replace(record.entry, name=self.repository)]
+
+    def refresh(self) -> None:
+        """Ask the Hub for the tags of the repository.
+
+        Raises:
+            StyleNotFoundError: there is no such repository.
+            VersionNotFoundError: none of its tags is a version.
+            OfflineError, UnavailableError, AuthError: the Hub is not asked, or does not answer.
+            CacheError: the answer cannot be kept.
+        """
+        from stylezoo.registry.hub_client import HubRefusal
+
+        require_network(f"the list of versions of {self.repository}", self._fetch_command())
+        try:
+            tags = self._hub.tags(self.repository)
+        except HubRefusal as refusal:
+            raise self._no_repository() from refusal
+        listed = dict(_versions(tags))
+        if not listed:
+            raise VersionNotFoundError(
+                f"{self.repository} on {self._host} has no version: none of its tags is one, like "
+                f"'{TAG_PREFIX}1.0.0'"
+            )
+        self._file.list(listed)
+
+    def moved(self) -> list[MovedTag]:
+        """The versions used here whose tag the Hub has moved or removed, by ``refresh``."""
+        known = self._knowledge()
+        return [
+            MovedTag(
+                repository=self.repository,
+                version=version,
+                pinned=pin.commit,
+                found=known.listed.get(version),
+            )
+            for version, pin in sorted(known.pins.items())
+            if known.listed.get(version) != pin.commit
+        ]
+
+    def pin(self, version: Version) -> Pin | None:
+        """What a version is on this machine; None if it was never used."""
+        return self._knowledge().pins.get(version)
+
+    def record(self, name: str, version: Version) -> Record:
+        """Read the record of one version, and pin the version if this is its first use.
+
+        Raises:
+            VersionNotFoundError: there is no such version.
+            RecordError: the record breaks the format, or is of another version.
+            IntegrityError: what comes is not what was pinned.
+            OfflineError, UnavailableError, AuthError: it is not in the store and cannot be had.
+            CacheError: the cache cannot be used.
+        """
+        return self._parse(self._record(name, version)[1], version)
+
+    def folder(self, name: str, version: Version) -> Path:
+        """The folder of one version, fetched if it is not in the store; see ``fetch``."""
+        return self.fetch(name, version)
+
+    def fetch(
+        self, name: str, version: Version, progress: Callable[[int], None] | None = None
+    ) -> Path:
+        """The folder of one version, fetched if it is not in the store.
+
+        Args:
+            name: the repository.
+            version: of the style.
+            progress: told how many bytes of the style are here.
+
+        Raises:
+            VersionNotFoundError: there is no such version.
+            RecordError: its record breaks the format, or is of another version.
+            IntegrityError: what comes is not what was pinned, or what the record lists.
+            OfflineError, UnavailableError, AuthError: it is not in the store and cannot be had.
+            CacheError: the cache cannot be used, or has no space for it.
+        """
+        pin, content = self._record(name, version)
+        stored = self.store.folder(pin.sha256)
+        if stored is not None:
+            return stored
+        self._parse(content, version)
+        self._require_network(version)
+
+        def fetch_file(file: File, part: Path, progress: Progress | None) -> None:
+            download(
+                self._hub.file_url(self.repository, file.path, pin.commit),
+                part,
+                size=file.size,
+                sha256=file.sha256,
+                headers=self._hub.headers(),
+                progress=progress,
+                what=f"{file.path} of {self.repository} {version}",
+            )
+
+        return self.store.add(content, fetch_file, origin=self._origin(version), progress=progress)
+
+    @cached_property
+    def _hub(self) -> HubClient:
+        from stylezoo.registry.hub_client import HubClient
+
+        return HubClient()
+
+    @property
+    def _host(self) -> str:
+        return shown(self._hub.endpoint)
+
+    def _knowledge(self) -> Knowledge:
+        return self._file.read() or Knowledge(listed={}, pins={})
+
+    def _is_stored(self, known: Knowledge, version: Version) -> bool:
+        pin = known.pins.get(version)
+        return pin is not None and self.store.record(pin.sha256) is not None
+
+    def _record(self, name: str, version: Version) -> tuple[Pin, bytes]:
+        """The pin of a version, made if need be, and the bytes of its record."""
+        if name != self.repository:
+            raise VersionNotFoundError(f"{self.location} has no {name} {version}")
+        known = self._knowledge()
+        pin = known.pins.get(version)
+        if pin is None:
+            commit = known.listed.get(version)
+            if commit is None:
+                raise VersionNotFoundError(f"{self.location} has no version {version}")
+            content = self._read_record(version, commit)
+            self._parse(content, version)
+            found = Pin(commit=commit, sha256=hashlib.sha256(content).hexdigest())
+            pin = self._file.pin(version, found)
+            self._records[found.sha256] = content
+        kept = self._records.get(pin.sha256) or self.store.record(pin.sha256)
+        if kept is not None:
+            content = kept
+        else:
+            content = self._read_record(version, pin.commit)
+            found_sha256 = hashlib.sha256(content).hexdigest()
+            if found_sha256 != pin.sha256:
+                raise IntegrityError(
+                    f"{self._origin(version)} has the sha256 {found_sha256}; when it was first "
+                    f"used here, it was {pin.sha256}. The same commit cannot have changed: do not "
+                    f"trust {self._host}"
+                )
+        self._records[pin.sha256] = content
+        return pin, content
+
+    def _read_record(self, version: Version, commit: str) -> bytes:
+        self._require_network(version)
+        content = read(
+            self._hub.file_url(self.repository, RECORD_FILE, commit),
+            limit=MAX_RECORD_BYTES,
+            headers=self._hub.headers(),
+            what=self._origin(version),
+        )
+        if content is None:
+            raise VersionNotFoundError(
+                f"{self.repository} {version} on {self._host} holds no {RECORD_FILE} (commit "
+                f"{commit}): it is no style, or that commit is gone"
+            )
+        return content
+
+    def _parse(self, content: bytes, version: Version) -> Record:
+        origin = self._origin(version)
+        try:
+            record = parse_record(content.decode(), origin=origin)
+        except UnicodeDecodeError as error:
+            raise RecordError(f"it is not UTF-8: {error}", origin=origin) from error
+        if record.version != version:
+            raise RecordError(
+                f"it is {str(record.version)!r}, under the tag {TAG_PREFIX}{version}",
+                field="version",
+                origin=origin,
+            )
+        return record
+
+    def _origin(self, version: Version) -> str:
+        return f"{RECORD_FILE} of {self.repository} {version}"
+
+    def _require_network(self, version: Version) -> None:
+        spec = f"{self.repository}@{version}"
+        require_network(f"the style {spec}", self._fetch_command(f"@{version}"))
+
+    def _fetch_command(self, version: str = "") -> str:
+        return f"stylezoo fetch {self.repository}{version}"
+
+    def _no_repository(self) -> StyleNotFoundError:
+        owner, _, name = self.repository.partition("/")
+        theirs = {
+            other.partition("/")[2]: other
+            for other in self._hub.repositories_of(owner)
+            if is_repository(other) and other.startswith(f"{owner}/")
+        }
+        near = get_close_matches(name, theirs, n=1)
+        advice = (
+            f"did you mean {theirs[near[0]]!r}?"
+            if near
+            else f"for a folder of this machine, write ./{self.repository}"
+        )
+        return StyleNotFoundError(
+            f"there is no repository {self.repository!r} on {self._host}, or it is private and "
+            f"HF_TOKEN gives no access to it; {advice}"
+        )
+
+
+def _versions(tags: dict[str, str]) -> Iterator[tuple[Version, str]]:
+    """The tags that are versions: ``v1.2.0``, in the plain form."""
+    for tag, commit in tags.items():
+        if tag.startswith(TAG_PREFIX):
+            with contextlib.suppress(RecordError):
+                yield check_version(tag.removeprefix(TAG_PREFIX)), commit
+
+
+def _pins_folder() -> Path:
+    return cache_dir() / "hub"
