@@ -51,7 +51,8 @@ CHUNK = 256 * 1024
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PASSING = {408, 425, 429}
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
-_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
+_NUMBER = re.compile(r"[0-9]{1,50}")
+_CONTENT_RANGE = re.compile(r"bytes (?:([0-9]{1,50})-[0-9]{1,50}|\*)/([0-9]{1,50}|\*)")
 _ERROR_CODE = re.compile(r"[A-Za-z]{1,64}")  # X-Error-Code, as the Hub sends it
 
 T = TypeVar("T")
@@ -427,23 +428,23 @@ def _body(response: Response, limit: int) -> Iterator[bytes]:
 
 def _content_length(response: Response) -> int | None:
     text = response.headers.get("Content-Length", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def _content_range(response: Response) -> tuple[int | None, int | None]:
     """The first byte and the size of the whole, where they are given."""
     match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-    if match is None or max(map(len, match.groups(""))) > 18:
+    if match is None:
         return None, None
-    start, _, total = match.groups()
+    start, total = match.groups()
     return int(start) if start else None, int(total) if total != "*" else None
 
 
 def _retry_after(response: Response) -> float | None:
     """Seconds to wait (RFC 9110, section 10.2.3): a number or a date; None for neither."""
     text = response.headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:12])
+    if _NUMBER.fullmatch(text):
+        return float(text)
     try:
         date = email.utils.parsedate_to_datetime(text)
         return max(0.0, date.timestamp() - time.time())
@@ -479,6 +480,8 @@ def _session() -> Session:
 
         session = requests.Session()
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        # Else requests, which is told to follow no redirect, still unpacks the body of each.
+        session.get_redirect_target = lambda response: None  # type: ignore[method-assign]
         _sessions.session, _sessions.process = session, os.getpid()
     return _sessions.session  # type: ignore[no-any-return]
 

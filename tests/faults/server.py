@@ -1,0 +1,66 @@
+"""A web server of files, for the faults of downloads: what it does wrong stands in its log."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from tests.hub.http import Answer, Fault, Listener, Log, Request, ranged
+
+
+class FileServer:
+    """Serves files by path, from memory, in threads of its own.
+
+    Attributes:
+        files: the content of each, by path.
+        ranges: whether it answers ranges; a server need not.
+        headers: added to every answer.
+    """
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self.files: dict[str, bytes] = {}
+        self.ranges = True
+        self.headers: dict[str, str | None] = {}
+        self.log = Log()
+        self._listener = Listener(name="files", host=host, respond=self._respond, log=self.log)
+        self.url = self._listener.url
+
+    def __enter__(self) -> FileServer:
+        self._listener.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.stop()
+
+    def fail(self, pattern: str = "", **fault: object) -> None:
+        """Let the requests that a pattern finds meet a fault; see ``Fault``."""
+        self.log.faults.append(Fault(pattern=pattern, **fault))
+
+    def asked(self) -> list[str]:
+        """For each request so far, the range that it asked for; empty for the whole."""
+        return [request.headers.get("range", "") for request in self.log.requests]
+
+    def _respond(self, request: Request) -> Answer:
+        content = self.files.get(request.path)
+        if content is None:
+            return Answer(status=404, body=b"not here", content_type="text/plain")
+        answer = ranged(request, content) if self.ranges else Answer(body=content)
+        answer.headers.update(self.headers)
+        return answer
+
+
+def digest(content: bytes) -> str:
+    """The sha256, in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def snapshot(folder: Path) -> dict[str, str]:
+    """All that is in a folder: files with their hashes, links with their targets."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.is_symlink():
+            found[name] = f"-> {path.readlink()}"
+        elif path.is_file():
+            found[name] = digest(path.read_bytes())
+    return found
