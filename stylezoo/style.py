@@ -18,6 +18,7 @@ from stylezoo.errors import (
 from stylezoo.registry.lock_file import find_style
 from stylezoo.registry.record import Net, PackStyle, Record
 from stylezoo.registry.resolve import ResolvedStyle, resolve_base
+from stylezoo.registry.sources import all_sources
 from stylezoo.registry.spec import StyleSpec
 from stylezoo.registry.verify import verify_files
 from stylezoo.registry.weights import load_weights, read_net_metadata
@@ -245,7 +246,7 @@ def load(
         described = Net(name=name, arguments=arguments, plugin="unknown")
         record, weights, base = None, parsed.path, None
     else:
-        sources = catalog.sources()
+        sources = all_sources(catalog)
         found = find_style(parsed, sources, locked)
         record, described = found.record, found.record.net
         weights = _verified_weights(found)

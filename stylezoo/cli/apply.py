@@ -204,10 +204,11 @@ def _label(spec: str, locked: str | None) -> str:
     """The style's name, found without torch: that of its record, else that of its file."""
     from stylezoo.catalog import default_catalog
     from stylezoo.registry.lock_file import find_style
+    from stylezoo.registry.sources import all_sources
     from stylezoo.registry.spec import StyleSpec
 
     parsed = StyleSpec.parse(spec)
     if locked is None and parsed.path is not None and parsed.path.is_file():
         return parsed.path.stem
-    name = find_style(parsed, default_catalog().sources(), locked).record.name
+    name = find_style(parsed, all_sources(default_catalog()), locked).record.name
     return "-".join([name, *parsed.shares])

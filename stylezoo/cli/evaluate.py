@@ -152,6 +152,7 @@ def _painting(spec: str, style: Style, given: Path | None) -> Photo:
     from stylezoo.evaluation.evaluate import painting_file
     from stylezoo.images import open_photo
     from stylezoo.registry.resolve import resolve
+    from stylezoo.registry.sources import all_sources
     from stylezoo.registry.spec import StyleSpec
     from stylezoo.registry.verify import verify_files
 
@@ -162,7 +163,7 @@ def _painting(spec: str, style: Style, given: Path | None) -> Photo:
     file = painting_file(style)
     if file is None:
         raise OptionError(f"{spec} does not hold its painting; give --painting FILE")
-    found = resolve(StyleSpec.parse(spec), default_catalog().sources())
+    found = resolve(StyleSpec.parse(spec), all_sources(default_catalog()))
     verify_files(found.folder, found.record, [file])
     return open_photo(found.folder / file.path)
 

@@ -10,6 +10,7 @@ from stylezoo.catalog import default_catalog
 from stylezoo.cli.output import print_json, print_line
 from stylezoo.registry.record_io import record_to_dict
 from stylezoo.registry.resolve import resolve
+from stylezoo.registry.sources import all_sources
 from stylezoo.registry.spec import StyleSpec
 
 
@@ -18,7 +19,7 @@ from stylezoo.registry.spec import StyleSpec
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(style: str, as_json: bool) -> None:
     """Show all that is known of STYLE: a name, name@version or folder."""
-    found = resolve(StyleSpec.parse(style), default_catalog().sources())
+    found = resolve(StyleSpec.parse(style), all_sources(default_catalog()))
     record = record_to_dict(found.record)
     if as_json:
         place = {"source": found.source, "folder": str(found.folder)}

@@ -9,6 +9,7 @@ import click
 from stylezoo.catalog import default_catalog
 from stylezoo.cli.output import print_json, print_table
 from stylezoo.registry.listing import ListedStyle, list_sources
+from stylezoo.registry.sources import all_sources
 
 
 @click.command("list")
@@ -19,7 +20,7 @@ def command(as_json: bool) -> None:
     A name that several sources have is shown once for each, with the source whose style is
     taken.
     """
-    print_styles(list_sources(default_catalog().sources()), as_json)
+    print_styles(list_sources(all_sources(default_catalog())), as_json)
 
 
 def print_styles(styles: Sequence[ListedStyle], as_json: bool) -> None:

@@ -11,6 +11,7 @@ from stylezoo.catalog import default_catalog
 from stylezoo.cli.output import print_json, print_line, refuse_existing_file
 from stylezoo.cli.progress import progress
 from stylezoo.registry.lock_file import LOCK_FILE, lock_style, write_lock_file
+from stylezoo.registry.sources import all_sources
 from stylezoo.registry.spec import StyleSpec
 
 
@@ -27,7 +28,7 @@ def command(styles: tuple[str, ...], output: str, overwrite: bool, as_json: bool
     """
     target = Path(output)
     refuse_existing_file(target, overwrite)
-    sources = default_catalog().sources()
+    sources = all_sources(default_catalog())
     specs = [StyleSpec.parse(style) for style in styles]
     locked = []
     with progress("locking", len(specs)) as advance:

@@ -21,6 +21,10 @@ class RecordWarning(UserWarning):
     """A style was left out of a list; the message says which and why."""
 
 
+class SourceWarning(UserWarning):
+    """A style is of another source than one might think, or a source was passed over."""
+
+
 class RegistrySource(ABC):
     """Lists the styles of one place and delivers their files.
 

@@ -24,6 +24,10 @@ HUB_PREFIX = "hub:"
 _FIELDS = ("name", "location", "root")
 
 
+class RegistryWarning(UserWarning):
+    """A registry is left out, or used as it was known before; the message says why."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RegistryConfig:
     """One registry.

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from stylezoo.catalog import Catalog, default_catalog
 from stylezoo.errors import RegistryError, UnavailableError
-from stylezoo.interfaces.source import RecordWarning, RegistrySource
+from stylezoo.interfaces.source import RecordWarning, RegistrySource, SourceWarning
 from stylezoo.registry.entry import StyleEntry
-from stylezoo.registry.resolve import SourceWarning
+from stylezoo.registry.sources import all_sources
 
 __all__ = ["ListedStyle", "RecordWarning", "list_sources", "list_styles"]
 
@@ -44,7 +44,7 @@ def list_styles(catalog: Catalog | None = None) -> list[StyleEntry]:
     Args:
         catalog: where styles come from; None for the installed plugins.
     """
-    sources = (catalog or default_catalog()).sources()
+    sources = all_sources(catalog or default_catalog())
     return [style.entry for style in list_sources(sources) if style.taken]
 
 

@@ -57,7 +57,13 @@ class RemoteSource(RegistrySource):
         return list(self.registry.index().newest())
 
     def refresh(self) -> None:
-        """Ask the registry for its index; see ``TrustedRegistry.refresh``."""
+        """Ask the registry for its index; see ``TrustedRegistry.refresh``.
+
+        Raises:
+            OfflineError: stylezoo is told to stay offline.
+        """
+        if self.registry.transport.remote:
+            require_network(f"what the registry {self.registry.name!r} has now", "stylezoo update")
         self.registry.refresh()
 
     def record(self, name: str, version: Version) -> Record:

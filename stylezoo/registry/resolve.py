@@ -5,26 +5,26 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
 from stylezoo.errors import (
     IntegrityError,
+    OfflineError,
     StyleNotFoundError,
     UnavailableError,
     VersionNotFoundError,
 )
-from stylezoo.interfaces.source import RegistrySource
+from stylezoo.interfaces.source import RegistrySource, SourceWarning
+from stylezoo.registry.offline import offline_variable
 from stylezoo.registry.record import RECORD_FILE, Record
 from stylezoo.registry.record_io import read_record
 from stylezoo.registry.spec import StyleSpec
-from stylezoo.registry.transport import Progress
 
-
-class SourceWarning(UserWarning):
-    """A style is of another source than one might think, or a source was passed over."""
+if TYPE_CHECKING:
+    from stylezoo.registry.transport import Progress
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -198,8 +198,13 @@ def _not_found(
         missing = f"{name} has no version {wanted}; it has: {listing}"
     else:
         missing = f"there is no style {name!r}{_advice(name, sources, silent)}"
+    # With a server that was not asked, nobody knows whether it exists.
+    if any(isinstance(error, OfflineError) for _, error in silent):
+        return OfflineError(
+            f"{missing}, as far as is known offline ({offline_variable()} is set); when online, "
+            f"run: stylezoo fetch {spec.text}"
+        )
     if silent:
-        # Whether it exists is not known: a server that has it may not have been asked.
         listing = "; ".join(f"{source!r} could not be asked: {error}" for source, error in silent)
         return type(silent[0][1])(f"{missing}; {listing}")
     return VersionNotFoundError(missing) if versions else StyleNotFoundError(missing)
@@ -210,6 +215,8 @@ def _advice(
     sources: Mapping[str, RegistrySource],
     silent: Sequence[tuple[str, UnavailableError]],
 ) -> str:
+    from difflib import get_close_matches
+
     mute = {source for source, _ in silent}
     answering = [source for source_name, source in sources.items() if source_name not in mute]
     known = sorted({known for source in answering for known in source.names()})

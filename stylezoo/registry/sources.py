@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from pathlib import Path
 
@@ -13,13 +12,13 @@ from stylezoo.interfaces.source import RegistrySource
 from stylezoo.registry.config import (
     HUB_PREFIX,
     RegistryConfig,
+    RegistryWarning,
     is_remote,
     parse_location,
     read_registries,
 )
 from stylezoo.registry.folder import FolderSource
 from stylezoo.registry.transport import Transport
-from stylezoo.registry.trust import RegistryWarning
 
 
 def all_sources(catalog: Catalog) -> dict[str, RegistrySource]:
@@ -112,6 +111,8 @@ def state_folder(name: str, root: Path) -> Path:
     Raises:
         RegistryError: the root cannot be read.
     """
+    import hashlib
+
     try:
         digest = hashlib.sha256(root.read_bytes()).hexdigest()
     except OSError as error:

@@ -30,7 +30,7 @@ from stylezoo.errors import (
     StyleZooError,
     UnavailableError,
 )
-from stylezoo.registry.config import RegistryConfig
+from stylezoo.registry.config import RegistryConfig, RegistryWarning
 from stylezoo.registry.index import Index
 from stylezoo.registry.index_io import INDEX_SCHEMA, read_copy, read_targets, write_copy
 from stylezoo.registry.offline import offline_variable, require_network
@@ -50,10 +50,6 @@ _METADATA = "metadata"
 _COPY = "index.json"
 _STAGING = ".refresh-"
 _PERSISTED = ("timestamp.json", "snapshot.json", "targets.json")
-
-
-class RegistryWarning(UserWarning):
-    """A registry is used as it was known before; the message says why."""
 
 
 class TrustedRegistry:

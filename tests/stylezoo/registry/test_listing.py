@@ -8,9 +8,9 @@ import tomli_w
 from packaging.version import Version
 
 from stylezoo.errors import SignatureError
+from stylezoo.interfaces.source import RecordWarning, SourceWarning
 from stylezoo.registry.folder import FolderSource
-from stylezoo.registry.listing import RecordWarning, list_sources
-from stylezoo.registry.resolve import SourceWarning
+from stylezoo.registry.listing import list_sources
 from stylezoo.registry.search import search_styles
 
 
