@@ -89,11 +89,41 @@ def add_style(
         place = {"repository": repository, "commit": commit}
         check_place(place)
     with locked(registry / ".lock", f"the registry {registry}"):
-        target = registry / "styles" / record.name / str(record.version)
-        _refuse_twins(target, record)
-        if target.exists():
-            return _same_or_refused(style, target, record)
-        _copy(style, target, record, place)
+        return _add(registry / "styles", style, record, place)
+
+
+def add_to_folder(styles: Path, style: Path) -> Record | None:
+    """Copy a style into a plain folder of styles, as ``FolderSource`` reads it.
+
+    Args:
+        styles: the folder; it need not exist.
+        style: the style's folder.
+
+    Returns:
+        Its record; None if the folder has this very style already.
+
+    Raises:
+        PublishError, RecordError, IntegrityError, WeightsError, OutputError: see ``add_style``.
+    """
+    record = read_record(style)
+    _check_files(style, record)
+    try:
+        styles.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{styles} cannot be made: {error.strerror}") from error
+    with locked(styles / ".lock", f"the styles in {styles}"):
+        return _add(styles, style, record, None)
+
+
+def _add(styles: Path, style: Path, record: Record, place: dict[str, Any] | None) -> Record | None:
+    target = styles / record.name / str(record.version)
+    _refuse_twins(target, record)
+    for leftover in target.parent.glob(".*"):  # of a kill: nobody else works here now
+        _remove(leftover)
+    if target.exists():
+        _same_or_refused(style, target, record)
+        return None
+    _copy(style, target, record, place)
     return record
 
 
