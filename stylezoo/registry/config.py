@@ -54,7 +54,7 @@ def config_file() -> Path:
     """The config file: STYLEZOO_CONFIG, or the platform's own place. It need not exist."""
     chosen = os.environ.get(CONFIG_VARIABLE)
     if chosen:
-        return Path(chosen).expanduser()
+        return Path(chosen)
     import platformdirs
 
     return platformdirs.user_config_path("stylezoo") / "registries.toml"
@@ -149,6 +149,8 @@ def write_registries(registries: Registries) -> None:
     import tomli_w
 
     path = config_file()
+    if path.parts[0] == "~":
+        raise OutputError(f"there is no home folder to keep {path.name} in; set {CONFIG_VARIABLE}")
     entries = []
     for name, config in registries.items():
         entry = {"name": name}
@@ -161,7 +163,8 @@ def write_registries(registries: Registries) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{path.parent} cannot be made: {error.strerror}") from error
-    write_file(path, tomli_w.dumps({"registries": entries}).encode(), overwrite=True)
+    tables = ["[[registries]]\n" + tomli_w.dumps(entry) for entry in entries]
+    write_file(path, "\n".join(tables).encode(), overwrite=True)
 
 
 def root_file(name: str) -> Path:

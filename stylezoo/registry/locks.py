@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from stylezoo.errors import CacheError
+from stylezoo.errors import CacheError, OptionError
+from stylezoo.registry.store import LOCK_TIMEOUT, LOCK_VARIABLE
 
-TIMEOUT_VARIABLE = "STYLEZOO_LOCK_TIMEOUT"
-TIMEOUT = 60.0  # seconds
 QUIET = 10.0  # seconds to wait before saying so
 
 
@@ -46,7 +45,7 @@ def locked(path: Path, what: str) -> Iterator[None]:
     except filelock.Timeout as error:
         raise CacheError(
             f"{_holder(path)} has worked on {what} for {limit:g} s; end it if it hangs, or set "
-            f"{TIMEOUT_VARIABLE} to more seconds"
+            f"{LOCK_VARIABLE} to more seconds"
         ) from error
     except (OSError, NotImplementedError) as error:
         raise CacheError(f"{path} cannot be locked: {error}") from error
@@ -59,10 +58,11 @@ def locked(path: Path, what: str) -> Iterator[None]:
 
 
 def _limit() -> float:
+    text = os.environ.get(LOCK_VARIABLE) or LOCK_TIMEOUT
     try:
-        return max(float(os.environ.get(TIMEOUT_VARIABLE, TIMEOUT)), 0.0)
+        return max(float(text), 0.0)
     except ValueError:
-        return TIMEOUT
+        raise OptionError(f"{LOCK_VARIABLE} is {text!r}; set it to a number of seconds") from None
 
 
 def _holder(path: Path) -> str:

@@ -38,6 +38,7 @@ class RemoteSource(RegistrySource):
     def __init__(self, registry: TrustedRegistry, store: Store | None = None) -> None:
         self.registry = registry
         self.store = store or Store()
+        self._records: dict[str, tuple[Record, bytes]] = {}
 
     @property
     def location(self) -> str:
@@ -138,12 +139,12 @@ class RemoteSource(RegistrySource):
         return entry
 
     def _record(self, entry: IndexEntry) -> tuple[Record, bytes]:
-        """The record with its bytes: from the store, from the cache, or fetched."""
-        stored = self.store.folder(entry.sha256)
+        """The record with its bytes: of this process, from the store or cache, or fetched."""
+        known = self._records.get(entry.sha256)
+        if known is not None:
+            return known
         path = self.registry.state / _RECORDS / f"{entry.sha256}.toml"
-        content = _vouched_for(stored / RECORD_FILE, entry) if stored is not None else None
-        if content is None:
-            content = _vouched_for(path, entry)
+        content = self.store.record(entry.sha256) or _vouched_for(path, entry)
         if content is None:
             content = self._fetch_record(entry, path)
         origin = f"{self.location}, {entry.name} {entry.version}, {RECORD_FILE}"
@@ -159,6 +160,7 @@ class RemoteSource(RegistrySource):
                 raise RecordError(
                     f"it is {str(found)!r}, listed as {str(expected)!r}", field=field, origin=origin
                 )
+        self._records[entry.sha256] = record, content
         return record, content
 
     def _fetch_record(self, entry: IndexEntry, path: Path) -> bytes:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from stylezoo.cache import cache_dir
 from stylezoo.catalog import Catalog, PluginWarning
-from stylezoo.errors import RegistryError
+from stylezoo.errors import CacheError, RegistryError
 from stylezoo.interfaces.source import RegistrySource
 from stylezoo.registry.config import (
     HUB_PREFIX,
@@ -52,7 +51,7 @@ def all_sources(catalog: Catalog) -> dict[str, RegistrySource]:
         else:
             try:
                 ordered[name] = make_source(name, config)
-            except RegistryError as error:
+            except (RegistryError, CacheError) as error:
                 _warn(f"the registry {name!r} is left out: {error}")
     return ordered
 
@@ -66,6 +65,7 @@ def make_source(name: str, config: RegistryConfig) -> RegistrySource:
 
     Raises:
         RegistryError: the location is none, the root cannot be read, or a remote one has none.
+        CacheError: there is no home folder to keep a cache in.
     """
     location = parse_location(config.location)
     if config.root is None:
@@ -110,8 +110,11 @@ def state_folder(name: str, root: Path) -> Path:
 
     Raises:
         RegistryError: the root cannot be read.
+        CacheError: there is no home folder to keep a cache in.
     """
     import hashlib
+
+    from stylezoo.registry.store import Store
 
     try:
         digest = hashlib.sha256(root.read_bytes()).hexdigest()
@@ -120,7 +123,7 @@ def state_folder(name: str, root: Path) -> Path:
             f"the trusted root {root} cannot be read: {error.strerror}; add the registry again "
             "with: stylezoo registries add LOCATION --root FILE"
         ) from error
-    return cache_dir() / "registries" / f"{name}-{digest[:12]}"
+    return Store().root.parent / "registries" / f"{name}-{digest[:12]}"
 
 
 def _registries_of_plugins(catalog: Catalog) -> dict[str, RegistrySource]:

@@ -1,0 +1,194 @@
+"""Adding a registry to the user's list: whose keys are trusted is settled first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from stylezoo.errors import (
+    OutputError,
+    RegistryError,
+    RegistryFormatError,
+    SignatureError,
+    StyleZooError,
+    UnavailableError,
+)
+from stylezoo.files import write_file
+from stylezoo.registry.config import (
+    RegistryConfig,
+    check_registry_name,
+    default_name,
+    is_remote,
+    parse_location,
+    read_config_file,
+    root_file,
+    write_registries,
+)
+from stylezoo.registry.index import Index
+from stylezoo.registry.offline import offline_variable, require_network
+from stylezoo.registry.sources import make_transport, state_folder
+from stylezoo.registry.strict_json import parse_object
+from stylezoo.registry.trust import ROOT_LIMIT, TrustedRegistry
+
+FIRST_ROOT = "metadata/1.root.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrustedKeys:
+    """The keys that speak for a registry.
+
+    Attributes:
+        ids: of the root's keys, each a sha256 in hex.
+        threshold: how many of them must sign.
+    """
+
+    ids: tuple[str, ...]
+    threshold: int
+
+
+def is_signed(location: str) -> bool:
+    """Whether a registry must have a root: all that take the network, and signed folders."""
+    return is_remote(location) or (Path(location) / FIRST_ROOT).exists()
+
+
+def read_root(path: Path) -> bytes:
+    """Read a root that the user has been given.
+
+    Raises:
+        RegistryError: it cannot be read.
+        RegistryFormatError: it is too long.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(ROOT_LIMIT + 1)
+    except OSError as error:
+        raise RegistryError(f"the root {path} cannot be read: {error.strerror}") from error
+    if len(content) > ROOT_LIMIT:
+        raise RegistryFormatError(f"{path} is longer than {ROOT_LIMIT} bytes; it is no root")
+    return content
+
+
+def fetch_first_root(location: str) -> bytes:
+    """Fetch the root that a registry itself offers: to be shown before it is trusted.
+
+    Args:
+        location: of the registry, as ``parse_location`` gives it.
+
+    Raises:
+        RegistryError: it is no signed registry.
+        OfflineError, UnavailableError, AuthError: it cannot be asked.
+    """
+    transport = make_transport(location)
+    if transport.remote:
+        require_network(f"the root of {location}", f"stylezoo registries add {location} ...")
+    content = transport.read(FIRST_ROOT, ROOT_LIMIT)
+    if content is None:
+        raise RegistryError(f"{location} is no signed registry: it has no {FIRST_ROOT}")
+    return content
+
+
+def read_keys(root: bytes, origin: str) -> TrustedKeys:
+    """Check that a root is one, signed by its own keys, and read whose they are.
+
+    Args:
+        root: content of a ``root.json``.
+        origin: what to call it in errors.
+
+    Raises:
+        RegistryFormatError: it is no root.
+        SignatureError: it is not signed by its own keys.
+    """
+    from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
+    from tuf.api.metadata import Metadata, Root
+
+    parse_object(root, origin)
+    try:
+        metadata = Metadata[Root].from_bytes(root)
+        if metadata.signed.type != "root":
+            raise RegistryFormatError(f"{origin} is {metadata.signed.type} metadata, not the root")
+        metadata.signed.verify_delegate("root", metadata.signed_bytes, metadata.signatures)
+    except UnsignedMetadataError as error:
+        raise SignatureError(f"{origin} is not signed by its own keys: {error}") from error
+    except RepositoryError as error:
+        raise RegistryFormatError(f"{origin} is no root: {error.__cause__ or error}") from error
+    role = metadata.signed.roles["root"]
+    return TrustedKeys(ids=tuple(sorted(role.keyids)), threshold=role.threshold)
+
+
+def add_registry(
+    location: str, *, name: str | None, root: bytes | None, taken: Collection[str]
+) -> tuple[str, Index | None]:
+    """Put a registry at the end of the user's list, if it works.
+
+    Args:
+        location: a folder, an address, or ``hub:owner/name``.
+        name: for it; None for one made from the location.
+        root: content of the ``root.json`` to trust; None for a plain folder.
+        taken: names of other sources.
+
+    Returns:
+        Its name, and its index; None for a plain folder, and if the network may not be used.
+
+    Raises:
+        RegistryError: the location or the name cannot be, the registry is in the list, or its
+            index is refused; see ``TrustedRegistry.refresh``.
+        UnavailableError, AuthError: it cannot be asked.
+        OutputError: the list cannot be written.
+    """
+    location = parse_location(location)
+    name = default_name(location) if name is None else name
+    check_registry_name(name)
+    registries = read_config_file()
+    # Roots are files by these names, and a file system may not tell case.
+    if name.casefold() in {other.casefold() for other in (*registries, *taken)}:
+        raise RegistryError(f"there is a registry or source {name!r}; choose another with --name")
+    if root is None:
+        if is_signed(location):
+            raise RegistryError(
+                f"{location} is a signed registry; give the root that its maintainer has published "
+                "with --root FILE, or see --trust-on-first-use"
+            )
+        if not Path(location).is_dir():
+            raise UnavailableError(f"{location} is no folder, or not mounted at the moment")
+        write_registries({**registries, name: RegistryConfig(location=location)})
+        return name, None
+    index = None
+    path = root_file(name)
+    read_keys(root, f"the root for {name!r}")
+    _write_root(path, root)
+    config = RegistryConfig(location=location, root=path)
+    try:
+        transport = make_transport(location)
+        if not transport.remote or offline_variable() is None:
+            state = state_folder(name, path)
+            index = TrustedRegistry(name, transport, config, state).refresh()
+        write_registries({**registries, name: config})
+    except StyleZooError:
+        path.unlink(missing_ok=True)
+        raise
+    return name, index
+
+
+def remove_registry(name: str) -> None:
+    """Take a registry from the user's list, with its root. What was fetched from it stays.
+
+    Raises:
+        RegistryError: it is not in the list.
+        OutputError: the list cannot be written.
+    """
+    registries = read_config_file()
+    if name not in registries:
+        known = ", ".join(registries) or "none"
+        raise RegistryError(f"the list has no registry {name!r}; it has: {known}")
+    del registries[name]
+    write_registries(registries)
+    root_file(name).unlink(missing_ok=True)
+
+
+def _write_root(path: Path, root: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path.parent} cannot be made: {error.strerror}") from error
+    write_file(path, root, overwrite=True)
