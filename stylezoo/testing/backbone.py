@@ -2,17 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import copy
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
 from stylezoo.catalog import Catalog
+from stylezoo.errors import OptionError
 from stylezoo.findings import Report
+from stylezoo.interfaces.backbone import Backbone
+from stylezoo.testing import modules
+from stylezoo.testing.examination import Check, Findings, check_skipped, describe_error, examine
+from stylezoo.testing.modules import Probe
+from stylezoo.testing.subject import Subject, check_options, make_or_report, subject_of
+from stylezoo.testing.tensors import difference, random_images, seeded, shape_text
+
+SIZE = 64
+LAYERS_PROBED = 6
+"""How many layers are asked for one by one: some backbones have hundreds."""
+
+NO_LAYER = "no-such-layer"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A backbone, and how to make more of it."""
+
+    subject: Subject
+    backbone: Backbone
+    size: int
+
+    @property
+    def layers(self) -> list[str]:
+        """All its layers."""
+        return list(self.backbone.layers)
+
+    @property
+    def probed(self) -> list[str]:
+        """Some of its layers, from the first to the last."""
+        layers = self.layers
+        if len(layers) <= LAYERS_PROBED:
+            return layers
+        last = len(layers) - 1
+        return [layers[round(i * last / (LAYERS_PROBED - 1))] for i in range(LAYERS_PROBED)]
+
+    def images(self, batch: int, *, low: float = 0.0, high: float = 1.0) -> Tensor:
+        """Square ones."""
+        return random_images(batch, self.size, self.size, low=low, high=high)
+
+    def features(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """Run it without gradients."""
+        with torch.no_grad(), seeded():
+            features: dict[str, Tensor] = self.backbone(images, layers)
+            return features
+
+    def probe(self) -> Probe:
+        """What the checks of any module need."""
+        layers = self.probed
+        images = self.images(2)
+        return Probe(self.subject, self.backbone, images, lambda m, x: m(x, layers))
 
 
 def check_backbone(
     subject: str | Callable[..., Any],
     *,
     options: Mapping[str, Any] | None = None,
+    size: int = SIZE,
     catalog: Catalog | None = None,
     skip: Collection[str] = (),
 ) -> Report:
@@ -20,11 +79,289 @@ def check_backbone(
 
     Args:
         subject: a registered name, or what is registered: a class or function.
-        options: what to make it with; None for its defaults.
+        options: what to make it with, such as ``{"weights": "random"}`` to fetch nothing; None
+            for its defaults.
+        size: side of the images to check with, in pixels; larger for a backbone that needs it.
         catalog: where a name is looked up; None for the installed plugins.
         skip: the names of checks to leave out.
 
     Returns:
         Every fault.
+
+    Raises:
+        PluginError: a name that no plugin, or several, have registered.
+        OptionError: there is no check of a name in ``skip``.
     """
-    return Report(subject=str(subject))
+    check_skipped(skip, [check.name for check in (*FIRST, *CHECKS)])
+    chosen = subject_of("backbone", subject, options, catalog)
+    report = Report(subject=chosen.label)
+    examine(report, chosen, FIRST, skip)
+    if report.ok:
+        examine(report, Made(chosen, chosen.make(), size), CHECKS, skip)
+    return report
+
+
+def check_interface(subject: Subject, findings: Findings) -> None:
+    """It is a Backbone with named layers."""
+    backbone = make_or_report(subject, findings, Backbone)
+    if backbone is None:
+        return
+    layers = backbone.layers
+    if not isinstance(layers, tuple) or not all(isinstance(layer, str) for layer in layers):
+        findings.error(f"layers is {layers!r}; it must be a tuple of names, such as ('relu1_1',)")
+    elif not layers:
+        findings.error("layers is empty; name at least one layer that losses can compare")
+    elif len(set(layers)) != len(layers):
+        twice = sorted({layer for layer in layers if layers.count(layer) > 1})
+        findings.error(f"layers names {', '.join(twice)} more than once")
+
+
+def check_frozen(made: Made, findings: Findings) -> None:
+    """It is not trained, and is what it is in training mode too."""
+    wanting = [name for name, p in made.backbone.named_parameters() if p.requires_grad]
+    if wanting:
+        findings.error(
+            f"{len(wanting)} parameters want a gradient ({', '.join(wanting[:3])}, ...); a "
+            f"backbone is frozen: call self.requires_grad_(False) at the end of __init__"
+        )
+    images = made.images(2)
+    before = made.features(images, made.probed)
+    modes = {name: module.training for name, module in made.backbone.named_modules()}
+    made.backbone.train()
+    try:
+        gap = modules.compare(made.features(images, made.probed), before)
+    finally:
+        for name, module in made.backbone.named_modules():
+            module.training = modes[name]
+    if gap:
+        findings.error(
+            f"in training mode, which whoever owns it may set, it gives {gap}; override train() "
+            f"to stay in eval mode: def train(self, mode=True): return super().train(False)"
+        )
+
+
+def check_shapes(made: Made, findings: Findings) -> None:
+    """Each layer asked for comes, as (B, C, h, w), at any size; C depends on the layer alone."""
+    channels: dict[str, int] = {}
+    side = made.size
+    for batch, height, width in ((1, side, side), (2, side + 3, side + 25), (1, side + 38, side)):
+        images = random_images(batch, height, width)
+        with findings.at(f"input {shape_text(images)}"):
+            features = made.features(images, made.layers)
+            if not isinstance(features, Mapping):
+                findings.error(f"it returns a {type(features).__name__}, not a dict by layer")
+                return
+            _check_keys(features, made.layers, findings)
+            for layer, tensor in features.items():
+                _check_feature(layer, tensor, batch, channels, findings)
+
+
+def _check_keys(features: Mapping[str, Tensor], asked: Sequence[str], findings: Findings) -> None:
+    missing = [layer for layer in asked if layer not in features]
+    more = [layer for layer in features if layer not in asked]
+    if missing:
+        findings.error(f"it leaves out {', '.join(missing[:5])}, which it was asked for")
+    if more:
+        findings.error(
+            f"it returns {', '.join(more[:5])}, which it was not asked for and which cost memory"
+        )
+
+
+def _check_feature(
+    layer: str, tensor: Any, batch: int, channels: dict[str, int], findings: Findings
+) -> None:
+    if not isinstance(tensor, Tensor) or tensor.ndim != 4 or len(tensor) != batch:
+        what = shape_text(tensor) if isinstance(tensor, Tensor) else type(tensor).__name__
+        findings.error(f"layer {layer} is {what}; it must be ({batch}, C, h, w)")
+        return
+    if not tensor.is_floating_point() or not tensor.isfinite().all():
+        findings.error(f"layer {layer} has values that are not finite numbers ({tensor.dtype})")
+    known = channels.setdefault(layer, tensor.shape[1])
+    if known != tensor.shape[1]:
+        findings.error(
+            f"layer {layer} has {tensor.shape[1]} channels, and had {known} at another size; only "
+            f"h and w may depend on the size"
+        )
+
+
+def check_selection(made: Made, findings: Findings) -> None:
+    """A layer is the same asked for alone, with others, and in any order."""
+    images = made.images(1)
+    together = made.features(images, made.probed)
+    backwards = list(reversed(made.probed))
+    for asked in ([layer] for layer in made.probed):
+        _check_selected(made, images, asked, together, findings)
+    _check_selected(made, images, backwards, together, findings)
+
+
+def _check_selected(
+    made: Made,
+    images: Tensor,
+    asked: list[str],
+    together: Mapping[str, Tensor],
+    findings: Findings,
+) -> None:
+    what = asked[0] if len(asked) == 1 else "the layers in reverse"
+    with findings.at(f"asked for {what}"):
+        features = made.features(images, asked)
+        _check_keys(features, asked, findings)
+        for layer in asked:
+            gap = difference(features[layer], together[layer])
+            if gap:
+                findings.error(
+                    f"layer {layer} gives {gap} from what it gives when others are asked for with "
+                    f"it; do not change features in place (nn.ReLU(inplace=True)), as others are "
+                    f"computed from them"
+                )
+
+
+def check_unknown_layer(made: Made, findings: Findings) -> None:
+    """A layer that it does not have is an OptionError that names it."""
+    with findings.at(f"asked for {NO_LAYER!r}"):
+        try:
+            made.features(made.images(1), [NO_LAYER])
+        except OptionError as error:
+            if NO_LAYER not in str(error):
+                findings.error(f"its OptionError says {str(error)!r}; name the layer in it")
+        except Exception as error:  # third-party code may raise anything
+            findings.error(
+                f"it raises {describe_error(error)}; raise stylezoo.errors.OptionError with the "
+                f"layer's name and those that there are, which the user is shown"
+            )
+        else:
+            findings.error(
+                "it passes over the name without a word; raise stylezoo.errors.OptionError for "
+                "a name that is none of self.layers"
+            )
+
+
+def check_depth(made: Made, findings: Findings) -> None:
+    """The first layer costs less than the last: it runs no deeper than it is asked."""
+    first, last = made.layers[0], made.layers[-1]
+    shallow, deep = (_cost(made, layer) for layer in (first, last))
+    layers_with_weights = sum(
+        isinstance(module, nn.Conv2d | nn.Linear) for module in made.backbone.modules()
+    )
+    if first != last and layers_with_weights > 1 and shallow >= deep > (0, 0):
+        findings.error(
+            f"{first} alone takes as many operations ({shallow[0]:,}) as {last} ({deep[0]:,}); "
+            f"stop at the deepest layer that is asked for, and order layers from shallow to deep"
+        )
+
+
+def _cost(made: Made, layer: str) -> tuple[int, int]:
+    """Operations of matrix products and convolutions, and calls of modules, for one layer."""
+    calls = 0
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    hooks = [module.register_forward_hook(count) for module in made.backbone.modules()]
+    counter = FlopCounterMode(display=False)
+    try:
+        with counter:
+            made.features(made.images(1), [layer])
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return counter.get_total_flops(), calls
+
+
+def check_range(made: Made, findings: Findings) -> None:
+    """It takes values a little outside [0, 1], as those of an image that is being optimised."""
+    for low, high in ((-0.3, 1.3), (0.0, 0.0), (1.0, 1.0)):
+        images = made.images(1, low=low, high=high)
+        with findings.at(f"values from {low} to {high}"):
+            features = made.features(images, made.probed)
+            broken = [layer for layer, x in features.items() if not x.isfinite().all()]
+            if broken:
+                findings.error(f"{', '.join(broken)} have values that are not finite")
+    dark, light = (
+        made.features(made.images(1, low=x, high=x + 0.1), made.probed) for x in (0.1, 0.8)
+    )
+    if all(difference(light[layer], dark[layer], 1e-6) is None for layer in made.probed):
+        findings.error("dark and light images give the same features; does it read its input?")
+
+
+def check_gradients(made: Made, findings: Findings) -> None:
+    """Gradients flow through it to the images, from each layer."""
+    for layer in made.probed:
+        with findings.at(f"from {layer}"):
+            images = made.images(1).requires_grad_()
+            feature = made.backbone(images, [layer])[layer]
+            if not feature.requires_grad:
+                findings.error(
+                    "no gradient flows to the images; freeze the parameters by "
+                    "requires_grad_(False), not the computation by torch.no_grad() or .detach()"
+                )
+                continue
+            feature.square().mean().backward()
+            gradient = images.grad
+            if gradient is None or not gradient.any():
+                findings.error("the gradient with respect to the images is 0 everywhere")
+            elif not gradient.isfinite().all():
+                findings.error("the gradient with respect to the images is not finite")
+
+
+def check_batch(made: Made, findings: Findings) -> None:
+    """Each image of a batch is treated as if it came alone."""
+    images = made.images(3)
+    modules.check_batch(made.probe(), findings, images, lambda x: made.backbone(x, made.probed))
+
+
+def check_layout(made: Made, findings: Findings) -> None:
+    """It takes images in channels-last layout, in which convolutions are fastest."""
+    images = made.images(2)
+    expected = made.features(images, made.probed)
+    found = made.features(images.to(memory_format=torch.channels_last), made.probed)
+    gap = modules.compare(found, expected)
+    if gap:
+        findings.error(
+            f"images in channels-last layout give {gap}; use reshape in place of view, and no "
+            f"strides"
+        )
+
+
+def check_dtypes(made: Made, findings: Findings) -> None:
+    """It moves between dtypes, and takes float32 images in any: it owns its preprocessing."""
+    modules.check_dtypes(made.probe(), findings, None)
+    images = made.images(1)
+    expected = made.features(images, made.probed)
+    half = Made(made.subject, copy.deepcopy(made.backbone).to(torch.bfloat16), made.size)
+    with findings.at("in bfloat16, float32 images"):
+        try:
+            found = half.features(images, made.probed)
+        except RuntimeError as error:
+            findings.error(
+                f"it raises {describe_error(error)}; cast the preprocessed images to the dtype of "
+                f"the weights"
+            )
+            return
+        gap = modules.compare(found, expected, 2 * modules.BFLOAT16_TOLERANCE)
+        if gap:
+            findings.error(f"it gives other features than in float32: {gap}")
+
+
+def _of_probe(check: Callable[[Probe, Findings], None]) -> Callable[[Made, Findings], None]:
+    return lambda made, findings: check(made.probe(), findings)
+
+
+FIRST = (Check("options", check_options), Check("interface", check_interface))
+
+CHECKS = (
+    Check("frozen", check_frozen),
+    Check("shapes", check_shapes),
+    Check("selection", check_selection),
+    Check("unknown-layer", check_unknown_layer),
+    Check("depth", check_depth),
+    Check("range", check_range),
+    Check("gradients", check_gradients),
+    Check("batch", check_batch),
+    Check("determinism", _of_probe(modules.check_determinism)),
+    Check("inputs", _of_probe(modules.check_inputs_untouched)),
+    Check("layout", check_layout),
+    Check("dtypes", check_dtypes),
+    Check("devices", _of_probe(modules.check_devices)),
+    Check("state", _of_probe(modules.check_state)),
+)

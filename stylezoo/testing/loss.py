@@ -2,11 +2,56 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+import torch
+from torch import Tensor, nn
+
 from stylezoo.catalog import Catalog
 from stylezoo.findings import Report
+from stylezoo.interfaces.loss import IMAGE, Loss
+from stylezoo.testing import modules
+from stylezoo.testing.examination import Check, Findings, check_skipped, examine
+from stylezoo.testing.modules import Probe
+from stylezoo.testing.subject import Subject, check_options, make_or_report, subject_of
+from stylezoo.testing.tensors import (
+    converted,
+    difference,
+    random_images,
+    shape_text,
+    tensors_of,
+)
+
+Features = dict[str, Tensor]
+
+SQUARE = (48, 48)
+SIZES = (SQUARE, (47, 61), (96, 53))
+PAINTING = (64, 54)
+"""The size of the style picture: another than the image's."""
+
+LARGEST_FACTOR = 4
+"""Layers are smaller than the image by 2, then by this."""
+
+
+class GivenFeatures(dict[str, Tensor]):
+    """The features that a loss asked for; it notes which are read."""
+
+    def __init__(self, features: Mapping[str, Tensor]) -> None:
+        super().__init__(features)
+        self.read: set[str] = set()
+
+    def __getitem__(self, layer: str) -> Tensor:
+        self.read.add(layer)
+        return super().__getitem__(layer)
+
+    def __missing__(self, layer: str) -> Tensor:
+        named = ", ".join(repr(name) for name in self if name != IMAGE) or "none"
+        raise KeyError(
+            f"it reads the features of {layer!r}, which are not among its layers ({named}); "
+            f"name every layer that it reads in 'layers'"
+        )
 
 
 def check_loss(
@@ -26,5 +71,384 @@ def check_loss(
 
     Returns:
         Every fault.
+
+    Raises:
+        PluginError: a name that no plugin, or several, have registered.
+        OptionError: there is no check of a name in ``skip``.
     """
-    return Report(subject=str(subject))
+    check_skipped(skip, [check.name for check in (*FIRST, *CHECKS)])
+    chosen = subject_of("loss", subject, options, catalog)
+    report = Report(subject=chosen.label)
+    examine(report, chosen, FIRST, skip)
+    if report.ok:
+        examine(report, chosen, CHECKS, skip)
+    return report
+
+
+def check_interface(subject: Subject, findings: Findings) -> None:
+    """It is a Loss, and says what it reads and where its target comes from."""
+    loss = make_or_report(subject, findings, Loss)
+    if loss is None:
+        return
+    origin = getattr(loss, "target_from", "missing")
+    if origin not in ("content", "style", None):
+        findings.error(
+            f"target_from is {origin!r}; set it in the class to 'content', 'style' or None"
+        )
+    layers = loss.layers
+    if isinstance(layers, str) or not all(isinstance(layer, str) for layer in layers):
+        findings.error(f"layers is {layers!r}; it must be a tuple of names, such as ('relu1_1',)")
+    elif len(set(layers)) != len(layers):
+        findings.error(f"layers is {layers!r}; name each layer once")
+    elif IMAGE in layers:
+        findings.error(f"layers names {IMAGE!r}; the images are there without being named")
+    for flag in ("needs_grid", "own_precision"):
+        if not isinstance(getattr(loss, flag), bool):
+            findings.error(f"{flag} is {getattr(loss, flag)!r}; it must be True or False")
+
+
+def features_of(loss: Loss, batch: int, size: tuple[int, int], seed: int = 0) -> Features:
+    """What a backbone could give: other values in each image, channels and sizes by the layer.
+
+    Images leave [0, 1] a little, as those of an optimisation do.
+    """
+    features = {IMAGE: random_images(batch, *size, low=-0.2, high=1.2, seed=seed)}
+    for index, layer in enumerate(loss.layers):
+        factor = min(2 ** (index + 1), LARGEST_FACTOR)
+        features[layer] = random_images(
+            batch,
+            math.ceil(size[0] / factor),
+            math.ceil(size[1] / factor),
+            channels=5 + index,
+            low=-0.5,
+            high=2.0,
+            seed=100 * seed + index + 1,
+        )
+    return features
+
+
+def target_size(loss: Loss, size: tuple[int, int]) -> tuple[int, int]:
+    """A content photo has the size of the image, a painting any."""
+    return PAINTING if loss.target_from == "style" else size
+
+
+def judge(loss: nn.Module, features: Features, of_target: Features) -> Tensor:
+    """The loss of images for the target that other features make, as an objective computes it."""
+    with torch.no_grad():
+        target = loss.target(GivenFeatures(of_target))  # type: ignore[operator]
+    value: Tensor = loss(GivenFeatures(features), target)
+    return value
+
+
+def check_value(subject: Subject, findings: Findings) -> None:
+    """A finite scalar that gradients flow from, for all sizes of image and target."""
+    loss: Loss = subject.make()
+    for size in SIZES:
+        for batch in (1, 2):
+            features = features_of(loss, batch, size)
+            of_target = features_of(loss, 1, target_size(loss, size), seed=7)
+            with findings.at(f"{batch} images of {size[0]} × {size[1]}, {_text(loss, of_target)}"):
+                leaves = converted(features, lambda x: x.clone().requires_grad_())
+                value = judge(loss, leaves, of_target)
+                _check_scalar(value, findings)
+
+
+def _text(loss: Loss, of_target: Features) -> str:
+    if loss.target_from is None:
+        return "no target"
+    return f"a {loss.target_from} picture of {' × '.join(map(str, of_target[IMAGE].shape[2:]))}"
+
+
+def _check_scalar(value: Any, findings: Findings) -> None:
+    if not isinstance(value, Tensor):
+        findings.error(f"it returns a {type(value).__name__}, not a tensor; do not call .item()")
+    elif value.ndim:
+        findings.error(
+            f"it returns a tensor of shape {shape_text(value)}, not a scalar; take the mean over "
+            f"the images"
+        )
+    elif not value.isfinite():
+        findings.error(f"it returns {value.item()} for finite features")
+    elif not value.requires_grad:
+        findings.error(
+            "its value does not depend on the features as far as autograd sees, so nothing can be "
+            "optimised by it; compute it from the features with torch, without .detach(), "
+            ".data, .numpy() or torch.no_grad()"
+        )
+
+
+def check_layers(subject: Subject, findings: Findings) -> None:
+    """It reads the layers that it names, and no others."""
+    loss: Loss = subject.make()
+    features = GivenFeatures(features_of(loss, 1, SQUARE))
+    of_target = GivenFeatures(features_of(loss, 1, target_size(loss, SQUARE), seed=7))
+    target = loss.target(of_target)
+    loss(features, target)
+    unread = [layer for layer in loss.layers if layer not in features.read | of_target.read]
+    if unread and features.read:
+        findings.advise(
+            f"layers names {', '.join(unread)}, which it never reads; each layer costs a pass of "
+            f"the backbone as deep as it lies"
+        )
+    if loss.target_from is None and target is not None:
+        findings.error("target_from is None, and target() returns something; return None")
+    if loss.target_from is not None and target is None:
+        findings.advise(
+            f"target_from is {loss.target_from!r}, and target() returns None; set target_from to "
+            f"None, or compute the target there, which runs once and not at each step"
+        )
+
+
+def check_target(subject: Subject, findings: Findings) -> None:
+    """A target serves many calls: none changes it."""
+    loss: Loss = subject.make()
+    features = features_of(loss, 2, SQUARE)
+    target = loss.target(features_of(loss, 1, target_size(loss, SQUARE), seed=7))
+    before = converted(target, torch.clone)
+    first = loss(GivenFeatures(features), target)
+    if modules.compare(target, before, 0):
+        findings.error("forward changes the target, which serves all later calls; work on a copy")
+    elif difference(loss(GivenFeatures(features), target), first, 1e-6):
+        findings.error("a second call with the same target gives another value; keep no state")
+
+
+def check_batch_mean(subject: Subject, findings: Findings) -> None:
+    """The value of a batch is the mean of those of its images, for one target and for one each."""
+    loss: Loss = subject.make()
+    features = features_of(loss, 3, SQUARE)
+    of_target = features_of(loss, 1, target_size(loss, SQUARE), seed=7)
+    with findings.at("3 images, one target"):
+        alone = [judge(loss, _image(features, index), of_target) for index in range(3)]
+        _compare_with_mean(judge(loss, features, of_target), alone, findings)
+    if loss.target_from == "content":
+        of_targets = features_of(loss, 3, SQUARE, seed=7)
+        with findings.at("3 images, a target for each"):
+            alone = [
+                judge(loss, _image(features, index), _image(of_targets, index))
+                for index in range(3)
+            ]
+            _compare_with_mean(judge(loss, features, of_targets), alone, findings)
+
+
+def _image(features: Features, index: int) -> Features:
+    return {layer: tensor[index : index + 1] for layer, tensor in features.items()}
+
+
+def _compare_with_mean(together: Tensor, alone: list[Tensor], findings: Findings) -> None:
+    mean = torch.stack(alone).mean()
+    if difference(together, mean, 1e-3):
+        findings.error(
+            f"the batch gives {together.item():.6g}, its images one by one "
+            f"{', '.join(f'{value.item():.6g}' for value in alone)}, of which the mean is "
+            f"{mean.item():.6g}; compute the term of each image, over all dimensions but the "
+            f"first, and take the mean of these at the end"
+        )
+
+
+def check_gradients(subject: Subject, findings: Findings) -> None:
+    """Gradients are finite, also where features are constant, zero or the target's own."""
+    loss: Loss = subject.make()
+    noise = features_of(loss, 2, SQUARE)
+    of_target = features_of(loss, 1, target_size(loss, SQUARE), seed=7)
+    own = features_of(loss, 1, SQUARE)
+    zeros = converted(own, torch.zeros_like)
+    constant = converted(own, lambda x: torch.full_like(x, 0.5))
+    cases = {
+        "noise": (noise, of_target),
+        "the target's own features": (own, own),
+        "zeros, which a ReLU gives": (zeros, of_target if loss.target_from == "style" else own),
+        "zeros, and a target of zeros": (zeros, zeros),
+        "features that are the same at all positions": (constant, own),
+    }
+    for name, (features, target_features) in cases.items():
+        with findings.at(name):
+            leaves = converted(features, lambda x: x.clone().requires_grad_())
+            value = judge(loss, leaves, target_features)
+            if not value.isfinite():
+                findings.error(
+                    f"the value is {value.item()}; guard divisions, roots and logarithms"
+                )
+                continue
+            value.backward()  # type: ignore[no-untyped-call]
+            _check_gradients_of(leaves, name == "noise", findings)
+
+
+def _check_gradients_of(leaves: Features, must_reach: bool, findings: Findings) -> None:
+    broken = [
+        layer
+        for layer, leaf in leaves.items()
+        if leaf.grad is not None and not leaf.grad.isfinite().all()
+    ]
+    if broken:
+        findings.error(
+            f"the gradient with respect to {', '.join(broken)} is not finite, and one such step "
+            f"ruins the picture; a square root has no slope at 0 (add an epsilon inside), nor has "
+            f"a division by a norm that may be 0"
+        )
+    reached = [leaf.grad for leaf in leaves.values() if leaf.grad is not None]
+    if must_reach and not any(bool(grad.any()) for grad in reached):
+        findings.error(
+            "the gradient is 0 everywhere, so nothing can be optimised by it; rounding, argmax, "
+            "comparisons and counts have no slope"
+        )
+
+
+def check_gradcheck(subject: Subject, findings: Findings) -> None:
+    """The gradient is the slope: autograd against central differences, in float64."""
+    loss: Loss = subject.make().double()
+    features = converted(features_of(loss, 1, SQUARE), Tensor.double)
+    of_target = converted(features_of(loss, 1, target_size(loss, SQUARE), seed=7), Tensor.double)
+    leaves = converted(features, lambda x: x.clone().requires_grad_())
+    judge(loss, leaves, of_target).backward()  # type: ignore[no-untyped-call]
+    for layer, leaf in leaves.items():
+        with findings.at(f"with respect to {layer}"):
+            gradient = torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
+            found = [
+                _slopes(loss, features, of_target, layer, gradient, step)
+                # Small steps cross no fold of a sort; the large one is for those that compute
+                # in float32 whatever they are given.
+                for step in (1e-8, 1e-5, 1e-2)
+            ]
+            if all(abs(auto - slope) > tolerance for auto, slope, tolerance in found):
+                auto, slope, _ = found[0]
+                findings.error(
+                    f"along a random direction autograd says the slope is {auto:.6g}, central "
+                    f"differences say {slope:.6g}; look for .detach(), .data, rounding, or a "
+                    f"custom backward that is wrong (skip 'gradcheck' if it is meant so)"
+                )
+
+
+def _slopes(
+    loss: Loss, features: Features, of_target: Features, layer: str, gradient: Tensor, step: float
+) -> tuple[float, float, float]:
+    """The slope along a direction by autograd and by differences, and how far they may differ."""
+    generator = torch.Generator().manual_seed(3)
+    direction = torch.randn(gradient.shape, generator=generator, dtype=torch.float64)
+    values = []
+    with torch.no_grad():
+        for sign in (1, -1):
+            moved = {**features, layer: features[layer] + sign * step * direction}
+            values.append(float(judge(loss, moved, of_target)))
+    slope = (values[0] - values[1]) / (2 * step)
+    auto = float((gradient * direction).sum())
+    precision = 1e-3 if step < 1e-3 else 5e-2
+    scale = max(float(gradient.norm()), abs(slope), 1e-9)
+    return auto, slope, precision * scale
+
+
+def check_positions(subject: Subject, findings: Findings) -> None:
+    """One that needs no grid treats features as a set of positions, of a region, in any order."""
+    loss: Loss = subject.make()
+    features = features_of(loss, 2, SQUARE)
+    of_target = features_of(loss, 1, target_size(loss, SQUARE), seed=7)
+    with torch.no_grad():
+        on_grid = judge(loss, features, of_target)
+        if loss.needs_grid:
+            _advise_on_grid(loss, features, of_target, on_grid, findings)
+            return
+        with findings.at("features as (B, C, 1, K)"):
+            as_set = judge(loss, _shuffled(features), _shuffled(of_target))
+            if difference(as_set, on_grid, 1e-3):
+                findings.error(
+                    f"the same positions in another order, in one row, give {as_set.item():.6g} "
+                    f"instead of {on_grid.item():.6g}, so it reads what stands next to what: set "
+                    f"needs_grid = True in the class"
+                )
+        if loss.target_from != "content":
+            with findings.at("a region of 37 positions"):
+                region = {layer: x[..., :1, :37] for layer, x in _shuffled(features).items()}
+                _check_finite(judge(loss, region, _shuffled(of_target)), findings)
+
+
+def _check_finite(value: Tensor, findings: Findings) -> None:
+    if not value.isfinite():
+        findings.error(f"it returns {value.item()} for finite features")
+
+
+def _advise_on_grid(
+    loss: Loss, features: Features, of_target: Features, on_grid: Tensor, findings: Findings
+) -> None:
+    try:
+        as_set = judge(loss, _shuffled(features), _shuffled(of_target))
+    except Exception:  # it says that it needs the grid, so it may fail without one
+        return
+    if not difference(as_set, on_grid, 1e-5):
+        findings.advise(
+            "needs_grid is True, and the order of positions changes nothing; with False the loss "
+            "could be restricted to a region"
+        )
+
+
+def _shuffled(features: Features) -> Features:
+    """All positions in one row, those of all layers of one size in the same other order."""
+    shuffled = {}
+    for layer, tensor in features.items():
+        flat = tensor.flatten(2)
+        order = torch.randperm(flat.shape[2], generator=torch.Generator().manual_seed(5))
+        shuffled[layer] = flat[:, :, order].unsqueeze(2)
+    return shuffled
+
+
+def _probe(subject: Subject) -> Probe:
+    loss: Loss = subject.make()
+    inputs = {
+        "images": features_of(loss, 2, SQUARE),
+        "target": features_of(loss, 1, target_size(loss, SQUARE), seed=7),
+    }
+    return Probe(subject, loss.eval(), inputs, lambda m, x: judge(m, x["images"], x["target"]))
+
+
+def check_dtypes(subject: Subject, findings: Findings) -> None:
+    """It moves between dtypes; with a precision of its own, it takes what a bfloat16 net gives."""
+    probe = _probe(subject)
+    modules.check_dtypes(probe, findings, None)
+    if not getattr(probe.module, "own_precision", False):
+        return
+    with findings.at("bfloat16"):
+        halves = converted(probe.inputs, lambda x: x.to(torch.bfloat16))
+        found, expected = probe.outputs(inputs=halves), probe.outputs()
+        (value,) = tensors_of(found)
+        if value.dtype in (torch.bfloat16, torch.float16):
+            findings.error(
+                f"own_precision is True, and it returns {value.dtype}: a sum over all positions "
+                f"in it is noise; sum in float32, or leave own_precision out to be given float32"
+            )
+        elif modules.compare(found, expected, modules.BFLOAT16_TOLERANCE):
+            findings.error(
+                f"own_precision is True, and features in bfloat16 give {value.item():.6g} instead "
+                f"of {expected.item():.6g}; compute in float32, or leave own_precision out"
+            )
+
+
+def check_parameters(subject: Subject, findings: Findings) -> None:
+    """A loss judges; nothing trains it."""
+    learnt = [name for name, p in subject.make().named_parameters() if p.requires_grad]
+    if learnt:
+        findings.advise(
+            f"its parameters {', '.join(learnt[:5])} want gradients, which nobody uses; "
+            f"requires_grad_(False) saves them"
+        )
+
+
+def _of_probe(check: Callable[[Probe, Findings], None]) -> Callable[[Subject, Findings], None]:
+    return lambda subject, findings: check(_probe(subject), findings)
+
+
+FIRST = (Check("interface", check_interface),)
+
+CHECKS = (
+    Check("options", check_options),
+    Check("value", check_value),
+    Check("layers", check_layers),
+    Check("target", check_target),
+    Check("batch-mean", check_batch_mean),
+    Check("gradients", check_gradients),
+    Check("gradcheck", check_gradcheck),
+    Check("positions", check_positions),
+    Check("determinism", _of_probe(modules.check_determinism)),
+    Check("inputs", _of_probe(modules.check_inputs_untouched)),
+    Check("dtypes", check_dtypes),
+    Check("devices", _of_probe(modules.check_devices)),
+    Check("state", _of_probe(modules.check_state)),
+    Check("parameters", check_parameters),
+)

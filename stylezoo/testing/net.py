@@ -1,12 +1,69 @@
-"""The checks of a net."""
+"""The checks of a transform net."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import copy
+import dataclasses
+import math
+import tempfile
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor, nn
+
 from stylezoo.catalog import Catalog
+from stylezoo.errors import OptionError, StyleZooError
 from stylezoo.findings import Report
+from stylezoo.interfaces.net import MultiStyleNet, TransformNet
+from stylezoo.registry.weights import load_weights, read_net_metadata, save_weights
+from stylezoo.testing import modules
+from stylezoo.testing.examination import Check, Findings, check_skipped, describe_error, examine
+from stylezoo.testing.modules import Probe
+from stylezoo.testing.size_contract import SizeContract, check_size_contract
+from stylezoo.testing.subject import Subject, subject_of
+from stylezoo.testing.tensors import difference, random_images, seeded, shape_text
+
+HUGE = 10**9
+WILD = 8.0
+"""What weights are multiplied by to bring values out of [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A net, and how to make more of it."""
+
+    subject: Subject
+    net: TransformNet
+
+    @property
+    def contract(self) -> SizeContract:
+        """The sizes that it says it takes."""
+        return SizeContract(self.net.stride, self.net.minimum_size)
+
+    def images(self, batch: int, *, low: float = 0.0, high: float = 1.0) -> Tensor:
+        """Of a small size that the net takes, higher than wide."""
+        side, stride = max(self.contract.smallest, 16), self.net.stride
+        width = -(-side // stride) * stride
+        return random_images(batch, width + stride, width, low=low, high=high)
+
+    def probe(self) -> Probe:
+        """What the checks of any module need."""
+        return Probe(self.subject, self.net, self.images(2), run_net)
+
+
+def run_net(net: nn.Module, images: Tensor) -> Tensor:
+    """Run a net on images; one of several styles takes them in turn."""
+    styles = getattr(net, "styles", 1)
+    if isinstance(net, MultiStyleNet) and styles > 1:
+        numbers = torch.arange(len(images), device=images.device) % styles
+        shares = torch.nn.functional.one_hot(numbers, styles).to(images.dtype)
+        styled: Tensor = net(images, shares)
+    else:
+        styled = net(images)
+    return styled
 
 
 def check_net(
@@ -16,7 +73,7 @@ def check_net(
     catalog: Catalog | None = None,
     skip: Collection[str] = (),
 ) -> Report:
-    """Check that a net keeps the promises of ``TransformNet``.
+    """Check that a net keeps the promises of ``TransformNet``, or of ``MultiStyleNet``.
 
     Args:
         subject: a registered name, or the class.
@@ -26,5 +83,333 @@ def check_net(
 
     Returns:
         Every fault.
+
+    Raises:
+        PluginError: a name that no plugin, or several, have registered.
+        OptionError: there is no check of a name in ``skip``.
     """
-    return Report(subject=str(subject))
+    check_skipped(skip, [check.name for check in (*FIRST, *CHECKS)])
+    found = subject_of("net", subject, arguments, catalog)
+    net_class = found.factory
+    chosen = dataclasses.replace(
+        found, factory=lambda **given: net_class(net_class.Arguments(**given))
+    )
+    report = Report(subject=chosen.label)
+    examine(report, found, FIRST[:1], skip)
+    if report.ok:
+        examine(report, found, FIRST[1:], skip)
+        made = _make(chosen, report)
+        if made is not None:
+            examine(report, made, CHECKS, skip)
+    return report
+
+
+def _make(subject: Subject, report: Report) -> Made | None:
+    """Build the net, and see to what the other checks rely on."""
+    findings = Findings("interface")
+    try:
+        net = subject.make()
+    except Exception as error:  # third-party code may raise anything
+        findings.error(
+            f"it cannot be built from Arguments(**{dict(subject.options)!r}): "
+            f"{describe_error(error)}"
+        )
+        report.findings += findings.found
+        return None
+    for name in ("stride", "minimum_size"):
+        value = getattr(net, name, "missing")
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            findings.error(f"{name} is {value!r}; set it in the class to an integer from 1")
+    if isinstance(net, MultiStyleNet):
+        styles = getattr(net, "styles", "missing")
+        if not isinstance(styles, int) or styles < 1:
+            findings.error(f"styles is {styles!r}; a MultiStyleNet says how many it holds")
+    report.findings += findings.found
+    return None if findings.found else Made(subject, net.eval())
+
+
+def check_interface(subject: Subject, findings: Findings) -> None:
+    """It is a TransformNet with a frozen dataclass of arguments."""
+    net_class = subject.factory
+    if not (isinstance(net_class, type) and issubclass(net_class, TransformNet)):
+        findings.error(
+            f"{net_class!r} is no subclass of TransformNet; register the class itself, which "
+            f"inherits from stylezoo.TransformNet"
+        )
+        return
+    arguments = getattr(net_class, "Arguments", None)
+    if not (isinstance(arguments, type) and dataclasses.is_dataclass(arguments)):
+        findings.error(
+            f"Arguments is {arguments!r}; set it in the class to the frozen dataclass that the "
+            f"net is built from"
+        )
+    elif not getattr(arguments, "__dataclass_params__").frozen:  # noqa: B009
+        findings.error(
+            f"{arguments.__name__} can be changed after it was checked; write "
+            f"@dataclass(frozen=True, kw_only=True)"
+        )
+
+
+def check_arguments(subject: Subject, findings: Findings) -> None:
+    """Arguments have defaults that a record can hold; what is out of range is an OptionError."""
+    arguments: Any = subject.factory.Arguments
+    for field in dataclasses.fields(arguments):
+        missing = (dataclasses.MISSING,) * 2
+        if (field.default, field.default_factory) == missing and field.name not in subject.options:
+            with findings.at(f"argument {field.name}"):
+                findings.error("it has no default, so the net cannot be made by its name alone")
+    try:
+        made = arguments(**subject.options)
+    except Exception:  # it was reported above, or is when the net is built
+        return
+    for field in dataclasses.fields(arguments):
+        value = getattr(made, field.name)
+        with findings.at(f"argument {field.name}"):
+            if not isinstance(value, bool | int | float | str):
+                findings.error(
+                    f"{value!r} is a {type(value).__name__}, which no record can hold; arguments "
+                    f"are numbers, texts and truth values"
+                )
+            elif isinstance(value, float) and not math.isfinite(value):
+                findings.error(f"{value!r} cannot be written as JSON; take a finite number")
+            else:
+                _check_refusals(subject, field.name, value, findings)
+
+
+def _check_refusals(
+    subject: Subject, name: str, value: bool | float | str, findings: Findings
+) -> None:
+    """A record may hold any value: those that make no net are refused before it is built."""
+    for wrong in _wrong_values(value):
+        given = {**subject.options, name: wrong}
+        try:
+            arguments = subject.factory.Arguments(**given)
+        except OptionError:
+            continue
+        except Exception as error:  # third-party code may raise anything
+            findings.error(
+                f"{name}={wrong!r} raises {describe_error(error)}; a record may hold it, so check "
+                f"the type first and raise stylezoo.errors.OptionError"
+            )
+            continue
+        if wrong == HUGE:
+            findings.advise(
+                f"{name}={HUGE} is accepted; if it is a size, a record could ask for more memory "
+                f"than there is: check an upper bound in __post_init__"
+            )
+            continue
+        try:
+            subject.factory(arguments)
+        except StyleZooError:
+            continue
+        except Exception as error:  # third-party code may raise anything
+            findings.error(
+                f"{name}={wrong!r} passes Arguments, and building the net then raises "
+                f"{describe_error(error)}; check the range in __post_init__ and raise OptionError"
+            )
+
+
+def _wrong_values(value: bool | float | str) -> list[bool | float | str]:
+    """Values of another type, or far from what any net means by the argument."""
+    if isinstance(value, bool):
+        return ["no"]
+    if isinstance(value, int):
+        return [-1, "3", HUGE]
+    if isinstance(value, float):
+        return [math.nan, "0.5"]
+    return [3, "no-such-thing"]
+
+
+def check_sizes(made: Made, findings: Findings) -> None:
+    """It takes the sizes that it says, and gives the same size."""
+    check_size_contract(made.net, made.contract, run_net, findings)
+
+
+def check_range(made: Made, findings: Findings) -> None:
+    """In eval mode the output is in [0, 1], whatever the weights are."""
+    wild = copy.deepcopy(made.net)
+    with torch.no_grad():
+        for parameter in wild.parameters():
+            parameter.mul_(WILD)
+    for name, net in (("as it is made", made.net), (f"weights times {WILD:g}", wild)):
+        for low, high in ((0.0, 1.0), (0.0, 0.0), (1.0, 1.0)):
+            images = made.images(1, low=low, high=high)
+            values = f"values {low:g} to {high:g}" if low < high else f"values of {low:g}"
+            with findings.at(f"{name}, {values}"), torch.no_grad():
+                _check_output_range(run_net(net, images), findings)
+
+
+def _check_output_range(output: Tensor, findings: Findings) -> None:
+    if not output.isfinite().all():
+        findings.error("the output has values that are not finite")
+        return
+    low, high = float(output.min()), float(output.max())
+    if low < 0 or high > 1:
+        findings.error(
+            f"the output runs from {low:.3g} to {high:.3g}; in eval mode it must be in [0, 1]: "
+            f"return images if self.training else images.clamp(0, 1)"
+        )
+
+
+def check_gradients(made: Made, findings: Findings) -> None:
+    """In training mode finite gradients reach every parameter."""
+    net = copy.deepcopy(made.net).train().requires_grad_(True)
+    images = made.images(2)
+    with findings.at(f"input {shape_text(images)}, training mode"), seeded():
+        output = run_net(net, images)
+        if not output.requires_grad:
+            findings.error("the output does not depend on the parameters, so it cannot be trained")
+            return
+        (output - images.flip(-1)).square().mean().backward()
+        gradients = {name: parameter.grad for name, parameter in net.named_parameters()}
+        broken = [n for n, g in gradients.items() if g is not None and not g.isfinite().all()]
+        if broken:
+            findings.error(f"the gradients of {_names(broken)} are not finite")
+        unused = [name for name, gradient in gradients.items() if gradient is None]
+        if unused:
+            findings.advise(f"{_names(unused)} get no gradient; are they used?")
+
+
+def _names(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def check_batch(made: Made, findings: Findings) -> None:
+    """Each image of a batch is styled as if it came alone."""
+    styles = getattr(made.net, "styles", 1)
+
+    def run(images: Tensor) -> Tensor:
+        if styles == 1:
+            return run_net(made.net, images)
+        styled: Tensor = made.net(images, images.new_full((len(images), styles), 1 / styles))
+        return styled
+
+    modules.check_batch(made.probe(), findings, made.images(3), run)
+
+
+def check_record(made: Made, findings: Findings) -> None:
+    """Its weights file, which records its arguments, builds the same net again."""
+    arguments = made.net.arguments if isinstance(made.net, MultiStyleNet) else None
+    recorded = dataclasses.asdict(arguments) if arguments is not None else made.subject.options
+    net = _shaken(made)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "weights.safetensors"
+        try:
+            save_weights(
+                path,
+                net.state_dict(),
+                dtype=torch.float32,
+                net_name="net",
+                net_arguments=recorded,
+            )
+        except (RuntimeError, StyleZooError) as error:
+            findings.error(
+                f"its weights cannot be saved: {describe_error(error)}; let no two entries of the "
+                f"state dict share memory, and keep no extra state"
+            )
+            return
+        _, read = read_net_metadata(path)
+        subject = dataclasses.replace(made.subject, options=read)
+        again = subject.make(seed=1).eval()
+        try:
+            load_weights(again, path)
+        except StyleZooError as error:
+            findings.error(
+                f"a net built from the recorded arguments {read!r} does not take its weights: "
+                f"{str(error).removeprefix(str(path))}; names and shapes must follow from the "
+                f"arguments alone"
+            )
+            return
+    probe = made.probe()
+    gap = modules.compare(probe.outputs(again), probe.outputs(net), 1e-5)
+    if gap:
+        findings.error(
+            f"saved, built again from the recorded arguments {read!r} and loaded, it gives {gap}; "
+            f"something that counts is in neither the state dict nor the arguments: keep it in a "
+            f"parameter or a persistent buffer"
+        )
+
+
+def _shaken(made: Made) -> TransformNet:
+    """The net after a little training: norms have seen images, no parameter is what it was."""
+    net = copy.deepcopy(made.net)
+    with torch.no_grad(), seeded():
+        for parameter in net.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))
+        run_net(net.train(), made.images(2))
+    return net.eval()
+
+
+def check_styles(made: Made, findings: Findings) -> None:
+    """A mixture of styles gives what the net does that is blended for it."""
+    if not isinstance(made.net, MultiStyleNet):
+        return
+    net = made.net
+    if not isinstance(net.arguments, made.net.Arguments):
+        findings.error(
+            f"arguments is a {type(net.arguments).__name__}, not an instance of "
+            f"{made.net.Arguments.__name__}"
+        )
+    for shares in _mixtures(net.styles):
+        with findings.at(f"shares {shares}"), torch.no_grad():
+            _check_blend(net, shares, made.images(2), findings)
+    if net.styles > 1:
+        try:
+            net(made.images(1))
+        except OptionError:
+            return
+        findings.error(
+            f"it holds {net.styles} styles and takes images without being told which; raise "
+            f"stylezoo.errors.OptionError where style is None"
+        )
+
+
+def _mixtures(styles: int) -> list[list[float]]:
+    if styles == 1:
+        return [[1.0]]
+    rest = (styles - 2) * [0.0]
+    return [[1.0, 0.0, *rest], [0.25, 0.75, *rest]]
+
+
+def _check_blend(
+    net: MultiStyleNet, shares: Sequence[float], images: Tensor, findings: Findings
+) -> None:
+    one = net.blend(shares).eval()
+    if one.styles != 1:
+        findings.error(f"blend returns a net of {one.styles} styles; it must hold one")
+        return
+    expected = net(images, images.new_tensor([shares] * len(images)))
+    gap = difference(one(images), expected, 1e-3)
+    if gap:
+        findings.error(f"the net that blend returns gives {gap} from the net with these shares")
+
+
+def check_export(made: Made, findings: Findings) -> None:
+    """torch.export takes it; of several styles, the net that is blended for one mixture."""
+    net = made.net
+    if isinstance(net, MultiStyleNet) and net.styles > 1:
+        net = net.blend([1 / net.styles] * net.styles).eval()
+    modules.check_export(Made(made.subject, net).probe(), findings)
+
+
+def _of_probe(check: Callable[[Probe, Findings], None]) -> Callable[[Made, Findings], None]:
+    return lambda made, findings: check(made.probe(), findings)
+
+
+FIRST = (Check("interface", check_interface), Check("arguments", check_arguments))
+
+CHECKS = (
+    Check("sizes", check_sizes),
+    Check("range", check_range),
+    Check("batch", check_batch),
+    Check("gradients", check_gradients),
+    Check("determinism", _of_probe(modules.check_determinism)),
+    Check("inputs", _of_probe(modules.check_inputs_untouched)),
+    Check("eval-mode", _of_probe(modules.check_state_untouched)),
+    Check("dtypes", lambda made, found: modules.check_dtypes(made.probe(), found, torch.bfloat16)),
+    Check("devices", _of_probe(modules.check_devices)),
+    Check("record", check_record),
+    Check("styles", check_styles),
+    Check("export", check_export),
+)

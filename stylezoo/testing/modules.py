@@ -1,0 +1,257 @@
+"""The checks that every kind of module shares: what a module is expected to do in PyTorch."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stylezoo.testing.examination import Findings, describe_error
+from stylezoo.testing.subject import Subject
+from stylezoo.testing.tensors import (
+    converted,
+    difference,
+    other_devices,
+    seeded,
+    shape_text,
+    tensors_of,
+)
+
+BFLOAT16_TOLERANCE = 0.1
+"""What eight bits of mantissa and a few layers leave, in parts of the largest value."""
+
+MISPLACED = ("is not on the expected device", "Expected all tensors to be on the same device")
+"""What torch says of tensors of two devices. Of the rest that fails on the meta device, nearly all
+is what needs values, which is no fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A module in eval mode, inputs that it must take, and how to run it on them.
+
+    Attributes:
+        subject: to make more of it.
+        module: the module.
+        inputs: nested tensors.
+        run: from the module and inputs to nested tensors.
+    """
+
+    subject: Subject
+    module: nn.Module
+    inputs: Any
+    run: Callable[[nn.Module, Any], Any]
+
+    def outputs(self, module: nn.Module | None = None, inputs: Any = None, seed: int = 0) -> Any:
+        """Run without gradients, from global generators in a known state."""
+        chosen = self.module if module is None else module
+        with torch.no_grad(), seeded(seed):
+            return self.run(chosen, self.inputs if inputs is None else inputs)
+
+
+def input_text(inputs: Any) -> str:
+    """The shapes of inputs, for messages."""
+    shapes = list(dict.fromkeys(shape_text(tensor) for tensor in tensors_of(inputs)))
+    return "input " + ", ".join(shapes)
+
+
+def compare(found: Any, expected: Any, tolerance: float = 1e-4) -> str | None:
+    """Say how two nests of tensors differ; None if they do not."""
+    ours, theirs = tensors_of(found), tensors_of(expected)
+    if len(ours) != len(theirs):
+        return f"{len(ours)} tensors and {len(theirs)}"
+    gaps = (difference(a, b, tolerance) for a, b in zip(ours, theirs, strict=True))
+    return next((gap for gap in gaps if gap), None)
+
+
+def check_determinism(probe: Probe, findings: Findings) -> None:
+    """The same input gives the same output, given the same state of the global generators."""
+    with findings.at(input_text(probe.inputs)):
+        first, second = probe.outputs(), probe.outputs()
+        gap = compare(second, first, 1e-6)
+        if gap:
+            findings.error(
+                f"the same input twice gives {gap}, with torch.manual_seed before each; keep no "
+                f"state between calls, and draw from torch's own generators"
+            )
+
+
+def check_inputs_untouched(probe: Probe, findings: Findings) -> None:
+    """What is handed over is read, not written."""
+    with findings.at(input_text(probe.inputs)):
+        mine = converted(probe.inputs, torch.clone)
+        probe.outputs(inputs=mine)
+        if compare(mine, probe.inputs, 0):
+            findings.error(
+                "it changes its input in place, which the caller still needs; work on a copy, "
+                "without operations that end in '_' and without inplace=True on the input"
+            )
+
+
+def check_state_untouched(probe: Probe, findings: Findings) -> None:
+    """Running in eval mode changes no parameter and no buffer."""
+    with findings.at(input_text(probe.inputs)):
+        module = copy.deepcopy(probe.module).eval()
+        before = converted(dict(module.state_dict()), torch.clone)
+        probe.outputs(module)
+        after = module.state_dict()
+        changed = [name for name in before if difference(after[name], before[name], 0)]
+        if changed:
+            findings.error(
+                f"running it in eval mode changes {', '.join(changed[:5])}, so that its results "
+                f"depend on what it saw before; change state only where self.training is true"
+            )
+
+
+def check_dtypes(probe: Probe, findings: Findings, low: torch.dtype | None) -> None:
+    """``module.to(dtype)`` moves all of it, and its values stay what they are.
+
+    Args:
+        probe: what to check.
+        findings: to report to.
+        low: a dtype of half precision that it must run in, too; None for none.
+    """
+    expected = probe.outputs()
+    for dtype, tolerance in ((torch.float64, 1e-3), (low, BFLOAT16_TOLERANCE)):
+        if dtype is None:
+            continue
+        name = str(dtype).removeprefix("torch.")
+        with findings.at(name):
+            module = copy.deepcopy(probe.module).to(dtype)
+            inputs = converted(probe.inputs, _to_dtype(dtype))
+            try:
+                found = probe.outputs(module, inputs)
+            except RuntimeError as error:
+                findings.error(
+                    f"after .to(torch.{name}) it raises {describe_error(error)}; keep tensors in "
+                    f"parameters or register_buffer, and make new ones in the dtype of the input"
+                )
+                continue
+            gap = compare(found, expected, tolerance)
+            if gap:
+                findings.error(
+                    f"after .to(torch.{name}) it gives other values than in float32: {gap}; look "
+                    f"for a sum, a square or a division that leaves the range of the dtype"
+                )
+
+
+def _to_dtype(dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+    return lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor
+
+
+def check_devices(probe: Probe, findings: Findings) -> None:
+    """``module.to(device)`` moves all of it."""
+    expected = probe.outputs()
+    for device in other_devices():
+        with findings.at(device):
+            module = copy.deepcopy(probe.module).to(device)
+            inputs = converted(probe.inputs, lambda tensor, device=device: tensor.to(device))
+            try:
+                found = probe.outputs(module, inputs)
+            except Exception as error:  # third-party code may raise anything
+                if device != "meta" or any(text in str(error) for text in MISPLACED):
+                    findings.error(
+                        f"after .to({device!r}) it raises {describe_error(error)}; keep tensors in "
+                        f"parameters or register_buffer, and make new ones on the input's device"
+                    )
+                continue
+            stayed = [t for t in tensors_of(found) if t.device.type != torch.device(device).type]
+            if stayed:
+                findings.error(
+                    f"its output is on {stayed[0].device}, its input on {device}; make new "
+                    f"tensors on the input's device"
+                )
+            elif device != "meta":
+                gap = compare(found, expected, 1e-2)
+                if gap:
+                    findings.error(f"on {device} it gives other values than on the CPU: {gap}")
+
+
+def check_state(probe: Probe, findings: Findings) -> None:
+    """A new instance with the saved tensors, by safetensors, is the same module.
+
+    One without tensors is the same by its options alone.
+    """
+    from safetensors.torch import load, save
+
+    expected = probe.outputs()
+    fresh = probe.subject.make(seed=1).train(probe.module.training)
+    state = probe.module.state_dict()
+    if state:
+        try:
+            stored = load(save({name: tensor.contiguous() for name, tensor in state.items()}))
+        except RuntimeError as error:
+            findings.error(
+                f"safetensors cannot hold its state dict: {describe_error(error)}; let no two of "
+                f"its entries share memory, and keep no extra state"
+            )
+            return
+        try:
+            fresh.load_state_dict(stored)
+        except RuntimeError as error:
+            findings.error(
+                f"a second instance of the same options does not take its state dict: "
+                f"{describe_error(error)}; let names and shapes depend on the options alone"
+            )
+            return
+    gap = compare(probe.outputs(fresh), expected, 1e-6)
+    if not gap:
+        return
+    if state:
+        findings.error(
+            f"a second instance with its saved state dict gives {gap}; something that counts is "
+            f"not in the state dict: keep it in a parameter or a persistent buffer"
+        )
+    else:
+        findings.error(
+            f"a second instance of the same options gives {gap}; it draws random numbers when it "
+            f"is made: draw them from a generator of its own, seeded by an option"
+        )
+
+
+def check_export(probe: Probe, findings: Findings) -> None:
+    """torch.export takes it, and the exported program gives the same."""
+    import logging
+    import warnings
+
+    inputs = tuple(tensors_of(probe.inputs))
+    logging.getLogger("torch").setLevel(logging.CRITICAL)
+    with findings.at(input_text(probe.inputs)), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = probe.module(*inputs)
+        try:
+            program = torch.export.export(copy.deepcopy(probe.module), inputs, strict=False)
+        except Exception as error:  # torch.export raises what it meets
+            findings.advise(
+                f"torch.export cannot export it: {describe_error(error)}; it runs in PyTorch, but "
+                f"other runtimes cannot have it: let no shape or branch depend on values"
+            )
+            return
+        gap = compare(program.module()(*inputs), expected)
+        if gap:
+            findings.error(f"what torch.export makes of it gives {gap}; it depends on Python state")
+
+
+def check_batch(
+    probe: Probe, findings: Findings, images: Tensor, run: Callable[[Tensor], Any]
+) -> None:
+    """Each image of a batch is treated as if it came alone."""
+    with findings.at(f"input {shape_text(images)}"), torch.no_grad():
+        with seeded():
+            together = tensors_of(run(images))
+        for index in range(len(images)):
+            with seeded():
+                alone = tensors_of(run(images[index : index + 1]))
+            gaps = (
+                difference(a[index : index + 1], b) for a, b in zip(together, alone, strict=True)
+            )
+            gap = next((gap for gap in gaps if gap), None)
+            if gap:
+                findings.error(
+                    f"image {index} of the batch gives {gap} from what it gives alone, in eval "
+                    f"mode; compute statistics over dim=(-2, -1) of each image, not over the batch"
+                )
+                return

@@ -1,0 +1,96 @@
+"""Inputs that checks give to components, and the comparison of what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+TOLERANCE = 1e-4
+"""How far two ways to compute one thing in float32 may differ, in parts of the largest value."""
+
+
+def random_images(
+    batch: int,
+    height: int,
+    width: int,
+    *,
+    low: float = 0.0,
+    high: float = 1.0,
+    seed: int = 0,
+    channels: int = 3,
+) -> Tensor:
+    """Noise that is the same each time: (batch, channels, height, width) in [low, high]."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.rand(batch, channels, height, width, generator=generator, dtype=torch.float64)
+    return (low + (high - low) * noise).float()
+
+
+def shape_text(tensor: Tensor) -> str:
+    """``1 × 3 × 32 × 48``."""
+    return " × ".join(map(str, tensor.shape)) or "a scalar"
+
+
+def difference(found: Tensor, expected: Tensor, tolerance: float = TOLERANCE) -> str | None:
+    """Say how two tensors differ; None if they do not, beyond rounding."""
+    if found.shape != expected.shape:
+        return f"shapes {shape_text(found)} and {shape_text(expected)}"
+    if not found.numel():
+        return None
+    ours, theirs = found.detach().cpu().double(), expected.detach().cpu().double()
+    for tensor in (ours, theirs):
+        if not bool(tensor.isfinite().all()):
+            return "values that are not finite"
+    gap = float((ours - theirs).abs().max())
+    scale = max(float(theirs.abs().max()), 1e-3)
+    if gap <= tolerance * scale:
+        return None
+    return f"values that differ by up to {gap:.3g}, where the largest value is {scale:.3g}"
+
+
+def tensors_of(value: Any) -> list[Tensor]:
+    """All tensors in nested dicts, lists and tuples."""
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return [tensor for entry in value for tensor in tensors_of(entry)]
+    return []
+
+
+def converted(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A copy of nested dicts, lists and tuples with every tensor changed."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: converted(entry, change) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(converted(entry, change) for entry in value)
+    return value
+
+
+@contextmanager
+def seeded(seed: int = 0) -> Iterator[None]:
+    """Put the global generators in a known state, and back afterwards."""
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+def other_devices() -> list[str]:
+    """The devices to move components to: what accelerator there is, and torch's meta device.
+
+    Tensors of the meta device have no values; mixing them with tensors that stayed on the CPU is
+    an error, as it is with any accelerator's.
+    """
+    found = ["meta"]
+    if torch.cuda.is_available():
+        found.insert(0, "cuda")
+    elif torch.backends.mps.is_available():
+        found.insert(0, "mps")
+    return found
