@@ -54,6 +54,8 @@ def locked(path: Path, what: str) -> Iterator[None]:
             path.write_text(str(os.getpid()))
         yield
     finally:
+        with suppress(OSError):
+            path.write_text("")
         lock.release()
 
 

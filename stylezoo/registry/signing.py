@@ -341,7 +341,8 @@ def _expiry(role: Role, days: int | None = None) -> datetime:
 
 def _first_expiry(state: _State) -> datetime:
     parts: list[Metadata[Any]] = [state.root, state.targets, state.snapshot, state.timestamp]
-    return min(part.signed.expires for part in parts)
+    first: datetime = min(part.signed.expires for part in parts)
+    return first
 
 
 def _numbered(folder: Path, role: Role) -> dict[int, Path]:
