@@ -115,6 +115,21 @@ def add_to_folder(styles: Path, style: Path) -> Record | None:
         return _add(styles, style, record, None)
 
 
+def would_add(styles: Path, style: Path) -> bool:
+    """Whether a style would be new to a folder of styles; nothing is written.
+
+    Raises:
+        PublishError, RecordError, IntegrityError, WeightsError: see ``add_style``.
+    """
+    record = read_record(style)
+    _check_files(style, record)
+    target = styles / record.name / str(record.version)
+    _refuse_twins(target, record)
+    if target.exists():
+        _same_or_refused(style, target, record)
+    return not target.exists()
+
+
 def _add(styles: Path, style: Path, record: Record, place: dict[str, Any] | None) -> Record | None:
     target = styles / record.name / str(record.version)
     _refuse_twins(target, record)

@@ -76,6 +76,19 @@ class HubFile:
     blob: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HubRepositoryInfo:
+    """What the Hub says of a repository.
+
+    Attributes:
+        head: the commit at the head of branch main.
+        private: whether others cannot read it.
+    """
+
+    head: str
+    private: bool
+
+
 class HubClient:
     """Asks the Hub that HF_ENDPOINT names, with the token of HF_TOKEN or of ``hf auth login``."""
 
@@ -126,18 +139,20 @@ class HubClient:
         )
         return {tag.name: self.checked_commit(tag.target_commit, tag.name) for tag in refs.tags}
 
-    def head(self, repository: str) -> str:
-        """The commit at the head of branch main.
+    def repository(self, repository: str) -> HubRepositoryInfo:
+        """What the Hub says of a repository.
 
         Raises:
-            HubRefusal: there is no such repository.
+            HubRefusal: there is none.
             AuthError, UnavailableError: see ``call``.
         """
         info = self.call(
             lambda api: api.model_info(repository, revision="main"),
-            what=f"the head of {repository}",
+            what=f"the repository {repository}",
         )
-        return self.checked_commit(info.sha, "main")
+        return HubRepositoryInfo(
+            head=self.checked_commit(info.sha, "main"), private=bool(info.private)
+        )
 
     def files(self, repository: str, commit: str) -> dict[str, HubFile]:
         """The files of a commit by path.

@@ -104,7 +104,7 @@ class HubTransport(Transport):
         from stylezoo.registry.hub_client import HubRefusal
 
         try:
-            self._hub.head(self.repository)
+            self._hub.repository(self.repository)
         except HubRefusal as refusal:
             raise RegistryError(
                 f"there is no repository {self.repository} on {shown(self._hub.endpoint)}, or it "
