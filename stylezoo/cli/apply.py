@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stylezoo.catalog import default_catalog
+from stylezoo.cli.fetch import fetch
 from stylezoo.cli.jobs import PIPE, Job, plan, refuse_existing
 from stylezoo.cli.output import print_bytes, print_json, print_line
 from stylezoo.cli.progress import progress
 from stylezoo.errors import ImageError, OptionError, OutputError, StyleZooError
+from stylezoo.registry.lock_file import find_style
+from stylezoo.registry.resolve import ResolvedStyle
+from stylezoo.registry.sources import all_sources
+from stylezoo.registry.spec import StyleSpec
 
 if TYPE_CHECKING:
     from stylezoo.images import Photo
@@ -88,7 +94,11 @@ def command(
     from stylezoo.images import DEFAULT_MAX_PIXELS
     from stylezoo.style import load
 
-    jobs = plan(images, output, _label(style, locked), output_format)
+    parsed = StyleSpec.parse(style)
+    found = None
+    if locked is not None or parsed.path is None or not parsed.path.is_file():
+        found = find_style(parsed, all_sources(default_catalog()), locked)
+    jobs = plan(images, output, _label(parsed, found), output_format)
     if as_json and any(job.target == PIPE for job in jobs):
         raise click.UsageError("--json and the picture would both go to stdout; give -o FILE.")
     if len(jobs) == 1 and not overwrite:
@@ -102,6 +112,8 @@ def command(
         seed=seed,
         max_pixels=DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels or None,
     )
+    if found is not None:
+        fetch(found)  # with a bar; load would fetch without
     failures: dict[Job, StyleZooError] = {}
     done = []
     with progress("applying", len(jobs)) as advance:
@@ -200,15 +212,9 @@ def _make_folder(folder: Path) -> None:
         raise OutputError(f"the folder {folder} cannot be made: {error.strerror}") from error
 
 
-def _label(spec: str, locked: str | None) -> str:
-    """The style's name, found without torch: that of its record, else that of its file."""
-    from stylezoo.catalog import default_catalog
-    from stylezoo.registry.lock_file import find_style
-    from stylezoo.registry.sources import all_sources
-    from stylezoo.registry.spec import StyleSpec
-
-    parsed = StyleSpec.parse(spec)
-    if locked is None and parsed.path is not None and parsed.path.is_file():
-        return parsed.path.stem
-    name = find_style(parsed, all_sources(default_catalog()), locked).record.name
-    return "-".join([name, *parsed.shares])
+def _label(spec: StyleSpec, found: ResolvedStyle | None) -> str:
+    """What to call the style in the names of files: a file of weights by its own name."""
+    if found is None:
+        assert spec.path is not None
+        return spec.path.stem
+    return "-".join([found.record.name, *spec.shares])

@@ -1,4 +1,4 @@
-"""A progress bar for a known number of things."""
+"""Progress bars, for a known number of things or of bytes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from stylezoo.cli.output import is_terminal
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
 
 PROGRESS_DELAY = 1.0  # seconds; what is done sooner needs no bar
 
@@ -23,26 +27,83 @@ def progress(label: str, total: int) -> Iterator[Callable[[], None]]:
     Yields:
         What to call after each.
     """
+    done = 0
+
+    # Of a single picture it is not known how far it is: the bar only moves.
+    with _bar(label, total if total > 1 else None, _default_columns) as show:
+
+        def advance() -> None:
+            nonlocal done
+            done += 1
+            show(done)
+
+        yield advance
+
+
+@contextmanager
+def progress_of_bytes(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """The same for what is transferred.
+
+    Args:
+        label: what is transferred.
+        total: how many bytes it has.
+
+    Yields:
+        What to tell how many bytes are here.
+    """
+    with _bar(label, total, _byte_columns) as show:
+        yield show
+
+
+@contextmanager
+def _bar(
+    label: str, total: int | None, columns: Callable[[], tuple[ProgressColumn, ...]]
+) -> Iterator[Callable[[int], None]]:
     if not is_terminal(sys.stderr):
-        yield lambda: None
+        yield lambda done: None
         return
     from rich.console import Console
     from rich.progress import Progress
 
     bar = Progress(
+        *columns(),
         console=Console(stderr=True),
         transient=True,
         # Else the bar would take what we print, even where stdout is a file.
         redirect_stdout=is_terminal(sys.stdout),
     )
-    # Of a single picture it is not known how far it is: the bar only moves.
-    task = bar.add_task(label, total=total if total > 1 else None)
+    task = bar.add_task(label, total=total)
     delay = threading.Timer(PROGRESS_DELAY, bar.start)
     delay.daemon = True
     delay.start()
     try:
-        yield lambda: bar.advance(task)
+        yield lambda done: bar.update(task, completed=done)
     finally:
         delay.cancel()
         delay.join()
         bar.stop()
+
+
+def _default_columns() -> tuple[ProgressColumn, ...]:
+    from rich.progress import Progress
+
+    columns: tuple[ProgressColumn, ...] = Progress.get_default_columns()  # type: ignore[assignment]
+    return columns
+
+
+def _byte_columns() -> tuple[ProgressColumn, ...]:
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    return (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )

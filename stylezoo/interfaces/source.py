@@ -67,6 +67,13 @@ class RegistrySource(ABC):
             VersionNotFoundError: there is no such version.
         """
 
+    def local_versions(self, name: str) -> list[Version]:
+        """The versions of a style whose files are on this machine, oldest first.
+
+        By default all: those of a source that fetches are what it has fetched.
+        """
+        return self.versions(name)
+
     def entries(self) -> Sequence[StyleEntry]:
         """Each style in its newest version, sorted by name.
 

@@ -94,14 +94,19 @@ class HubRepository(RegistrySource):
             self.refresh()
             known = self._knowledge()
         if offline_variable() is not None:
-            stored = [version for version in known.versions if self._is_stored(known, version)]
-            return stored or known.versions
+            return self.local_versions(name) or known.versions
         return known.versions
+
+    def local_versions(self, name: str) -> list[Version]:
+        """The versions that were fetched, oldest first."""
+        known = self._knowledge()
+        if name != self.repository:
+            return []
+        return [version for version in known.versions if self._is_stored(known, version)]
 
     def entries(self) -> Sequence[StyleEntry]:
         """The newest of the versions in the store, by the name of the repository; or none."""
-        known = self._knowledge()
-        stored = [version for version in known.versions if self._is_stored(known, version)]
+        stored = self.local_versions(self.repository)
         if not stored:
             return []
         record = self.record(self.repository, newest(stored))

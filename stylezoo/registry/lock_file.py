@@ -22,9 +22,9 @@ from stylezoo.errors import (
 )
 from stylezoo.files import write_file
 from stylezoo.interfaces.source import RegistrySource
-from stylezoo.registry.record import RECORD_FILE, SHA256, check_version
+from stylezoo.registry.record import RECORD_FILE, SHA256, check_style_name, check_version
 from stylezoo.registry.resolve import ResolvedStyle, resolve
-from stylezoo.registry.spec import StyleSpec
+from stylezoo.registry.spec import StyleSpec, is_repository
 from stylezoo.registry.verify import sha256_of, verify_files
 
 LOCK_FILE = "stylezoo.lock"
@@ -90,13 +90,14 @@ class LockFile:
         return found
 
     def _locked(self, spec: StyleSpec) -> LockedStyle:
-        if spec.name is None:
+        name = spec.name or spec.repository
+        if name is None:
             raise LockFileError(f"{spec.text} is a path; {self.path} locks styles by name")
-        locked = self.styles.get(spec.name)
+        locked = self.styles.get(name)
         if locked is None:
             raise LockFileError(
-                f"{self.path} does not lock {spec.name!r}; write it anew with: "
-                f"stylezoo lock {' '.join([*self.styles, spec.name])} -o {self.path} --overwrite"
+                f"{self.path} does not lock {name!r}; write it anew with: "
+                f"stylezoo lock {' '.join([*self.styles, name])} -o {self.path} --overwrite"
             )
         if not spec.versions.contains(Version(locked.version), prereleases=True):
             raise LockFileError(
@@ -133,13 +134,14 @@ def lock_style(spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> Locked
         LockFileError: it is a path, which means other bytes on another machine.
         StyleZooError: it cannot be found, fetched or verified.
     """
-    if spec.name is None:
+    name = spec.name or spec.repository
+    if name is None:
         raise LockFileError(f"{spec.text} is a path; only styles by name can be locked")
     found = resolve(spec, sources)
     folder = found.folder
     verify_files(folder, found.record)
     return LockedStyle(
-        name=spec.name,
+        name=name,
         version=str(found.record.version),
         source=found.source or "",
         record=sha256_of(folder / RECORD_FILE),
@@ -207,8 +209,8 @@ def _read_style(entry: Any, where: str) -> LockedStyle:
             raise LockFileError(f"{where}.{name} is not 64 hex digits: {getattr(style, name)!r}")
     try:
         check_version(style.version)
-        if StyleSpec.parse(style.name).name != style.name:
-            raise LockFileError(f"{where}.name is {style.name!r}, no name of a style")
-    except (RecordError, ValueError) as error:
+        if not is_repository(style.name):
+            check_style_name(style.name)
+    except RecordError as error:
         raise LockFileError(f"{where}: {error}") from error
     return style

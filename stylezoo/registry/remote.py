@@ -53,6 +53,11 @@ class RemoteSource(RegistrySource):
         """The versions of a style in the index, oldest first."""
         return self.registry.index().versions(name)
 
+    def local_versions(self, name: str) -> list[Version]:
+        """The versions of a style that were fetched, oldest first."""
+        entries = self.registry.index().entries.get(name, ())
+        return [entry.version for entry in entries if self.store.record(entry.sha256) is not None]
+
     def entries(self) -> Sequence[IndexEntry]:
         """Each style of the index in its newest version, sorted by name."""
         return list(self.registry.index().newest())

@@ -63,7 +63,7 @@ def resolve(spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> ResolvedS
 
     The first source that has a version in the range wins, with its newest; a pre-release is
     taken only if the range names one, or there is nothing else. Servers are asked what is new
-    only if no source knows of a match.
+    only if no source knows of a match. A repository on the Hub is a source of its own.
 
     Args:
         spec: what is wanted.
@@ -78,23 +78,13 @@ def resolve(spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> ResolvedS
     """
     if spec.path is not None:
         return _resolve_path(spec.path)
+    if spec.repository is not None:
+        from stylezoo.registry.hub_repository import HubRepository
+
+        repository = HubRepository(spec.repository)
+        return _resolve_name(spec.repository, spec, {repository.location: repository})
     assert spec.name is not None
-    answers = _ask(spec.name, sources)
-    chosen = _first_match(spec, answers)
-    if chosen is None:
-        answers = _ask_again(spec.name, sources, answers)
-        chosen = _first_match(spec, answers)
-    if chosen is None:
-        raise _not_found(spec.name, spec, sources, answers)
-    source_name, version = chosen
-    _warn_of_others_before(spec.name, source_name, version, answers)
-    source = sources[source_name]
-    name = spec.name
-    return ResolvedStyle(
-        record=source.record(name, version),
-        source=source_name,
-        fetch=lambda progress: source.fetch(name, version, progress),
-    )
+    return _resolve_name(spec.name, spec, sources)
 
 
 def resolve_base(record: Record, sources: Mapping[str, RegistrySource]) -> ResolvedStyle | None:
@@ -122,6 +112,26 @@ def resolve_base(record: Record, sources: Mapping[str, RegistrySource]) -> Resol
             f"{record.base.sha256}; the one that is here has other weights"
         )
     return found
+
+
+def _resolve_name(
+    name: str, spec: StyleSpec, sources: Mapping[str, RegistrySource]
+) -> ResolvedStyle:
+    answers = _ask(name, sources)
+    chosen = _first_match(spec, answers)
+    if chosen is None:
+        answers = _ask_again(name, sources, answers)
+        chosen = _first_match(spec, answers)
+    if chosen is None:
+        raise _not_found(name, spec, sources, answers)
+    source_name, version = chosen
+    _warn_of_others_before(name, source_name, version, answers)
+    source = sources[source_name]
+    return ResolvedStyle(
+        record=source.record(name, version),
+        source=source_name,
+        fetch=lambda progress: source.fetch(name, version, progress),
+    )
 
 
 def _resolve_path(path: Path) -> ResolvedStyle:
@@ -198,6 +208,8 @@ def _not_found(
         missing = f"{name} has no version {wanted}; it has: {listing}"
     else:
         missing = f"there is no style {name!r}{_advice(name, sources, silent)}"
+    if silent and spec.repository is not None:
+        return silent[0][1]
     # With a server that was not asked, nobody knows whether it exists.
     if any(isinstance(error, OfflineError) for _, error in silent):
         return OfflineError(
