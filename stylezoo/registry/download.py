@@ -46,7 +46,7 @@ TRIES = 4
 FIRST_PAUSE = 0.2  # seconds; doubled after each try
 LONGEST_WAIT = 30.0  # seconds that a server may ask to wait
 MOST_REDIRECTS = 10
-CHUNK = 256 * 1024
+CHUNK = 64 * 1024
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PASSING = {408, 425, 429}

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import os
+import shutil
 from pathlib import Path
 
+from stylezoo.registry.record import RECORD_FILE
+from stylezoo.registry.record_io import read_record, render_record
 from tests.hub.http import Answer, Fault, Listener, Log, Request, ranged
 
 
@@ -64,3 +69,27 @@ def snapshot(folder: Path) -> dict[str, str]:
         elif path.is_file():
             found[name] = digest(path.read_bytes())
     return found
+
+
+def serve_style(server: FileServer, folder: Path) -> str:
+    """Serve a style folder, and give its address."""
+    for path in folder.iterdir():
+        server.files[f"/style/{path.name}"] = path.read_bytes()
+    return f"{server.url}/style"
+
+
+def larger_style(style: Path, folder: Path, size: int) -> Path:
+    """Copy a style and give it weights of so many random bytes, which no net could load."""
+    record = read_record(style)
+    weights = os.urandom(size)
+    changed = tuple(
+        dataclasses.replace(file, size=size, sha256=digest(weights))
+        if file.role == "weights"
+        else file
+        for file in record.files
+    )
+    shutil.copytree(style, folder)
+    (folder / record.file("weights").path).write_bytes(weights)
+    text = render_record(dataclasses.replace(record, files=changed))
+    (folder / RECORD_FILE).write_text(text)
+    return folder
