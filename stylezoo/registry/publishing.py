@@ -12,6 +12,7 @@ lets the Hub name a place on this machine to write to.
 from __future__ import annotations
 
 import hashlib
+import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -548,20 +549,20 @@ class _HubPublishing:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep huggingface_hub from drawing bars of its own and from warning of what is meant so."""
-    from huggingface_hub.utils import (
+    from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,
         disable_progress_bars,
         enable_progress_bars,
-        logging,
     )
 
-    drew, verbosity = not are_progress_bars_disabled(), logging.get_verbosity()
-    logging.set_verbosity_error()
+    logger = logging.getLogger("huggingface_hub")
+    drew, level = not are_progress_bars_disabled(), logger.level
+    logger.setLevel(logging.ERROR)
     disable_progress_bars()
     try:
         yield
     finally:
-        logging.set_verbosity(verbosity)
+        logger.setLevel(level)
         if drew:
             enable_progress_bars()
 
