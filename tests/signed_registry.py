@@ -1,0 +1,62 @@
+"""A signed registry for tests, made by the commands that maintainers use, and served by HTTP."""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+from pathlib import Path
+
+import tomli_w
+from click.testing import CliRunner
+
+from stylezoo.cli import cli
+from tests.faults.server import FileServer
+
+
+def run(*arguments: object) -> str:
+    """Run a command of stylezoo in this process, which must succeed, and give its stdout."""
+    done = CliRunner().invoke(
+        cli, [str(argument) for argument in arguments], catch_exceptions=False
+    )
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def copy_style(style: Path, target: Path, name: str, version: str, **fields: object) -> Path:
+    """Copy a style folder under another name and version."""
+    folder = target / f"{name}-{version}"
+    shutil.copytree(style, folder)
+    record = folder / "style.toml"
+    table = {**tomllib.loads(record.read_text()), "name": name, "version": version, **fields}
+    record.write_text(tomli_w.dumps(table))
+    return folder
+
+
+class SignedRegistry:
+    """A registry in a folder, with its keys beside it.
+
+    Args:
+        folder: for both; it is made.
+
+    Attributes:
+        folder: what is served.
+        root: the file that users trust.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "registry"
+        self.keys = folder / "keys"
+        self.root = self.folder / "metadata" / "1.root.json"
+        folder.mkdir(parents=True, exist_ok=True)
+        run("registry", "init", self.folder, "--keys", self.keys)
+
+    def add(self, *styles: Path) -> None:
+        """Add style folders, list and sign them."""
+        run("registry", "add", self.folder, *styles)
+        run("registry", "build", self.folder, "--keys", self.keys)
+
+    def serve(self, server: FileServer) -> None:
+        """Serve what is in the folder now."""
+        for path in self.folder.rglob("*"):
+            if path.is_file():
+                server.files[f"/{path.relative_to(self.folder)}"] = path.read_bytes()

@@ -1,0 +1,154 @@
+"""The supply line from end to end: a registry on a server, a Hub, and a user with a cache."""
+
+import json
+import time
+
+import pytest
+
+import stylezoo
+from stylezoo.errors import OfflineError, StyleNotFoundError, VersionNotFoundError
+from tests.faults.server import FileServer
+from tests.signed_registry import SignedRegistry, copy_style, run
+
+
+@pytest.fixture
+def user(tmp_path, monkeypatch):
+    """A user with an empty cache and no registries."""
+    monkeypatch.setenv("STYLEZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("STYLEZOO_CONFIG", str(tmp_path / "registries.toml"))
+    monkeypatch.delenv("STYLEZOO_OFFLINE", raising=False)
+    monkeypatch.delenv("STYLEZOO_REGISTRIES", raising=False)
+
+
+@pytest.fixture
+def server():
+    with FileServer() as server:
+        yield server
+
+
+@pytest.fixture
+def registry(toy_style, tmp_path, server, user):
+    """A registry with toy 1.0.0 and sea 0.9.0, which the user has added as "museum"."""
+    made = SignedRegistry(tmp_path / "made")
+    sea = copy_style(toy_style, tmp_path, "sea", "0.9.0", summary="Waves", tags=["water"])
+    made.add(toy_style, sea)
+    made.serve(server)
+    run("registries", "add", server.url, "--root", made.root, "--name", "museum", "--json")
+    server.log.requests.clear()
+    return made
+
+
+def test_list_and_search_show_what_the_registry_has_without_asking_it(registry, server):
+    listed = {style["name"]: style for style in json.loads(run("list", "--json"))}
+    assert (listed["toy"]["source"], listed["toy"]["version"]) == ("museum", "1.0.0")
+    assert listed["great-wave"]["source"] == "embedded"
+    found = json.loads(run("search", "WAVES", "--tag", "water", "--json"))
+    assert [style["name"] for style in found] == ["sea"]
+    assert server.log.requests == []
+
+
+def test_what_was_fetched_works_without_any_request(registry, server, monkeypatch, astronaut):
+    fetched = json.loads(run("fetch", "toy", "--json"))["fetched"]
+    assert [(style["name"], style["source"]) for style in fetched] == [("toy", "museum")]
+    assert server.log.requests != []
+    server.log.requests.clear()
+    for variable in (None, "STYLEZOO_OFFLINE", "HF_HUB_OFFLINE"):
+        if variable is not None:
+            monkeypatch.setenv(variable, "1")
+        style = stylezoo.load("toy@1")
+        assert style(astronaut).size == (512, 512)
+        run("info", "toy")
+        run("lock", "toy", "-o", registry.folder.parent / "stylezoo.lock", "--overwrite")
+    assert server.log.requests == []
+
+
+def test_offline_what_is_missing_says_what_to_run_and_nothing_is_asked(
+    registry, server, monkeypatch
+):
+    monkeypatch.setenv("STYLEZOO_OFFLINE", "1")
+    started = time.perf_counter()
+    for spec, command in (("toy", "toy@1.0.0"), ("toy@2", "toy@2"), ("nothing", "nothing")):
+        with pytest.raises(OfflineError, match=f"when online, run: stylezoo fetch {command}$"):
+            stylezoo.load(spec)
+    assert server.log.requests == []
+    assert time.perf_counter() - started < 5
+
+
+def test_a_version_that_is_new_is_found_by_update_and_by_asking_for_it(
+    registry, server, toy_style, tmp_path
+):
+    run("fetch", "toy")
+    registry.add(copy_style(toy_style, tmp_path, "toy", "1.1.0"))
+    registry.serve(server)
+    assert str(stylezoo.load("toy").record.version) == "1.0.0"
+    report = json.loads(run("update", "--json"))
+    update = {"name": "toy", "here": "1.0.0", "newest": "1.1.0", "source": "museum"}
+    assert report == {"updates": [update], "moved": [], "failed": []}
+    assert str(stylezoo.load("toy").record.version) == "1.1.0"
+    registry.add(copy_style(toy_style, tmp_path, "toy", "1.2.0"))
+    registry.serve(server)
+    assert str(stylezoo.load("toy@1.2.0").record.version) == "1.2.0"
+    with pytest.raises(VersionNotFoundError, match=r"no version 9; it has: 1\.0\.0, 1\.1\.0, 1\.2"):
+        stylezoo.load("toy@9")
+    with pytest.raises(StyleNotFoundError, match="did you mean 'toy'"):
+        stylezoo.load("toys")
+
+
+def test_a_locked_style_is_the_same_when_the_registry_goes_on(
+    registry, server, toy_style, tmp_path
+):
+    lock = tmp_path / "stylezoo.lock"
+    run("lock", "toy", "-o", lock)
+    registry.add(copy_style(toy_style, tmp_path, "toy", "1.1.0"))
+    registry.serve(server)
+    run("update")
+    assert str(stylezoo.load("toy").record.version) == "1.1.0"
+    assert str(stylezoo.load("toy", locked=lock).record.version) == "1.0.0"
+    fetched = json.loads(run("fetch", "--locked", lock, "--json"))["fetched"]
+    assert [style["version"] for style in fetched] == ["1.0.0"]
+
+
+def test_a_plain_folder_is_a_registry_by_the_variable_alone(user, toy_style, tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEZOO_REGISTRIES", f"mine={toy_style.parents[1]}")
+    assert stylezoo.load("toy").record.name == "toy"
+    assert "toy" in {entry.name for entry in stylezoo.list_styles()}
+
+
+def test_a_repository_on_the_hub_is_pinned_and_its_moved_tag_reported(
+    hub, user, toy_style, tmp_path, monkeypatch
+):
+    files = {path.name: path.read_bytes() for path in toy_style.iterdir()}
+    first = hub.add("alice/ink", files, tag="v1.0.0")
+    assert stylezoo.load("alice/ink@1").record.name == "toy"
+    lock = tmp_path / "stylezoo.lock"
+    run("lock", "alice/ink", "-o", lock)
+    asked = len(hub.requests)
+    assert stylezoo.load("alice/ink", locked=lock).record.name == "toy"
+    assert stylezoo.load("alice/ink").record.name == "toy"
+    assert len(hub.requests) == asked
+
+    newer = copy_style(toy_style, tmp_path, "toy", "1.1.0")
+    changed = {path.name: path.read_bytes() for path in newer.iterdir()}
+    second = hub.add("alice/ink", changed, tag="v1.1.0")
+    hub.repositories["alice/ink"].tags["v1.0.0"] = second
+    report = json.loads(run("update", "--json"))
+    assert [(u["name"], u["newest"]) for u in report["updates"]] == [("alice/ink", "1.1.0")]
+    (moved,) = report["moved"]
+    assert (moved["version"], moved["pinned"], moved["found"]) == ("1.0.0", first, second)
+    assert str(stylezoo.load("alice/ink@1.0.0").record.version) == "1.0.0"
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert str(stylezoo.load("alice/ink").record.version) == "1.0.0"
+    with pytest.raises(OfflineError, match="stylezoo fetch bob/oil"):
+        stylezoo.load("bob/oil")
+
+
+def test_updates_that_cannot_be_asked_for_are_an_error(registry, server, monkeypatch):
+    monkeypatch.setenv("STYLEZOO_OFFLINE", "1")
+    from click.testing import CliRunner
+
+    from stylezoo.cli import cli
+
+    done = CliRunner().invoke(cli, ["update"])
+    assert done.exit_code == 1
+    assert "error: museum: what the registry 'museum' has now is not in the cache" in done.stderr
+    assert server.log.requests == []
