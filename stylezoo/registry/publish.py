@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from stylezoo.errors import OutputError
 from stylezoo.files import write_file
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from stylezoo.interfaces.net import TransformNet
+
+StoredDtype = Literal["float16", "float32"]
 
 WEIGHTS = "model.safetensors"
 GOLDEN = "golden.safetensors"
@@ -93,10 +95,11 @@ def write_style(
     preview: Image.Image,
     paintings: Mapping[str, Image.Image] | None = None,
     shared: Collection[str] = (),
+    dtype: StoredDtype = "float16",
 ) -> Record:
     """Write a complete style folder.
 
-    Weights are stored in half precision, and the golden output is made with the stored weights.
+    The golden output is made with the weights as they are stored.
 
     Args:
         folder: to make; it appears complete or not at all.
@@ -106,6 +109,7 @@ def write_style(
         paintings: by path, as the net was trained on them, so that the style can be evaluated
             later; None to leave them out, as their licence may demand.
         shared: names of the tensors that an adapter leaves to its base.
+        dtype: to store the weights in. Half precision is enough for what is trained here.
 
     Returns:
         The record written.
@@ -123,7 +127,7 @@ def write_style(
     except OSError as error:
         raise OutputError(f"{folder} cannot be made: {error.strerror}") from error
     try:
-        record = _fill(unfinished, net, draft, preview, paintings or {}, shared)
+        record = _fill(unfinished, net, draft, preview, paintings or {}, shared, dtype)
         unfinished.chmod(0o755)  # mkdtemp makes private folders
         unfinished.replace(folder)
     except OSError as error:
@@ -172,13 +176,14 @@ def _fill(
     preview: Image.Image,
     paintings: Mapping[str, Image.Image],
     shared: Collection[str],
+    dtype: StoredDtype,
 ) -> Record:
     import torch
 
     save_weights(
         folder / WEIGHTS,
         {name: tensor for name, tensor in net.state_dict().items() if name not in shared},
-        dtype=torch.float16,
+        dtype=getattr(torch, dtype),
         net_name=draft.net_name,
         net_arguments=draft.net_arguments,
     )

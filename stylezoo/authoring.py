@@ -1,0 +1,257 @@
+"""A style folder around a net that is trained already, and what only a person knows of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stylezoo import __version__
+from stylezoo.catalog import Catalog
+from stylezoo.errors import RecordError
+from stylezoo.images import Photo
+from stylezoo.objective_config import ObjectiveConfig, Scalar
+from stylezoo.registry.golden import golden_input
+from stylezoo.registry.publish import PAINTING, StoredDtype, StyleDraft, write_style
+from stylezoo.registry.record import (
+    UNKNOWN,
+    Licence,
+    Provenance,
+    Record,
+    StyleImage,
+    Training,
+    check_style_name,
+    check_version,
+)
+from stylezoo.style import Style
+
+if TYPE_CHECKING:
+    from stylezoo.interfaces.net import TransformNet
+
+PREVIEW_SIZE = 512  # longest side, pixels
+PATTERN_SIZE = (384, 512)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a person knows of a style, and no machine; None for what was not said.
+
+    Attributes:
+        name: of the style, in kebab-case.
+        title: of the painting.
+        artist: who painted it.
+        year: when, in words.
+        source: where the picture of it is from.
+        author: who trained the style.
+        recipe: how, in words.
+        data: the photos it was trained on, and whose they are.
+        weights_licence: of the weights, an SPDX expression.
+        image_licence: of the painting's picture.
+        data_licence: of the photos.
+        version: of the style.
+        summary: one line; None to make one of title and artist.
+        tags: words to search by.
+        seed: of the training.
+        command: that trains it again.
+        notes: anything else worth knowing.
+        created: an ISO date; None for today.
+        software: that trained it; None for this one.
+    """
+
+    name: str | None = None
+    title: str | None = None
+    artist: str | None = None
+    year: str | None = None
+    source: str | None = None
+    author: str | None = None
+    recipe: str | None = None
+    data: str | None = None
+    weights_licence: str | None = None
+    image_licence: str | None = None
+    data_licence: str | None = None
+    version: str = "1.0.0"
+    summary: str | None = None
+    tags: tuple[str, ...] = ()
+    seed: int = 0
+    command: str = UNKNOWN
+    notes: str = ""
+    created: str | None = None
+    software: str | None = None
+
+    @property
+    def missing(self) -> list[str]:
+        """The fields that a complete style needs and nobody has told."""
+        return [name for name in NEEDED if getattr(self, name) is None]
+
+    def filled(self) -> Facts:
+        """The same, with what was not told recorded as unknown."""
+        return dataclasses.replace(self, **dict.fromkeys(self.missing, UNKNOWN))
+
+    def faults(self) -> dict[str, str]:
+        """What is wrong with the facts that were told, by field."""
+        known = self.filled()
+        found = {fault.field: fault.reason for fault in known.image().faults()}
+        found |= {fault.field: fault.reason for fault in known.training().faults()}
+        found |= {fault.field: fault.reason for fault in known.provenance().faults()}
+        for fault in known.licence().faults():
+            found[_LICENCES[fault.field]] = fault.reason
+        if self.name is not None:
+            found |= _fault_of("name", check_style_name, self.name)
+        return found | _fault_of("version", check_version, self.version)
+
+    def image(self) -> StyleImage:
+        """The painting, of facts that are filled."""
+        return StyleImage(
+            title=_told(self.title),
+            artist=_told(self.artist),
+            year=_told(self.year),
+            source=_told(self.source),
+        )
+
+    def training(self) -> Training:
+        """How the weights were made, of facts that are filled."""
+        return Training(
+            recipe=_told(self.recipe), seed=self.seed, command=self.command, data=_told(self.data)
+        )
+
+    def licence(self) -> Licence:
+        """The licences, of facts that are filled."""
+        return Licence(
+            weights=_told(self.weights_licence),
+            code="Apache-2.0",
+            style_image=_told(self.image_licence),
+            training_data=_told(self.data_licence),
+        )
+
+    def provenance(self) -> Provenance:
+        """Who made the style, of facts that are filled."""
+        return Provenance(
+            author=_told(self.author),
+            created=self.created or datetime.now(UTC).date().isoformat(),
+            software=self.software or f"stylezoo {__version__}",
+            notes=self.notes,
+        )
+
+
+NEEDED = tuple(
+    field.name
+    for field in dataclasses.fields(Facts)
+    if field.default is None and field.name not in ("summary", "created", "software")
+)
+"""The facts that a complete style needs."""
+
+_LICENCES = {
+    "weights": "weights_licence",
+    "style_image": "image_licence",
+    "training_data": "data_licence",
+}
+
+
+def facts_of_record(fields: Mapping[str, Any]) -> Facts:
+    """The facts that a record tells, as far as it can be read; what is unknown is not told.
+
+    Args:
+        fields: of ``RecordParts``.
+    """
+    told: dict[str, Any] = {
+        name: fields[name] for name in ("name", "summary", "tags") if name in fields
+    }
+    if "version" in fields:
+        told["version"] = str(fields["version"])
+    for table, names in (
+        ("style", ("title", "artist", "year", "source")),
+        ("training", ("recipe", "data", "seed", "command")),
+        ("provenance", ("author", "notes", "created", "software")),
+    ):
+        if table in fields:
+            told |= {name: getattr(fields[table], name) for name in names}
+    if "licence" in fields:
+        told |= {fact: getattr(fields["licence"], name) for name, fact in _LICENCES.items()}
+    unknown = [name for name, value in told.items() if name in NEEDED and value == UNKNOWN]
+    return Facts(**{name: value for name, value in told.items() if name not in unknown})
+
+
+def make_style(
+    folder: Path,
+    *,
+    net: TransformNet,
+    net_name: str,
+    net_arguments: Mapping[str, Scalar],
+    facts: Facts,
+    catalog: Catalog,
+    dtype: StoredDtype,
+    photo: Photo | None = None,
+    photo_name: str = "",
+    painting: Photo | None = None,
+    objective: ObjectiveConfig | None = None,
+) -> Record:
+    """Write a complete style folder around a net of one style.
+
+    Args:
+        folder: to make; it appears complete or not at all.
+        net: with its weights, on the CPU.
+        net_name: registered.
+        net_arguments: of the net.
+        facts: what is not told is recorded as unknown.
+        catalog: that provides the net.
+        dtype: to store the weights in.
+        photo: to show the style on; None for a pattern made by a formula.
+        photo_name: what to call it.
+        painting: as the net was trained on it; left out if its licence is unknown.
+        objective: what the net was trained to minimise, if that is known.
+
+    Raises:
+        OutputError: the folder exists and is not empty, or cannot be written.
+        RecordError: a fact breaks the format.
+        WeightsError: the weights are not finite.
+    """
+    facts = facts.filled()
+    what = photo_name if photo is not None else "A pattern"
+    shown = (photo or _pattern()).resized(PREVIEW_SIZE)
+    styled: Photo = Style(net=net.eval())(shown)
+    known = facts.image_licence != UNKNOWN
+    draft = StyleDraft(
+        name=_told(facts.name),
+        version=facts.version,
+        # Before 1.0.0 nothing is promised, as PEP 440 and semantic versions have it.
+        status="stable" if check_version(facts.version).major else "experimental",
+        summary=facts.summary or f"{facts.title}, {facts.artist}",
+        tags=facts.tags,
+        net_name=net_name,
+        net_plugin=catalog.find("net", net_name).distribution,
+        net_arguments=net_arguments,
+        style=facts.image(),
+        training=facts.training(),
+        provenance=facts.provenance(),
+        licence=facts.licence(),
+        objective=objective,
+        preview=f"{what}, stylised at {PREVIEW_SIZE} px",
+    )
+    return write_style(
+        folder,
+        net=net,
+        draft=draft,
+        preview=styled.to_pil(),
+        paintings={PAINTING: painting.to_pil()} if painting is not None and known else {},
+        dtype=dtype,
+    )
+
+
+def _pattern() -> Photo:
+    waves = golden_input("waves", *PATTERN_SIZE)[0].permute(1, 2, 0)
+    return Photo(rgb=waves.numpy())
+
+
+def _told(fact: str | None) -> str:
+    return UNKNOWN if fact is None else fact
+
+
+def _fault_of(field: str, check: Callable[[str], object], value: str) -> dict[str, str]:
+    try:
+        check(value)
+    except RecordError as error:
+        return {field: error.reason}
+    return {}

@@ -1,0 +1,87 @@
+"""Options for what only a person knows of a style, shared by the commands that make one."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stylezoo.cli.output import is_terminal
+
+if TYPE_CHECKING:
+    from stylezoo.authoring import Facts
+
+# In the order in which they are asked for.
+_HELP = {
+    "name": "Name of the style, in kebab-case.",
+    "title": "Title of the painting.",
+    "artist": "Who painted it.",
+    "year": "When it was painted.",
+    "source": "Where the picture of it is from.",
+    "author": "Who trained the style.",
+    "recipe": "How it was trained, in words.",
+    "data": "The photos it was trained on, and whose they are.",
+    "weights_licence": "Licence of the weights: an SPDX expression, or unknown.",
+    "image_licence": "Licence of the picture of the painting.",
+    "data_licence": "Licence of the photos.",
+    "version": "Version of the style.",
+    "summary": "One line that describes it.",
+    "command": "The command that trains it again.",
+    "notes": "Anything else worth knowing.",
+    "created": "When it was trained, an ISO date.  [default: today]",
+}
+
+
+def fact_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add an option for each fact; the command gets them in ``**told``."""
+    add = [click.option(_option(name), name, help=text) for name, text in _HELP.items()]
+    add.append(click.option("--tag", "tags", multiple=True, help="A word to search by; repeat it."))
+    add.append(click.option("--seed", type=int, help="Of the training."))
+    for decorate in reversed(add):
+        command = decorate(command)
+    return command
+
+
+def with_told(facts: Facts, told: dict[str, Any]) -> Facts:
+    """The facts, with those that the command line tells."""
+    given = {name: value for name, value in told.items() if value not in (None, ())}
+    return dataclasses.replace(facts, **given)
+
+
+def complete(facts: Facts, *, besides: list[str]) -> Facts:
+    """Ask for what is missing on a terminal; elsewhere tell all of it at once.
+
+    Args:
+        facts: what is known.
+        besides: what else is missing, a line each.
+
+    Raises:
+        click.UsageError: something is missing or wrong.
+    """
+    if not besides and is_terminal(sys.stdin) and is_terminal(sys.stderr):
+        answers = {name: click.prompt(_HELP[name], err=True) for name in facts.missing}
+        facts = dataclasses.replace(facts, **answers)
+    lines = [*besides, *(f"{_option(name)}  {_HELP[name]}" for name in facts.missing)]
+    text = []
+    if lines:
+        text.append("What only a person knows is missing; give (or say unknown):")
+        text += [f"  {line}" for line in lines]
+    faults = facts.faults()
+    if faults:
+        text.append("What is wrong:")
+        text += [f"  {_option(name)}: {reason}" for name, reason in faults.items()]
+    if text:
+        raise click.UsageError("\n".join(text))
+    return facts
+
+
+def unknown_options(facts: Facts) -> list[str]:
+    """The options for the facts that were not told."""
+    return [_option(name) for name in facts.missing]
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

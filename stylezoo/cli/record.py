@@ -1,0 +1,220 @@
+"""``stylezoo record make``: all that a machine can say of a style, and the questions it cannot."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stylezoo.cli.evaluate import Sizes
+from stylezoo.cli.facts import complete, fact_options, with_told
+from stylezoo.cli.output import print_line
+from stylezoo.errors import OptionError, StyleNotFoundError, WeightsError
+
+if TYPE_CHECKING:
+    from stylezoo.authoring import Facts
+    from stylezoo.objective_config import ObjectiveConfig, Scalar
+    from stylezoo.registry.publish import StoredDtype
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+PATH = click.Path(path_type=Path)
+PICTURES = (".jpg", ".jpeg", ".png", ".webp")
+
+
+@click.group("record", short_help="Make the record of a style.")
+def command() -> None:
+    """Make the record of a style, style.toml, and all that belongs to it."""
+
+
+@command.command("make", short_help="Make a complete style folder of weights.")
+@click.argument("start", metavar="FOLDER|WEIGHTS", type=PATH)
+@click.option("-o", "--output", type=FOLDER, required=True, help="Style folder to make.")
+@click.option("--net", help="The transform net  [default: what the weights or style.toml name]")
+@click.option("--net-arguments", multiple=True, metavar="KEY=VALUE", help="Of the net; repeat it.")
+@click.option("--photo", type=FILE, help="Photo for the preview  [default: a pattern]")
+@click.option("--painting", type=FILE, help="The painting, as the net was trained on it.")
+@click.option("--photos", type=FOLDER, help="Photos to measure quality on; training saw none.")
+@click.option(
+    "--sizes", type=Sizes(), default="256,512", show_default=True, help="To measure at, in pixels."
+)
+@fact_options
+def make(
+    start: Path,
+    output: Path,
+    net: str | None,
+    net_arguments: tuple[str, ...],
+    photo: Path | None,
+    painting: Path | None,
+    photos: Path | None,
+    sizes: tuple[int, ...],
+    **told: Any,
+) -> None:
+    """Make a complete style folder of weights in safetensors.
+
+    Sizes, hashes, dtypes, the golden test, the preview and, with --photos, the quality are filled
+    in. What only a person knows is taken from the options, else from style.toml in FOLDER; what is
+    missing is asked for on a terminal, and listed at once elsewhere.
+    """
+    from stylezoo.authoring import make_style
+    from stylezoo.catalog import default_catalog
+    from stylezoo.images import open_photo
+    from stylezoo.registry.weights import load_weights
+
+    material = _material(start)
+    facts = with_told(material.facts, told)
+    named = net or material.net
+    besides = [] if named else ["--net  The transform net that the weights are of."]
+    facts = complete(facts, besides=besides)
+    assert named is not None
+    catalog = default_catalog()
+    arguments = {**(material.arguments if named == material.net else {}), **_pairs(net_arguments)}
+    made = catalog.create_net(named, **arguments)
+    load_weights(made, material.weights)
+    painting = painting or material.painting
+    if photos is not None and (material.objective is None or painting is None):
+        raise OptionError(
+            "quality is measured by the objective that the net was trained for, and needs the "
+            "painting: put a table [objective] into style.toml of FOLDER and give --painting, or "
+            "leave out --photos"
+        )
+    record = make_style(
+        output,
+        net=made.eval().requires_grad_(False),
+        net_name=named,
+        net_arguments=arguments,
+        facts=facts,
+        catalog=catalog,
+        dtype=material.dtype,
+        photo=open_photo(photo) if photo is not None else None,
+        photo_name=photo.name if photo is not None else "",
+        painting=open_photo(painting) if painting is not None else None,
+        objective=material.objective,
+    )
+    if photos is not None and painting is not None:
+        _measure(output, photos, painting, sizes)
+    print_line(f"{output}: {record.name} {record.version}; now run: stylezoo check {output}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Material:
+    """What there is already.
+
+    Attributes:
+        weights: a safetensors file.
+        dtype: to store them in again.
+        facts: that a style.toml tells.
+        net: its name, if it is known.
+        arguments: of the net.
+        objective: of the training, if it is known.
+        painting: its file, if there is one.
+    """
+
+    weights: Path
+    dtype: StoredDtype
+    facts: Facts
+    net: str | None = None
+    arguments: dict[str, Scalar] = field(default_factory=dict)
+    objective: ObjectiveConfig | None = None
+    painting: Path | None = None
+
+
+def _material(start: Path) -> _Material:
+    from stylezoo.authoring import Facts, facts_of_record
+    from stylezoo.registry.record import RECORD_FILE
+    from stylezoo.registry.record_io import parse_record_parts, read_record_text
+    from stylezoo.registry.weights import read_header, stored_dtype
+
+    if not start.exists():
+        raise StyleNotFoundError(f"{start} does not exist")
+    fields: Any = {}
+    if (start / RECORD_FILE).is_file():
+        fields = parse_record_parts(read_record_text(start)).fields
+    if "base" in fields or fields.get("styles"):
+        raise OptionError(
+            f"{start} is a pack or an adapter, whose record 'stylezoo train' makes; "
+            "'record make' makes that of a single style"
+        )
+    weights = _weights_in(start) if start.is_dir() else start
+    dtype: StoredDtype = "float16" if stored_dtype(read_header(weights)) == "float16" else "float32"
+    net, arguments = _net_of(weights)
+    if "net" in fields:
+        net, arguments = fields["net"].name, dict(fields["net"].arguments)
+    return _Material(
+        weights=weights,
+        dtype=dtype,
+        facts=facts_of_record(fields) if fields else Facts(),
+        net=net,
+        arguments=arguments,
+        objective=fields.get("objective"),
+        painting=_painting_in(start) if start.is_dir() else None,
+    )
+
+
+def _net_of(weights: Path) -> tuple[str | None, dict[str, Scalar]]:
+    """The net that the file itself names, as files of stylezoo do."""
+    from stylezoo.registry.weights import read_net_metadata
+
+    try:
+        return read_net_metadata(weights)
+    except WeightsError:
+        return None, {}
+
+
+def _weights_in(folder: Path) -> Path:
+    from stylezoo.registry.publish import GOLDEN
+
+    found = sorted(path for path in folder.glob("*.safetensors") if path.name != GOLDEN)
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found) or "none"
+        raise OptionError(
+            f"{folder} must hold one file of weights, *.safetensors, and holds {names}; name the "
+            "file itself. For other formats, see: stylezoo import --help"
+        )
+    return found[0]
+
+
+def _painting_in(folder: Path) -> Path | None:
+    found = [path for path in sorted(folder.glob("painting.*")) if path.suffix.lower() in PICTURES]
+    return found[0] if found else None
+
+
+def _pairs(texts: tuple[str, ...]) -> dict[str, Scalar]:
+    """``width=16`` and the like: numbers and truth values as in JSON, all else is text."""
+    pairs: dict[str, Scalar] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (equals and name.isidentifier()):
+            raise click.UsageError(f"--net-arguments {text!r} is not like width=16.")
+        try:
+            read = json.loads(value)
+        except ValueError:
+            read = value
+        pairs[name] = read if isinstance(read, bool | int | float | str) else value
+    return pairs
+
+
+def _measure(folder: Path, photos: Path, painting: Path, sizes: tuple[int, ...]) -> None:
+    """Measure the style that was made, and write it into record and card."""
+    from stylezoo.evaluation import EvaluationConfig, evaluate_style
+    from stylezoo.images import open_photo
+    from stylezoo.registry.publish import record_quality
+    from stylezoo.style import load
+
+    style = load(folder)
+    assert style.record is not None
+    name = f"{style.record.name}@{style.record.version}"
+    words = ["stylezoo", "evaluate", name, "--photos", photos.resolve().name]
+    measured = evaluate_style(
+        style,
+        photos,
+        open_photo(painting),
+        EvaluationConfig(sizes=sizes),
+        command=shlex.join([*words, "--sizes", ",".join(map(str, sizes))]),
+        on_progress=lambda text: click.echo(text, err=True),
+    )
+    record_quality(folder, measured.quality)
