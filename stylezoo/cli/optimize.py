@@ -20,19 +20,19 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 class WeightedName(click.ParamType[Any]):
-    """``laplacian:10``: a registered loss and its weight."""
+    """``laplacian:10``: a registered loss and its weight, which is 1 if it is not said."""
 
     name = "loss:weight"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, float]:
-        """Split into name and weight."""
-        name, colon, weight = value.rpartition(":")
+        """Split into name and weight; a name may have a colon of its own."""
+        name, _, weight = value.rpartition(":")
         try:
-            return (name, float(weight)) if colon else (value, 1.0)
+            return name or value, float(weight) if name else 1.0
         except ValueError:
-            return self.fail(f"{weight!r} is no weight; write LOSS:WEIGHT", param, ctx)
+            return value, 1.0
 
 
 @click.command("optimize", short_help="Optimise a photo towards paintings (Gatys et al. 2015).")
@@ -75,7 +75,7 @@ class WeightedName(click.ParamType[Any]):
     "further_terms",
     type=WeightedName(),
     multiple=True,
-    metavar="LOSS:WEIGHT",
+    metavar="LOSS[:WEIGHT]",
     help="One more registered loss, such as laplacian:10; may be repeated.",
 )
 @click.option(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -132,11 +132,18 @@ class OptimizationConfig:
         halvings = range(self.levels - 1, -1, -1)
         return [max(MINIMUM_SIZE, round(self.size / 2**n)) for n in halvings]
 
-    def objective(self, style_shares: Sequence[float]) -> ObjectiveConfig:
+    def objective(
+        self, style_shares: Sequence[float], style_losses: Collection[str] = ()
+    ) -> ObjectiveConfig:
         """The objective for styles with these shares, which are taken relative to their sum.
 
         The terms are ``content``, ``style`` or, for several, ``style-1``, ``style-2``, ..., then
         ``tv`` and the further ones.
+
+        Args:
+            style_shares: one a painting.
+            style_losses: those of the further terms that compare with paintings, and so have a
+                term for each.
 
         Raises:
             OptionError: a share or weight is negative or not finite, or all are 0.
@@ -148,10 +155,15 @@ class OptimizationConfig:
         total = sum(style_shares)
         if style_shares and total == 0:
             raise OptionError("every style has the share 0; give one of them more")
-        weights = [self.style_weight * share / total for share in style_shares]
+        shares = [share / total for share in style_shares]
         styles = [
-            TermConfig(name=name, loss=self.style_loss, weight=weight, options=self._style_options)
-            for name, weight in zip(style_terms(len(weights)), weights, strict=True)
+            TermConfig(
+                name=name,
+                loss=self.style_loss,
+                weight=self.style_weight * share,
+                options=self._style_options,
+            )
+            for name, share in zip(style_terms(len(shares)), shares, strict=True)
         ]
         content = TermConfig(
             name="content",
@@ -163,8 +175,13 @@ class OptimizationConfig:
             name="tv", loss="total-variation", weight=self.tv_weight, options={"norm": "l1"}
         )
         further = [
-            TermConfig(name=loss, loss=loss, weight=weight)
+            TermConfig(name=name, loss=loss, weight=weight * share)
             for loss, weight in self.further_terms.items()
+            for name, share in (
+                zip(style_terms(len(shares), loss), shares, strict=True)
+                if loss in style_losses
+                else [(loss, 1.0)]
+            )
         ]
         terms = tuple(term for term in (content, *styles, tv, *further) if term.weight)
         if not terms:
@@ -193,9 +210,9 @@ class OptimizationConfig:
         return options
 
 
-def style_terms(count: int) -> list[str]:
-    """The names of the style terms of this many styles."""
-    return ["style"] if count == 1 else [f"style-{number}" for number in range(1, count + 1)]
+def style_terms(count: int, term: str = "style") -> list[str]:
+    """The names of a term that each of this many styles has."""
+    return [term] if count == 1 else [f"{term}-{number}" for number in range(1, count + 1)]
 
 
 PRESETS: dict[str, Mapping[str, Any]] = {

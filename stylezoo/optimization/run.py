@@ -158,8 +158,12 @@ class _Run:
         self.config = config
         self.device = choose_device(config.device)
         dtype = choose_dtype(config.precision, self.device)
-        self.names = style_terms(len(inputs.styles))
-        described = config.objective([style.share for style in inputs.styles])
+        style_losses = _style_losses(config, catalog)
+        count = len(inputs.styles)
+        self.names = list(
+            zip(*(style_terms(count, term) for term in ("style", *style_losses)), strict=True)
+        )
+        described = config.objective([style.share for style in inputs.styles], style_losses)
         self.weights = {term.name: term.weight for term in described.terms}
         self.objective = build_objective(described, catalog, device=self.device, dtype=dtype)
         self.sizes = _level_sizes(inputs, config)
@@ -260,21 +264,28 @@ class _Run:
 
 
 def compute_targets(
-    objective: PerceptualObjective, pictures: LevelInputs, names: Sequence[str]
+    objective: PerceptualObjective, pictures: LevelInputs, names: Sequence[Sequence[str]]
 ) -> Targets:
-    """The targets of content and styles; the n-th name is the style term of the n-th painting."""
+    """The targets of content and styles; the n-th names are the terms of the n-th painting."""
     device = objective.device
     targets = objective.targets(pictures.content.to(device), "content")
-    for name, painting, region in zip(
+    for terms, painting, region in zip(
         names, pictures.paintings, pictures.painting_regions, strict=True
     ):
-        targets |= objective.targets(painting.to(device), "style", terms=[name], region=region)
+        targets |= objective.targets(painting.to(device), "style", terms=terms, region=region)
     return targets
 
 
-def _regions(pictures: LevelInputs, names: Sequence[str]) -> dict[str, Region]:
+def _style_losses(config: OptimizationConfig, catalog: Catalog) -> list[str]:
+    """The further losses that compare with paintings."""
+    return [
+        name for name in config.further_terms if catalog.create_loss(name).target_from == "style"
+    ]
+
+
+def _regions(pictures: LevelInputs, names: Sequence[Sequence[str]]) -> dict[str, Region]:
     pairs = zip(names, pictures.content_regions, strict=True)
-    return {name: region for name, region in pairs if region is not None}
+    return {term: region for terms, region in pairs if region is not None for term in terms}
 
 
 def _level_sizes(inputs: Inputs, config: OptimizationConfig) -> list[int]:

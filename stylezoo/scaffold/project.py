@@ -1,0 +1,159 @@
+"""Write a project from its template."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, get_args
+
+from stylezoo.catalog import Catalog, Kind, default_catalog
+from stylezoo.errors import OptionError, OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KINDS: tuple[str, ...] = ("backbone", "loss", "net", "norm", "source", "style-pack")
+COMMON = "common"
+HIDDEN = "dot-"  # of files whose names begin with a dot
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+LONGEST_NAME = 40  # letters; the generated code has lines that hold it twice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A project that was written.
+
+    Attributes:
+        kind: of component, one of ``KINDS``.
+        name: the component's.
+        distribution: what pip calls it.
+        folder: where it is.
+        files: its files, relative to the folder.
+    """
+
+    kind: str
+    name: str
+    distribution: str
+    folder: Path
+    files: tuple[PurePosixPath, ...]
+
+
+def write_project(
+    kind: str, name: str, folder: Path | None = None, catalog: Catalog | None = None
+) -> Project:
+    """Write a project with one component; it appears complete or not at all.
+
+    Args:
+        kind: one of ``KINDS``.
+        name: the component's, in kebab-case.
+        folder: to make; None for one that is called as the distribution, here.
+        catalog: whose names are taken; None for the installed plugins.
+
+    Raises:
+        OptionError: the kind is unknown, or the name is none, or taken.
+        OutputError: the folder exists and is not empty, or cannot be written.
+    """
+    if kind not in KINDS:
+        raise OptionError(f"there is no template {kind!r}; there are {', '.join(KINDS)}")
+    _check_name(name)
+    distribution = f"stylezoo-{name}"
+    _check_free(kind, name, distribution, catalog or default_catalog())
+    folder = folder or Path(distribution)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputError(f"{folder} exists and is not empty; choose another folder with -o")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be made: {error.strerror}") from error
+    try:
+        for template in (COMMON, kind):
+            _copy(template, name, unfinished)
+        if kind == "style-pack":
+            _write_example_style(unfinished, name)
+        written = sorted(p.relative_to(unfinished) for p in unfinished.rglob("*") if p.is_file())
+        unfinished.chmod(0o755)  # mkdtemp makes private folders
+        unfinished.replace(folder)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)  # gone already if all went well
+    return Project(
+        kind=kind,
+        name=name,
+        distribution=distribution,
+        folder=folder,
+        files=tuple(map(PurePosixPath, written)),
+    )
+
+
+def _check_name(name: str) -> None:
+    if _NAME.fullmatch(name) and len(name) <= LONGEST_NAME:
+        if name.startswith("stylezoo-"):
+            raise OptionError(
+                f"the name {name!r} is the component's: leave out 'stylezoo-', which the "
+                f"distribution gets by itself"
+            )
+        return
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name)  # MyLoss
+    near = re.sub(r"[^a-z0-9]+", "-", spaced.lower()).strip("-")
+    advice = f"; for example {near!r}" if _NAME.fullmatch(near) and len(near) <= 40 else ""
+    raise OptionError(
+        f"the name {name!r} must be small letters, digits and single hyphens, start with a letter "
+        f"and have at most {LONGEST_NAME} of them{advice}"
+    )
+
+
+def _check_free(kind: str, name: str, distribution: str, catalog: Catalog) -> None:
+    component: Kind = next((k for k in get_args(Kind) if k == kind), "source")
+    owners = {c.distribution for c in catalog.components(component) if c.name == name}
+    for owner in sorted(owners - {distribution}):
+        raise OptionError(
+            f"the {component} {name!r} is there already, in {owner}; choose another name"
+        )
+
+
+def _copy(template: str, name: str, folder: Path) -> None:
+    for path, source in _files(files("stylezoo.scaffold") / "templates" / template):
+        parts = [part.replace(HIDDEN, ".", 1) if part.startswith(HIDDEN) else part for part in path]
+        target = folder.joinpath(*(_renamed(part, name) for part in parts))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(_renamed(source.read_text(encoding="utf-8"), name), encoding="utf-8")
+
+
+def _files(
+    folder: Traversable, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Traversable]]:
+    for entry in folder.iterdir():
+        if entry.is_file():
+            yield (*path, entry.name), entry
+        elif entry.name != "__pycache__":  # pip compiles what it installs, templates too
+            yield from _files(entry, (*path, entry.name))
+
+
+def _renamed(text: str, name: str) -> str:
+    """The text for another name, in each of the ways that the templates write ``new-name``."""
+    words = name.split("-")
+    capitalised = [word.capitalize() for word in words]
+    for old, new in (
+        ("new-name", name),
+        ("new_name", "_".join(words)),
+        ("NEW_NAME", "_".join(words).upper()),
+        ("NewName", "".join(capitalised)),
+        ("New Name", " ".join(capitalised)),
+    ):
+        text = text.replace(old, new)
+    return text
+
+
+def _write_example_style(folder: Path, name: str) -> None:
+    from stylezoo.scaffold.example_style import write_example_style
+
+    styles = folder / "src" / f"stylezoo_{name.replace('-', '_')}" / "styles"
+    write_example_style(styles, f"{name}-example")

@@ -1,0 +1,60 @@
+"""The backbone ``new-name``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stylezoo import Backbone
+from stylezoo.errors import OptionError
+
+CHANNELS = (3, 16, 32, 64)
+
+
+class NewNameBackbone(Backbone):
+    """Convolutions, each at half the size of the one before. CHANGE THIS to your network.
+
+    Args:
+        seed: of the weights.
+    """
+
+    def __init__(self, *, seed: int = 0) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(before, after, 3, padding=1, padding_mode="replicate")
+            for before, after in pairwise(CHANNELS)
+        )
+        generator = torch.Generator().manual_seed(seed)
+        for convolution in self.convolutions:
+            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu", generator=generator)
+            nn.init.zeros_(convolution.bias)
+        self.requires_grad_(False)  # a backbone is frozen; gradients flow through it to images
+        self.eval()
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """``relu1`` to ``relu3``, shallow to deep."""
+        return tuple(f"relu{number}" for number in range(1, len(CHANNELS)))
+
+    def forward(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """Compute the features of some layers; see ``Backbone.forward``."""
+        unknown = [layer for layer in layers if layer not in self.layers]
+        if unknown:
+            raise OptionError(
+                f"there is no layer {unknown[0]!r}; there are {', '.join(self.layers)}"
+            )
+        features = images * 2 - 1  # the preprocessing is the backbone's own
+        found: dict[str, Tensor] = {}
+        for name, convolution in zip(self.layers, self.convolutions, strict=True):
+            if set(layers) <= set(found):
+                break  # no deeper than it is asked
+            if name != self.layers[0]:
+                features = F.avg_pool2d(features, 2, ceil_mode=True)
+            features = convolution(features).relu()
+            if name in layers:
+                found[name] = features
+        return {layer: found[layer] for layer in layers}

@@ -1,0 +1,65 @@
+"""The transform net ``new-name``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stylezoo import TransformNet, get_norm
+from stylezoo.errors import OptionError
+
+MAX_WIDTH = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewNameArguments:
+    """What the net is built from. A record of a style holds these values.
+
+    Attributes:
+        width: channels of the first convolution. From 1 to 256.
+        norm: a registered norm, such as ``"instance"`` or ``"batch"``.
+    """
+
+    width: int = 16
+    norm: str = "instance"
+
+    def __post_init__(self) -> None:
+        # Records come from others: nothing may be allocated before it is checked.
+        if not isinstance(self.width, int) or not 1 <= self.width <= MAX_WIDTH:
+            raise OptionError(
+                f"width is {self.width!r}; it must be an integer from 1 to {MAX_WIDTH}"
+            )
+        if not isinstance(self.norm, str):
+            raise OptionError(f"norm is {self.norm!r}; it must be the name of a registered norm")
+
+
+class NewNameNet(TransformNet):
+    """Half the size and twice the channels, and back. CHANGE THIS to your layers."""
+
+    Arguments = NewNameArguments
+    stride = 2  # H and W are multiples of it: the caller pads and crops
+    minimum_size = 8
+
+    def __init__(self, arguments: NewNameArguments) -> None:
+        super().__init__()
+        width, norm = arguments.width, get_norm(arguments.norm)
+        self.encode = nn.Sequential(
+            nn.Conv2d(3, width, 5, padding=2, padding_mode="reflect"),
+            norm(width),
+            nn.ReLU(),
+            nn.Conv2d(width, 2 * width, 3, stride=2, padding=1, padding_mode="reflect"),
+            norm(2 * width),
+            nn.ReLU(),
+        )
+        self.shrink = nn.Conv2d(2 * width, width, 3, padding=1, padding_mode="reflect")
+        self.decode = nn.Conv2d(width, 3, 5, padding=2, padding_mode="reflect")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Stylise; see ``TransformNet.forward``."""
+        features = self.encode(images * 2 - 1)
+        # A resize and a convolution: a transposed convolution would draw a checkerboard.
+        features = F.interpolate(features, scale_factor=2, mode="nearest")
+        images = self.decode(self.shrink(features).relu()) * 0.5 + 0.5
+        return images if self.training else images.clamp(0, 1)
