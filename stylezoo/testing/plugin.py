@@ -1,17 +1,60 @@
-"""The checks of a whole plugin."""
+"""The checks of a whole plugin: how it is imported, and all that it registers."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import importlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.metadata import PackageNotFoundError, requires
+from typing import Any
 
-from stylezoo.catalog import Catalog
-from stylezoo.findings import Report
+from packaging.requirements import InvalidRequirement, Requirement
+
+from stylezoo.catalog import Catalog, Component, PluginInfo, default_catalog
+from stylezoo.errors import PluginError, StyleZooError
+from stylezoo.findings import Finding, Report
+from stylezoo.testing.examination import Check, Findings, check_skipped, examine
+from stylezoo.testing.imports import check_light, check_private_imports
+
+SETTINGS = "STYLEZOO_CHECKS"
+"""What a plugin module may define: by ``"kind:name"``, the arguments of that component's check."""
+
+KINDS_WITH_CHECKS = ("backbone", "loss", "net", "norm", "source")
+
+Settings = Mapping[str, Mapping[str, Any] | Sequence[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A plugin, and the catalog that it is in."""
+
+    info: PluginInfo
+    catalog: Catalog
+
+    @property
+    def module(self) -> str:
+        """The module that its entry point names; empty for an object that was added."""
+        return self.info.module.partition(":")[0].strip()
+
+    @property
+    def settings(self) -> Settings:
+        """What it says of its own checks."""
+        if not self.module:
+            return {}
+        settings: Settings = getattr(importlib.import_module(self.module), SETTINGS, {})
+        return settings
 
 
 def check_plugin(
     name: str, *, catalog: Catalog | None = None, skip: Collection[str] = ()
 ) -> Report:
     """Check a plugin: how it is written, how it is imported, and every component it registers.
+
+    A plugin says how its components are to be checked, if not with their defaults, by the
+    arguments of the checks, one table or several for each component::
+
+        STYLEZOO_CHECKS = {"backbone:deep": {"options": {"weights": "random"}}}
 
     Args:
         name: of the plugin, or of its distribution, whose plugins are then all checked.
@@ -23,5 +66,186 @@ def check_plugin(
 
     Raises:
         PluginError: no such plugin is installed.
+        OptionError: there is no check of a name in ``skip``.
     """
-    return Report(subject=name)
+    check_skipped(skip, known_checks())
+    catalog = catalog or default_catalog()
+    report = Report(subject=f"plugin {name!r}")
+    for info in find_plugins(name, catalog):
+        plugin = Installed(info, catalog)
+        report_on(report, check_registration(info, catalog=catalog, skip=skip), "")
+        for component in info.components:
+            label = f"{component.kind} {component.name!r}"
+            for found in check_component(component, plugin.settings, catalog, skip):
+                report_on(report, found, label)
+    return report
+
+
+def find_plugins(name: str, catalog: Catalog) -> list[PluginInfo]:
+    """The plugin of a name, or those of a distribution.
+
+    Raises:
+        PluginError: there is none.
+    """
+    found = [info for info in catalog.plugins if name in (info.name, info.distribution)]
+    if found:
+        return found
+    known = sorted({n for info in catalog.plugins for n in (info.name, info.distribution)})
+    near = get_close_matches(name, known, n=1)
+    advice = f" (did you mean {near[0]!r}?)" if near else ""
+    raise PluginError(
+        f"no plugin or distribution {name!r} is installed{advice}; installed: "
+        f"{', '.join(known) or 'none'}. In the folder of the plugin, run: pip install -e ."
+    )
+
+
+def report_on(report: Report, part: Report, label: str) -> None:
+    """Add to a report what another found, with a label before each place."""
+    report.checks += [f"{label}: {check}" if label else check for check in part.checks]
+    for finding in part.findings:
+        where = ", ".join(text for text in (label, finding.where) if text)
+        report.findings.append(
+            Finding(
+                check=finding.check,
+                where=where,
+                message=finding.message,
+                severity=finding.severity,
+            )
+        )
+
+
+def known_checks() -> Iterator[str]:
+    """The names of all checks that a plugin may meet."""
+    yield from (check.name for check in REGISTRATION)
+    for kind in KINDS_WITH_CHECKS:
+        module = importlib.import_module(f"stylezoo.testing.{kind}")
+        yield from (check.name for check in (*module.FIRST, *module.CHECKS))
+    others = importlib.import_module("stylezoo.testing.others")
+    yield from (check.name for checks in others.CHECKS.values() for check in checks)
+
+
+def check_registration(info: PluginInfo, *, catalog: Catalog, skip: Collection[str] = ()) -> Report:
+    """Check how a plugin is written and imported, but not what it registers."""
+    report = Report(subject=f"plugin {info.name!r}")
+    examine(report, Installed(info, catalog), REGISTRATION, skip, f"plugin {info.name!r}")
+    return report
+
+
+def check_component(
+    component: Component, settings: Settings, catalog: Catalog, skip: Collection[str]
+) -> Iterator[Report]:
+    """Check a component, as often as its plugin says."""
+    name = component.full_name
+    try:
+        catalog.get(component.kind, name)
+    except StyleZooError as error:
+        finding = Finding(check="target", where="", message=str(error))
+        yield Report(subject=name, checks=["target"], findings=[finding])
+        return
+    if component.kind not in KINDS_WITH_CHECKS:
+        from stylezoo.testing.others import check_other
+
+        yield check_other(component.kind, name, catalog, skip)
+        return
+    module = importlib.import_module(f"stylezoo.testing.{component.kind}")
+    check: Callable[..., Report] = getattr(module, f"check_{component.kind}")
+    given = settings.get(f"{component.kind}:{component.name}", {})
+    for arguments in [given] if isinstance(given, Mapping) else given:
+        own_skip = {*skip, *arguments.get("skip", ())}
+        applying = [c.name for c in (*module.FIRST, *module.CHECKS) if c.name in own_skip]
+        yield check(name, **{**arguments, "catalog": catalog, "skip": applying})
+
+
+def check_health(plugin: Installed, findings: Findings) -> None:
+    """It was loaded, and registered something."""
+    info = plugin.info
+    if info.status != "ok":
+        findings.error(f"it is {info.status}: {info.error}")
+    elif not info.components:
+        findings.error(
+            "it registers nothing; is each hook under @stylezoo.hookimpl, and does it call "
+            "register?"
+        )
+
+
+def check_names(plugin: Installed, findings: Findings) -> None:
+    """What it registers is described, lazy, and its own."""
+    for component in plugin.info.components:
+        with findings.at(f"{component.kind} {component.name!r}"):
+            if not component.summary:
+                findings.advise("it has no summary; say in one line what it is")
+            if plugin.module and not isinstance(component.target, str):
+                if component.kind not in ("registry", "callback"):
+                    findings.advise(
+                        "it is registered as an object, which had to be imported for it; give its "
+                        "path, 'package.module:attribute'"
+                    )
+            others = [
+                other.distribution
+                for other in plugin.catalog.components(component.kind)
+                if other.name == component.name and other.plugin != component.plugin
+            ]
+            if others:
+                findings.advise(
+                    f"{' and '.join(others)} register this name too; users must write "
+                    f"{component.full_name!r}: a name of your own is easier on them"
+                )
+
+
+def check_settings(plugin: Installed, findings: Findings) -> None:
+    """What it says of its checks is about components that it has."""
+    mine = [f"{component.kind}:{component.name}" for component in plugin.info.components]
+    for key in plugin.settings:
+        if key not in mine:
+            findings.error(
+                f"{SETTINGS} names {key!r}, which the plugin does not register; it registers: "
+                f"{', '.join(mine)}"
+            )
+
+
+def check_import(plugin: Installed, findings: Findings) -> None:
+    """Importing it brings along nothing heavy."""
+    if plugin.module:
+        check_light(plugin.module, findings)
+
+
+def check_private(plugin: Installed, findings: Findings) -> None:
+    """It uses public names of stylezoo alone."""
+    targets = [c.target for c in plugin.info.components if isinstance(c.target, str)]
+    modules = [plugin.module, *(target.partition(":")[0] for target in targets)]
+    check_private_imports([module for module in modules if module], findings)
+
+
+def check_api_version(plugin: Installed, findings: Findings) -> None:
+    """It says which version of the hooks it was written for."""
+    if plugin.module and not hasattr(importlib.import_module(plugin.module), "STYLEZOO_API"):
+        findings.advise(
+            "it does not say which plugin API it was written for; write STYLEZOO_API = (1, 0) in "
+            "its module, so that a later stylezoo can tell"
+        )
+
+
+def check_dependencies(plugin: Installed, findings: Findings) -> None:
+    """Its distribution depends on stylezoo."""
+    name = plugin.info.distribution
+    try:
+        needed = requires(name) or []
+        names = [Requirement(text).name for text in needed]
+    except (PackageNotFoundError, InvalidRequirement):
+        return
+    if "stylezoo" not in (name, *names):
+        findings.advise(
+            f"{name} does not depend on stylezoo, so pip may install it without; add "
+            f'"stylezoo" to the dependencies in pyproject.toml'
+        )
+
+
+REGISTRATION = (
+    Check("health", check_health),
+    Check("names", check_names),
+    Check("settings", check_settings),
+    Check("import", check_import),
+    Check("private-names", check_private),
+    Check("api-version", check_api_version),
+    Check("dependencies", check_dependencies),
+)

@@ -1,12 +1,44 @@
-"""The checks of a source."""
+"""The checks of a source of styles."""
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any
 
+from packaging.version import Version
+
 from stylezoo.catalog import Catalog
+from stylezoo.errors import StyleZooError, VersionNotFoundError
 from stylezoo.findings import Report
+from stylezoo.interfaces.source import RegistrySource
+from stylezoo.registry.record import RECORD_FILE, STYLE_NAME, Record
+from stylezoo.registry.verify import verify_files
+from stylezoo.testing.examination import Check, Findings, check_skipped, describe_error, examine
+from stylezoo.testing.imports import check_light
+from stylezoo.testing.subject import Subject, subject_of
+
+FOLDERS_CHECKED = 3
+"""How many styles are brought here: a source of the network fetches each."""
+
+SLOW_SECONDS = 0.5
+NOBODY = "no-such-style-anywhere"
+NEVER = Version("9999")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Made:
+    """A source, and what was registered."""
+
+    subject: Subject
+    source: RegistrySource
+
+    def versions(self) -> list[tuple[str, Version]]:
+        """Every style in each of its versions, as far as they can be listed."""
+        names = self.source.names()
+        return [(name, version) for name in names for version in self.source.versions(name)]
 
 
 def check_source(
@@ -24,5 +56,161 @@ def check_source(
 
     Returns:
         Every fault.
+
+    Raises:
+        PluginError: a name that no plugin, or several, have registered.
+        OptionError: there is no check of a name in ``skip``.
     """
-    return Report(subject=str(subject))
+    check_skipped(skip, [check.name for check in (*FIRST, *CHECKS)])
+    chosen = subject_of("source", subject, None, catalog)
+    report = Report(subject=chosen.label)
+    examine(report, chosen, FIRST, skip)
+    if report.ok:
+        examine(report, Made(chosen, chosen.factory()), CHECKS, skip)
+    return report
+
+
+def check_interface(subject: Subject, findings: Findings) -> None:
+    """It is made without arguments, at once."""
+    started = time.perf_counter()
+    try:
+        source = subject.factory()
+    except Exception as error:  # third-party code may raise anything
+        findings.error(
+            f"it cannot be made: {describe_error(error)}; a source is made without arguments, and "
+            f"reaches for its server or folder only when it is asked"
+        )
+        return
+    seconds = time.perf_counter() - started
+    if not isinstance(source, RegistrySource):
+        findings.error(
+            f"the factory returns a {type(source).__name__}, which is no RegistrySource; return a "
+            f"stylezoo.FolderSource, or inherit from stylezoo.RegistrySource"
+        )
+    elif seconds > SLOW_SECONDS:
+        findings.advise(f"making it takes {seconds:.2f} s, which every command waits for")
+
+
+def check_imports(subject: Subject, findings: Findings) -> None:
+    """Making it and listing its names imports neither torch nor a network library."""
+    module = getattr(subject.factory, "__module__", "")
+    name = getattr(subject.factory, "__qualname__", "")
+    # What is defined within a function can be had in this process alone.
+    if module and name.isidentifier() and module != "__main__":
+        check_light(module, findings, attribute=name)
+
+
+def check_names(made: Made, findings: Findings) -> None:
+    """Names are sorted, each stands once, and can be written in a command."""
+    location = made.source.location
+    if not isinstance(location, str) or not location:
+        findings.error(f"location is {location!r}; say where the styles are, for people to read")
+    started = time.perf_counter()
+    names = made.source.names()
+    seconds = time.perf_counter() - started
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        findings.error(f"names() returns {names!r}; it must be a list of names")
+        return
+    if names != sorted(names):
+        findings.error(f"names() returns {names!r}, which is not sorted; return sorted(names)")
+    if len(set(names)) != len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        findings.error(f"names() lists {', '.join(twice)} more than once")
+    for name in names:
+        if not STYLE_NAME.fullmatch(name):
+            findings.error(
+                f"{name!r} is no name of a style: lower-case letters and digits, in parts joined "
+                f"by single '-'"
+            )
+    if not names:
+        findings.advise("it has no styles; is the folder where the package is installed?")
+    if seconds > SLOW_SECONDS:
+        findings.advise(f"names() takes {seconds:.2f} s, which 'stylezoo list' waits for")
+
+
+def check_versions(made: Made, findings: Findings) -> None:
+    """Each style has versions, oldest first; a style that is not there has none."""
+    for name in made.source.names():
+        with findings.at(f"versions({name!r})"):
+            versions = made.source.versions(name)
+            if not versions:
+                findings.error("it is empty, and names() lists the style")
+            elif not all(isinstance(version, Version) for version in versions):
+                findings.error(f"it is {versions!r}; it must be a list of packaging Versions")
+            elif versions != sorted(versions):
+                listed = ", ".join(map(str, versions))
+                findings.error(f"it is {listed}; the oldest comes first: return sorted(versions)")
+    with findings.at(f"versions({NOBODY!r})"):
+        if made.source.versions(NOBODY) != []:
+            findings.error("it is not empty, for a style that is not there; return []")
+
+
+def check_records(made: Made, findings: Findings) -> None:
+    """Each version has a record, of its own name and version."""
+    for name, version in made.versions():
+        with findings.at(f"record({name!r}, {version})"):
+            record = made.source.record(name, version)
+            if not isinstance(record, Record):
+                findings.error(f"it is a {type(record).__name__}, not a stylezoo.Record")
+            elif (record.name, record.version) != (name, version):
+                findings.error(
+                    f"it is the record of {record.name} {record.version}; raise RecordError "
+                    f"where a record is not of the name and version asked for"
+                )
+
+
+def check_folders(made: Made, findings: Findings) -> None:
+    """Each version has a folder with its record and the files that this lists, as it lists them."""
+    for name, version in made.versions()[:FOLDERS_CHECKED]:
+        with findings.at(f"folder({name!r}, {version})"):
+            folder = made.source.folder(name, version)
+            if not isinstance(folder, Path) or not folder.is_dir():
+                findings.error(f"it is {folder!r}; it must be the Path of a folder that is there")
+                continue
+            if not (folder / RECORD_FILE).is_file():
+                findings.error(f"{folder} holds no {RECORD_FILE}")
+            try:
+                verify_files(folder, made.source.record(name, version))
+            except StyleZooError as error:
+                findings.error(str(error))
+
+
+def check_missing(made: Made, findings: Findings) -> None:
+    """A version that is not there is a VersionNotFoundError."""
+    known = made.source.names()[:1]
+    for name in (*known, NOBODY):
+        for method in ("record", "folder"):
+            with findings.at(f"{method}({name!r}, {NEVER})"):
+                try:
+                    found = getattr(made.source, method)(name, NEVER)
+                except VersionNotFoundError:
+                    continue
+                except Exception as error:  # third-party code may raise anything
+                    findings.error(
+                        f"it raises {describe_error(error)}; raise "
+                        f"stylezoo.errors.VersionNotFoundError for what is not there"
+                    )
+                else:
+                    findings.error(
+                        f"it returns {found!r}; raise stylezoo.errors.VersionNotFoundError for "
+                        f"what is not there"
+                    )
+
+
+def check_entries(made: Made, findings: Findings) -> None:
+    """``entries`` has each style once, sorted by name, in its newest version."""
+    names = [entry.name for entry in made.source.entries()]
+    if names != made.source.names():
+        findings.error(f"entries() is of {names!r}, and names() returns {made.source.names()!r}")
+
+
+FIRST = (Check("interface", check_interface), Check("imports", check_imports))
+
+CHECKS = (
+    Check("names", check_names),
+    Check("versions", check_versions),
+    Check("records", check_records),
+    Check("folders", check_folders),
+    Check("missing", check_missing),
+    Check("entries", check_entries),
+)

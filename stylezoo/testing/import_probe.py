@@ -1,0 +1,83 @@
+"""Run in a process of its own: imports modules, and tells which heavy ones come along, and why.
+
+It reads what to do as JSON from stdin and writes what it saw as JSON to stdout. It must not import
+anything itself that it looks for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+HEAVY = (
+    "cv2",
+    "huggingface_hub",
+    "jax",
+    "matplotlib",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "pandas",
+    "requests",
+    "scipy",
+    "sklearn",
+    "tensorflow",
+    "torch",
+    "torchvision",
+    "transformers",
+)
+"""What takes a tenth of a second or more to import."""
+
+
+class Watch:
+    """An import hook that finds nothing, and notes who asks for a heavy module."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, str] = {}
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: object = None) -> None:
+        """Called by the import system before any finder."""
+        if name in HEAVY and name not in self.seen:
+            frames = [
+                frame
+                for frame in traceback.extract_stack()[:-1]
+                if not frame.filename.startswith("<") and frame.filename != __file__
+            ]
+            if frames:
+                last = frames[-1]
+                folder, file = last.filename.replace("\\", "/").split("/")[-2:]
+                self.seen[name] = f"{folder}/{file}, line {last.lineno}"
+            else:
+                self.seen[name] = "the import itself"
+
+
+def probe(task: dict[str, Any]) -> dict[str, Any]:
+    """Import a module and, if an attribute is named, use it as a source is used for a list."""
+    sys.path[:] = task["path"]
+    watch = Watch()
+    sys.meta_path.insert(0, watch)  # type: ignore[arg-type]
+    started = time.perf_counter()
+    error = ""
+    try:
+        # What the module prints would be taken for the answer.
+        with contextlib.redirect_stdout(io.StringIO()):
+            module = importlib.import_module(task["module"])
+            if task["attribute"]:
+                source = getattr(module, task["attribute"])()
+                source.names()
+    except (Exception, SystemExit) as caught:  # third-party code may raise anything
+        error = f"{type(caught).__name__}: {caught}"
+    seconds = time.perf_counter() - started
+    heavy = {name: place for name, place in watch.seen.items() if name in sys.modules}
+    return {"heavy": heavy, "error": error, "seconds": seconds}
+
+
+if __name__ == "__main__":
+    print(json.dumps(probe(json.load(sys.stdin))))  # noqa: T201

@@ -1,0 +1,204 @@
+"""The checks of the further kinds of component: runtimes, importers, callbacks, and the like.
+
+``check_plugin`` runs them; what they check is little enough to need no function of its own.
+"""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import tempfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from stylezoo.catalog import Catalog, Kind
+from stylezoo.errors import OptionError, WeightsError
+from stylezoo.findings import Report
+from stylezoo.interfaces.callback import TrainingCallback
+from stylezoo.interfaces.importer import Importer
+from stylezoo.testing.examination import Check, Findings, describe_error, examine
+from stylezoo.testing.subject import Subject, subject_of
+
+
+def check_other(kind: Kind, name: str, catalog: Catalog, skip: Collection[str]) -> Report:
+    """Check a component of a kind that has no function of its own.
+
+    Args:
+        kind: of the component.
+        name: its registered name.
+        catalog: where it is looked up.
+        skip: the names of checks to leave out.
+    """
+    report = Report(subject=f"{kind} {name!r}")
+    checks = CHECKS[kind]
+    if kind in _OBJECTS:
+        examine(report, catalog.get(kind, name), checks, skip)
+    else:
+        examine(report, subject_of(kind, name, None, catalog), checks, skip)
+    return report
+
+
+def check_registry(registry: Any, findings: Findings) -> None:
+    """It is a RegistryConfig."""
+    from stylezoo.registry.config import RegistryConfig
+
+    if not isinstance(registry, RegistryConfig):
+        findings.error(
+            f"the target is {registry!r}; register a stylezoo.RegistryConfig, the object itself"
+        )
+
+
+def check_command(command: Any, findings: Findings) -> None:
+    """It is a click.Command with a help text."""
+    import click
+    from click.testing import CliRunner
+
+    if not isinstance(command, click.Command):
+        findings.error(
+            f"the target is {command!r}; register a click.Command, that is, a function under "
+            f"@click.command()"
+        )
+        return
+    done = CliRunner().invoke(command, ["--help"])
+    if done.exit_code:
+        findings.error(f"--help ends with {done.exit_code}: {done.exception!r}")
+    if not command.help:
+        findings.advise("it has no help text; say what it does in its docstring")
+
+
+def check_callback(subject: Subject, findings: Findings) -> None:
+    """It is made without arguments, and its methods are those that a training calls."""
+    callback = subject.factory()
+    if not isinstance(callback, TrainingCallback):
+        findings.error(
+            f"the factory returns a {type(callback).__name__}, which is no TrainingCallback; "
+            f"inherit from stylezoo.TrainingCallback"
+        )
+        return
+    promised = [name for name in vars(TrainingCallback) if name.startswith("on_")]
+    for name in dir(callback):
+        if name.startswith("on_") and name not in promised:
+            findings.error(
+                f"{name} is never called; a training calls {', '.join(promised)}, and no others"
+            )
+    for name in promised:
+        wanted = inspect.signature(getattr(TrainingCallback, name)).parameters
+        arguments = list(wanted)[1:]
+        try:
+            inspect.signature(getattr(callback, name)).bind(*arguments)
+        except TypeError as error:
+            findings.error(f"{name} takes ({', '.join(arguments)}); yours does not: {error}")
+
+
+def check_runtime(subject: Subject, findings: Findings) -> None:
+    """It runs a net as PyTorch does, and says which devices are not there."""
+    import torch
+
+    from stylezoo.interfaces.runtime import Runtime
+    from stylezoo.testing.sample_net import sample_net
+    from stylezoo.testing.tensors import difference, random_images, shape_text
+
+    runtime = subject.factory()
+    if not isinstance(runtime, Runtime):
+        findings.error(
+            f"the factory returns a {type(runtime).__name__}, which is no Runtime; inherit from "
+            f"stylezoo.Runtime"
+        )
+        return
+    net = sample_net()
+    run = runtime.prepare(net, None)
+    for shape in ((1, 16, 16), (2, 20, 32), (1, 64, 24)):
+        images = random_images(*shape)
+        with findings.at(f"input {shape_text(images)}"):
+            output = run(images)
+            with torch.no_grad():
+                gap = difference(output, net(images), 1e-3)
+            if gap:
+                findings.error(f"it gives {gap} from what PyTorch gives in float32")
+            elif output.dtype != torch.float32 or output.device.type != "cpu":
+                findings.error(
+                    f"it returns {output.dtype} on {output.device}; it must be float32 on the CPU"
+                )
+    with findings.at("device 'no-such-device'"):
+        try:
+            runtime.prepare(net, "no-such-device")
+        except OptionError:
+            return
+        except Exception as error:  # third-party code may raise anything
+            findings.error(f"it raises {describe_error(error)}; raise stylezoo.errors.OptionError")
+            return
+        findings.advise(
+            "it is passed over; raise stylezoo.errors.OptionError for what is not there"
+        )
+
+
+class _Trap:
+    """Unpickling it makes a folder, which shows that a pickle was executed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        import os
+
+        return os.mkdir, (str(self.path),)
+
+
+def check_importer(subject: Subject, findings: Findings) -> None:
+    """It looks at any file without raising, and executes none."""
+    importer = subject.factory()
+    if not isinstance(importer, Importer):
+        findings.error(
+            f"the factory returns a {type(importer).__name__}, which is no Importer; inherit from "
+            f"stylezoo.Importer"
+        )
+        return
+    import torch
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        sprung = folder / "sprung"
+        for file, content in {
+            "empty.bin": b"",
+            "text.pth": b"no checkpoint\n",
+            "cut-off.npz": b"PK\x03\x04\x14\x00",
+            "noise.onnx": bytes(range(256)) * 8,
+            "pickle.pth": pickle.dumps({"state_dict": _Trap(sprung)}),
+        }.items():
+            (folder / file).write_bytes(content)
+        torch.save({"state_dict": _Trap(sprung)}, folder / "archive.pth")
+        for path in sorted(folder.iterdir()):
+            with findings.at(f"a file {path.name} of {path.stat().st_size} bytes"):
+                _offer(importer, path, sprung, findings)
+
+
+def _offer(importer: Importer, path: Path, sprung: Path, findings: Findings) -> None:
+    recognised = importer.recognises(path)
+    if not isinstance(recognised, bool):
+        findings.error(f"recognises returns {recognised!r}; it must be True or False")
+    if recognised:
+        try:
+            importer.convert(path)
+        except WeightsError:
+            pass
+        else:
+            findings.error("it converts what is no checkpoint; raise stylezoo.errors.WeightsError")
+    if sprung.exists():
+        sprung.rmdir()
+        findings.error(
+            "it executes what is pickled in the file, which could be anything; load pickles by "
+            "torch.load(path, weights_only=True) alone"
+        )
+
+
+_OBJECTS: frozenset[Kind] = frozenset({"registry", "command"})
+"""Whose target is the component, and not what makes it."""
+
+CHECKS: Mapping[Kind, tuple[Check[Any], ...]] = {
+    "runtime": (Check("runtime", check_runtime),),
+    "registry": (Check("registry", check_registry),),
+    "importer": (Check("importer", check_importer),),
+    "command": (Check("command", check_command),),
+    "callback": (Check("callback", check_callback),),
+}

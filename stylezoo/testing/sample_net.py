@@ -1,0 +1,44 @@
+"""A small net that needs no plugin: what runtimes are tried with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stylezoo.interfaces.net import TransformNet
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleArguments:
+    """None are needed."""
+
+
+class SampleNet(TransformNet):
+    """Two convolutions, the first with a stride, and a resize back."""
+
+    Arguments = SampleArguments
+    stride = 4
+    minimum_size = 16
+
+    def __init__(self, arguments: Any) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(3, 8, 3, stride=2, padding=1, padding_mode="reflect")
+        self.norm = nn.InstanceNorm2d(8, affine=True)
+        self.up = nn.Conv2d(8, 3, 3, padding=1, padding_mode="reflect")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Stylise; see ``TransformNet.forward``."""
+        features = self.norm(self.down(images)).relu()
+        features = nn.functional.interpolate(features, scale_factor=2.0, mode="nearest")
+        images = self.up(features) + 0.5
+        return images if self.training else images.clamp(0, 1)
+
+
+def sample_net() -> SampleNet:
+    """The net in eval mode, the same each time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        return SampleNet(SampleArguments()).eval().requires_grad_(False)
