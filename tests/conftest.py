@@ -109,3 +109,11 @@ def hub(tmp_path, monkeypatch):
         monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
         monkeypatch.setenv("STYLEZOO_CACHE", str(tmp_path / "cache"))
         yield hub
+
+
+@pytest.fixture
+def ink(hub, toy_style):
+    """The toy style in the repository alice/ink of the Hub, tagged v1.0.0: its files by path."""
+    files = {path.name: path.read_bytes() for path in toy_style.iterdir()}
+    hub.add("alice/ink", files, tag="v1.0.0")
+    return files

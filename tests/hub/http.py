@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 
@@ -160,10 +162,7 @@ class Listener:
         log: Log,
         port: int = 0,
     ) -> None:
-        self._server = ThreadingHTTPServer(
-            ("127.0.0.1", port), _handler(name, respond, log), bind_and_activate=True
-        )
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", port), _handler(name, respond, log))
         self.url = f"http://{host}:{self._server.server_port}"
 
     def start(self) -> None:
@@ -173,9 +172,34 @@ class Listener:
         ).start()
 
     def stop(self) -> None:
-        """Stop, and free the port."""
+        """Stop, close all connections, and free the port."""
         self._server.shutdown()
         self._server.server_close()
+        for connection in list(self._server.connections):
+            with suppress(OSError):  # closed meanwhile
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Server(ThreadingHTTPServer):
+    """Knows its connections: clients keep them open for their next request."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self.connections: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):  # a client that has gone is no news
+            super().handle_error(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.connections.discard(request)
+        super().shutdown_request(request)
 
 
 def ranged(request: Request, content: bytes) -> Answer:
