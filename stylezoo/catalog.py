@@ -91,6 +91,11 @@ class Component:
     distribution: str
 
     @property
+    def hook(self) -> str:
+        """The hook that registered it, such as ``register_losses``."""
+        return _HOOKS[self.kind]
+
+    @property
     def full_name(self) -> str:
         """``distribution:name``, which picks one of several claims on a name."""
         return f"{self.distribution}:{self.name}"

@@ -1,31 +1,74 @@
-"""``stylezoo plugins``: what is installed and what it provides."""
+"""``stylezoo plugins``: what is installed, what it provides, and whether that conforms."""
 
 from __future__ import annotations
+
+import dataclasses
+import sys
 
 import click
 
 from stylezoo.catalog import PluginInfo, default_catalog
-from stylezoo.cli.output import print_json, print_table
+from stylezoo.cli.output import print_json, print_line, print_table
+from stylezoo.cli.progress import progress
 
 
 @click.command("plugins")
+@click.option(
+    "--check",
+    "checked",
+    metavar="NAME",
+    help="Run the conformance checks on a plugin, or on all of a distribution.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(as_json: bool) -> None:
-    """List the plugins and what they provide, without importing any of it."""
+def command(checked: str | None, as_json: bool) -> None:
+    """List the plugins and what they provide, without importing any of it.
+
+    With --check, try whether each component keeps the promises of its interface, as the
+    plugin's own tests do with stylezoo.testing. What is only advice leaves the exit code 0.
+    """
+    if checked is not None:
+        _check(checked, as_json)
+        return
     plugins = default_catalog().plugins
     if as_json:
         print_json([plugin_to_dict(plugin) for plugin in plugins])
         return
-    rows = [
-        (
-            plugin.name,
-            f"{plugin.distribution} {plugin.version}",
-            plugin.status,
-            ", ".join(f"{c.kind} {c.name}" for c in plugin.components) or plugin.error or "",
-        )
-        for plugin in plugins
-    ]
-    print_table(("plugin", "from", "status", "provides"), rows)
+    rows = [row for plugin in plugins for row in _rows(plugin)]
+    print_table(("plugin", "from", "health", "import", "hook", "provides"), rows)
+
+
+def _check(name: str, as_json: bool) -> None:
+    from stylezoo.testing.examination import render
+    from stylezoo.testing.plugin import check_plugin, find_plugins
+
+    catalog = default_catalog()
+    total = sum(len(plugin.components) for plugin in find_plugins(name, catalog))
+    with progress(f"checking {name}", total) as advance:
+        report = check_plugin(name, catalog=catalog, on_progress=lambda _: advance())
+    if as_json:
+        print_json({"ok": report.ok, **dataclasses.asdict(report)})
+    else:
+        print_line(render(report))
+    if not report.ok:
+        sys.exit(1)
+
+
+def _rows(plugin: PluginInfo) -> list[tuple[str, ...]]:
+    """One row a hook; what is said of the plugin itself stands in the first."""
+    taken = "" if plugin.seconds is None else f"{plugin.seconds * 1000:.0f} ms"
+    origin = f"{plugin.distribution} {plugin.version}"
+    hooks = [(hook, ", ".join(names)) for hook, names in _by_hook(plugin).items()]
+    first, *rest = hooks or [("", plugin.error or "")]
+    head = (plugin.name, origin, plugin.status, taken, *first)
+    return [head, *(("", "", "", "", *row) for row in rest)]
+
+
+def _by_hook(plugin: PluginInfo) -> dict[str, list[str]]:
+    """The names that a plugin registered, by the hook it did so in."""
+    names: dict[str, list[str]] = {}
+    for component in plugin.components:
+        names.setdefault(component.hook, []).append(component.name)
+    return names
 
 
 def plugin_to_dict(plugin: PluginInfo) -> dict[str, object]:
@@ -34,8 +77,11 @@ def plugin_to_dict(plugin: PluginInfo) -> dict[str, object]:
         "name": plugin.name,
         "distribution": plugin.distribution,
         "version": plugin.version,
+        "module": plugin.module,
         "status": plugin.status,
         "error": plugin.error,
+        "import_seconds": plugin.seconds,
+        "hooks": _by_hook(plugin),
         "components": [
             {"kind": c.kind, "name": c.name, "summary": c.summary} for c in plugin.components
         ],

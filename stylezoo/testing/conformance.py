@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from stylezoo.catalog import Component, default_catalog
+from stylezoo.errors import PluginError
+from stylezoo.findings import Report
 from stylezoo.testing.examination import assert_conforms
-from stylezoo.testing.plugin import check_plugin
+from stylezoo.testing.plugin import (
+    Installed,
+    check_component,
+    check_registration,
+    find_plugins,
+    report_on,
+)
 
 
 class PluginConformance:
@@ -18,6 +27,8 @@ class PluginConformance:
         class TestMine(PluginConformance):
             plugin = "mine"
 
+    The pytest plugin that comes with stylezoo makes a test of each component that is registered.
+
     Attributes:
         plugin: the name of the plugin or of its distribution.
         skip: the names of checks to leave out.
@@ -26,6 +37,31 @@ class PluginConformance:
     plugin: ClassVar[str]
     skip: ClassVar[tuple[str, ...]] = ()
 
-    def test_conforms(self) -> None:
-        """The plugin keeps every promise."""
-        assert_conforms(check_plugin(self.plugin, skip=self.skip))
+    def test_registration(self) -> None:
+        """It is installed, written and imported as a plugin is to be."""
+        catalog = default_catalog()
+        report = Report(subject=f"plugin {self.plugin!r}")
+        for info in find_plugins(self.plugin, catalog):
+            report_on(report, check_registration(info, catalog=catalog, skip=self.skip), "")
+        assert_conforms(report)
+
+    def test_component(self, stylezoo_component: Component) -> None:
+        """A component keeps the promises of its interface."""
+        catalog = default_catalog()
+        label = f"{stylezoo_component.kind} {stylezoo_component.name!r}"
+        report = Report(subject=label)
+        for info in find_plugins(self.plugin, catalog):
+            if stylezoo_component in info.components:
+                settings = Installed(info, catalog).settings
+                for part in check_component(stylezoo_component, settings, catalog, self.skip):
+                    report_on(report, part, "")
+        assert_conforms(report)
+
+
+def components_of(plugin: str) -> list[Component]:
+    """What a plugin or distribution registers; nothing if it is not installed."""
+    try:
+        found = find_plugins(plugin, default_catalog())
+    except PluginError:
+        return []  # test_registration says so
+    return [component for info in found for component in info.components]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from stylezoo.errors import OptionError
 from stylezoo.findings import Finding, Report
@@ -155,21 +155,3 @@ def render(report: Report) -> str:
 
 def _plural(noun: str, count: int) -> str:
     return noun if count == 1 else noun + "s"
-
-
-def as_dict(report: Report) -> dict[str, Any]:
-    """A report as plain values."""
-    return {
-        "subject": report.subject,
-        "ok": report.ok,
-        "checks": report.checks,
-        "findings": [
-            {
-                "check": finding.check,
-                "where": finding.where,
-                "severity": finding.severity,
-                "message": finding.message,
-            }
-            for finding in report.findings
-        ],
-    }

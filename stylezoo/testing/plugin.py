@@ -40,14 +40,18 @@ class Installed:
     @property
     def settings(self) -> Settings:
         """What it says of its own checks."""
-        if not self.module:
+        if not self.module or self.info.status != "ok":
             return {}
         settings: Settings = getattr(importlib.import_module(self.module), SETTINGS, {})
         return settings
 
 
 def check_plugin(
-    name: str, *, catalog: Catalog | None = None, skip: Collection[str] = ()
+    name: str,
+    *,
+    catalog: Catalog | None = None,
+    skip: Collection[str] = (),
+    on_progress: Callable[[str], None] | None = None,
 ) -> Report:
     """Check a plugin: how it is written, how it is imported, and every component it registers.
 
@@ -60,6 +64,7 @@ def check_plugin(
         name: of the plugin, or of its distribution, whose plugins are then all checked.
         catalog: where it is looked up; None for the installed plugins.
         skip: the names of checks to leave out.
+        on_progress: told of each component, before its checks.
 
     Returns:
         Every fault.
@@ -76,6 +81,8 @@ def check_plugin(
         report_on(report, check_registration(info, catalog=catalog, skip=skip), "")
         for component in info.components:
             label = f"{component.kind} {component.name!r}"
+            if on_progress is not None:
+                on_progress(label)
             for found in check_component(component, plugin.settings, catalog, skip):
                 report_on(report, found, label)
     return report
@@ -175,11 +182,10 @@ def check_names(plugin: Installed, findings: Findings) -> None:
             if not component.summary:
                 findings.advise("it has no summary; say in one line what it is")
             if plugin.module and not isinstance(component.target, str):
-                if component.kind not in ("registry", "callback"):
-                    findings.advise(
-                        "it is registered as an object, which had to be imported for it; give its "
-                        "path, 'package.module:attribute'"
-                    )
+                findings.advise(
+                    "it is registered as an object, which had to be imported for it; give its "
+                    "path, 'package.module:attribute'"
+                )
             others = [
                 other.distribution
                 for other in plugin.catalog.components(component.kind)
@@ -218,7 +224,9 @@ def check_private(plugin: Installed, findings: Findings) -> None:
 
 def check_api_version(plugin: Installed, findings: Findings) -> None:
     """It says which version of the hooks it was written for."""
-    if plugin.module and not hasattr(importlib.import_module(plugin.module), "STYLEZOO_API"):
+    if plugin.info.status != "ok" or not plugin.module:
+        return
+    if not hasattr(importlib.import_module(plugin.module), "STYLEZOO_API"):
         findings.advise(
             "it does not say which plugin API it was written for; write STYLEZOO_API = (1, 0) in "
             "its module, so that a later stylezoo can tell"

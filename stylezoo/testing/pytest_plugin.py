@@ -19,3 +19,15 @@ def stylezoo_catalog() -> Catalog:
     from stylezoo.catalog import Catalog
 
     return Catalog()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one test of PluginConformance for each component of its plugin."""
+    if "stylezoo_component" not in metafunc.fixturenames:
+        return
+    from stylezoo.testing.conformance import components_of
+
+    components = components_of(getattr(metafunc.cls, "plugin", ""))
+    metafunc.parametrize(
+        "stylezoo_component", components, ids=[f"{c.kind}-{c.name}" for c in components]
+    )
