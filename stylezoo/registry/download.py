@@ -19,8 +19,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from stylezoo.cache import CACHE_VARIABLE
@@ -194,8 +195,7 @@ def _complete(
         wanted = headers | ({"Range": f"bytes={here}-"} if here else {})
         with _answer(url, wanted, what) as response:
             start = _start(response, here, size, what)
-            with _writing(part, start) as file:
-                _write_body(response, file, start, size, progress, what)
+            _write_body(response, part, start, size, progress, what)
 
     def label() -> str:
         return f"{what} ({_bytes_here(part, size)} of {size} bytes are here)"
@@ -231,32 +231,21 @@ def _start(response: Response, here: int, size: int, what: str) -> int:
 
 
 def _write_body(
-    response: Response,
-    file: BinaryIO,
-    start: int,
-    size: int,
-    progress: Progress | None,
-    what: str,
+    response: Response, part: Path, start: int, size: int, progress: Progress | None, what: str
 ) -> None:
+    chunks = _body(response, size - start)
+    first = next(chunks, b"")
+    if start == 0:
+        _refuse_page(response, first, what)
     here = start
-    for chunk in _body(response, size - start):
-        if here == 0:
-            _refuse_page(response, chunk, what)
-        _write(file, chunk)
-        here += len(chunk)
-        if progress is not None:
-            progress(here)
+    with _writing(part, start) as write:
+        for chunk in chain((first,), chunks):
+            write(chunk)
+            here += len(chunk)
+            if progress is not None:
+                progress(here)
     if here < size:
         raise _Passing("the connection broke off")
-
-
-def _write(file: BinaryIO, chunk: bytes) -> None:
-    left = memoryview(chunk)
-    try:
-        while left:  # a disk that is nearly full takes a part
-            left = left[file.write(left) :]
-    except OSError as error:
-        _fail_to_write(Path(file.name), error)
 
 
 def _persist(attempt: Callable[[], T], label: Callable[[], str]) -> T:
@@ -481,7 +470,7 @@ def _session() -> Session:
         session = requests.Session()
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         # Else requests, which is told to follow no redirect, still unpacks the body of each.
-        session.get_redirect_target = lambda response: None  # type: ignore[method-assign]
+        session.get_redirect_target = lambda resp: None  # type: ignore[method-assign]
         _sessions.session, _sessions.process = session, os.getpid()
     return _sessions.session  # type: ignore[no-any-return]
 
@@ -576,18 +565,28 @@ def _remove(part: Path) -> None:
 
 
 @contextmanager
-def _writing(part: Path, start: int) -> Iterator[BinaryIO]:
-    """Open a part to write from a byte on; a link in its place is not followed."""
+def _writing(part: Path, start: int) -> Iterator[Callable[[bytes], None]]:
+    """Open a part, to write from a byte on; a link in its place is not followed."""
     flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(part, flags, 0o666)
-        file = os.fdopen(descriptor, "wb", buffering=0)
     except OSError as error:
         _fail_to_write(part, error)
-    with file:
-        file.truncate(start)
-        file.seek(start)
-        yield file
+
+    def write(chunk: bytes) -> None:
+        left = memoryview(chunk)
+        try:
+            while left:  # a disk that is nearly full takes a part
+                left = left[os.write(descriptor, left) :]
+        except OSError as error:
+            _fail_to_write(part, error)
+
+    try:
+        os.ftruncate(descriptor, start)
+        os.lseek(descriptor, start, os.SEEK_SET)
+        yield write
+    finally:
+        os.close(descriptor)
 
 
 def _fail_to_write(part: Path, error: OSError) -> NoReturn:

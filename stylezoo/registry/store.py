@@ -454,9 +454,8 @@ def _signature(folder: Path, record: Record) -> _Signature:
     found = []
     try:
         for file in record.files:
-            status = (folder / file.path).lstat()
-            found.append((status.st_mode, status.st_ino, status.st_size, status.st_mtime_ns))
-            found.append((status.st_ctime_ns,))
+            at = (folder / file.path).lstat()
+            found.append((at.st_mode, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns))
     except OSError:
         return ()
     return tuple(found)
@@ -575,9 +574,14 @@ def _lock_timeout() -> float:
 
 
 def _unusable(root: Path, error: OSError) -> CacheError:
+    reason = error.strerror or str(error)
+    for folder in (root, *root.parents):
+        if folder.is_symlink() and not folder.exists():
+            reason = f"{folder} is a link that leads nowhere"
+        elif folder.exists() and not folder.is_dir():
+            reason = f"{folder} is no folder"
     return CacheError(
-        f"the cache {root} cannot be used: {error.strerror or error}; choose another folder with "
-        f"{CACHE_VARIABLE}"
+        f"the cache {root} cannot be used: {reason}; choose another folder with {CACHE_VARIABLE}"
     )
 
 

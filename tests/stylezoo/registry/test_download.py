@@ -276,6 +276,7 @@ def test_a_web_page_of_the_right_size_is_not_taken_for_a_file(server, tmp_path):
     server.fail(times=-1, body=b"<html>".ljust(len(CONTENT)))
     with pytest.raises(UnavailableError, match="captive portal"):
         fetch(f"{server.url}/file", tmp_path / "part")
+    assert not (tmp_path / "part").exists()
 
 
 def test_a_password_in_the_address_is_sent_and_not_shown(server, tmp_path):
