@@ -88,7 +88,8 @@ class Facts:
 
     def filled(self) -> Facts:
         """The same, with what was not told recorded as unknown."""
-        return dataclasses.replace(self, **dict.fromkeys(self.missing, UNKNOWN))
+        unknown: dict[str, Any] = dict.fromkeys(self.missing, UNKNOWN)
+        return dataclasses.replace(self, **unknown)
 
     def faults(self) -> dict[str, str]:
         """What is wrong with the facts that were told, by field."""
@@ -218,7 +219,7 @@ def make_style(
         version=facts.version,
         # Before 1.0.0 nothing is promised, as PEP 440 and semantic versions have it.
         status="stable" if check_version(facts.version).major else "experimental",
-        summary=facts.summary or f"{facts.title}, {facts.artist}",
+        summary=facts.summary or _summary(facts),
         tags=facts.tags,
         net_name=net_name,
         net_plugin=catalog.find("net", net_name).distribution,
@@ -238,6 +239,11 @@ def make_style(
         paintings={PAINTING: painting.to_pil()} if painting is not None and known else {},
         dtype=dtype,
     )
+
+
+def _summary(facts: Facts) -> str:
+    known = [fact for fact in (facts.title, facts.artist) if fact not in (None, UNKNOWN)]
+    return ", ".join(map(_told, known)) or f"The style {facts.name}"
 
 
 def _pattern() -> Photo:

@@ -62,7 +62,9 @@ def complete(facts: Facts, *, besides: list[str]) -> Facts:
         click.UsageError: something is missing or wrong.
     """
     if not besides and is_terminal(sys.stdin) and is_terminal(sys.stderr):
-        answers = {name: click.prompt(_HELP[name], err=True) for name in facts.missing}
+        answers: dict[str, Any] = {
+            name: click.prompt(_HELP[name], err=True) for name in facts.missing
+        }
         facts = dataclasses.replace(facts, **answers)
     lines = [*besides, *(f"{_option(name)}  {_HELP[name]}" for name in facts.missing)]
     text = []

@@ -1,0 +1,151 @@
+"""stylezoo record make: bare weights become a style that passes the check."""
+
+import dataclasses
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+import stylezoo
+from stylezoo import ObjectiveConfig, TermConfig
+from stylezoo.check import check_style_folder
+from stylezoo.registry.record_io import read_record, render_record
+
+FACTS = {
+    "title": "Waves",
+    "artist": "Nobody",
+    "year": "2026",
+    "source": "drawn for tests, see https://example.org",
+    "author": "tests",
+    "recipe": "random numbers",
+    "data": "none",
+    "weights-licence": "CC0-1.0",
+    "image-licence": "CC-BY-4.0",
+    "data-licence": "unknown",
+}
+OBJECTIVE = ObjectiveConfig(
+    backbone="vgg16",
+    backbone_options={"weights": "random"},
+    terms=(TermConfig(name="style", loss="gram", weight=1.0, options={"layers": ("relu1_2",)}),),
+)
+
+
+def words(facts):
+    return [word for name, value in facts.items() for word in (f"--{name}", value)]
+
+
+def make(*arguments):
+    command = [sys.executable, "-m", "stylezoo", "record", "make", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """What a training elsewhere left: tensors, and nothing that says what they are."""
+    torch.manual_seed(3)
+    path = tmp_path / "weights.safetensors"
+    save_file(stylezoo.create_net("johnson", width=4, residual_blocks=1).state_dict(), path)
+    return path
+
+
+def test_bare_weights_become_a_style_in_order(weights, astronaut, tmp_path):
+    net = ["--net", "johnson", "--net-arguments", "width=4", "--net-arguments", "residual_blocks=1"]
+    painting = ["--painting", astronaut, "--photo", astronaut, "--name", "waves", "--tag", "sea"]
+    done = make(weights, *net, *painting, *words(FACTS), "-o", tmp_path / "waves")
+    assert done.returncode == 0, done.stderr
+    report = check_style_folder(tmp_path / "waves")
+    assert [finding.where for finding in report.findings] == ["quality"]
+    record = read_record(tmp_path / "waves")
+    assert record.style.title == "Waves"
+    assert record.licence.training_data == "unknown"
+    assert record.tags == ("sea",)
+    assert record.net.arguments == {"width": 4, "residual_blocks": 1}
+    assert record.preview.caption == "astronaut.jpg, stylised at 512 px"
+    assert record.file("painting").path == "painting.jpg"
+    # The weights are what they were, bit by bit.
+    assert record.file("weights").dtype == "float32"
+    before, after = load_file(weights), load_file(tmp_path / "waves" / "model.safetensors")
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_all_that_is_missing_or_wrong_is_listed_at_once(weights, tmp_path):
+    some = {"title": "Waves", "weights-licence": "free", "source": "ftp://example.org"}
+    done = make(weights, "--name", "Great Waves", *words(some), "-o", tmp_path / "waves")
+    assert done.returncode == 2
+    missing, wrong = done.stderr.split("What is wrong:")
+    assert re.findall(r"^  (--[a-z-]+)", missing, re.MULTILINE) == [
+        *("--net", "--artist", "--year", "--author", "--recipe", "--data"),
+        *("--image-licence", "--data-licence"),
+    ]
+    assert set(re.findall(r"^  (--[a-z-]+)", wrong, re.MULTILINE)) == {
+        *("--name", "--weights-licence", "--source"),
+    }
+    assert not (tmp_path / "waves").exists()
+
+
+def test_weights_of_another_net_are_refused(weights, tmp_path):
+    done = make(weights, "--net", "johnson", "--name", "x", *words(FACTS), "-o", tmp_path / "waves")
+    assert done.returncode == 1
+    assert "weights.safetensors lacks the tensors" in done.stderr
+    assert not (tmp_path / "waves").exists()
+
+
+def test_a_folder_brings_its_facts_and_quality_is_measured(toy_style, astronaut, tmp_path):
+    """From a style whose record lacks something: facts, net and objective are taken over."""
+    folder = shutil.copytree(toy_style, tmp_path / "toy")
+    record = dataclasses.replace(read_record(folder), objective=OBJECTIVE, quality=None)
+    (folder / "style.toml").write_text(render_record(record))
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    with Image.open(astronaut) as image:
+        image.resize((40, 30)).save(photos / "a.png")
+        image.resize((40, 40)).save(folder / "painting.jpg")
+    told = ["--data-licence", "unknown", "--image-licence", "CC0-1.0", "--title", "Toy"]
+    measure = ["--photos", photos, "--sizes", "32"]
+    done = make(folder, *told, *measure, "-o", tmp_path / "made")
+    assert done.returncode == 0, done.stderr
+    report = check_style_folder(tmp_path / "made")
+    assert not report.findings
+    made = read_record(tmp_path / "made")
+    assert made.style.title == "Toy"
+    assert made.training == record.training
+    assert made.objective == OBJECTIVE
+    assert made.quality.sizes[0].photos == 1
+    # Half precision stays half precision, and the same weights make the same file.
+    assert made.file("weights").sha256 == record.file("weights").sha256
+
+
+def test_without_an_objective_quality_cannot_be_measured(toy_style, tmp_path):
+    told = ["--data-licence", "unknown", "--image-licence", "CC0-1.0"]
+    done = make(toy_style, *told, "--photos", toy_style, "-o", tmp_path / "made")
+    assert done.returncode == 1
+    assert "put a table [objective] into style.toml" in done.stderr
+
+
+def test_a_pack_is_left_to_training(root, tmp_path):
+    museum = root / "registry" / "stylezoo_styles" / "styles" / "museum" / "0.9.0"
+    done = make(museum, "-o", tmp_path / "made")
+    assert done.returncode == 1
+    assert "is a pack or an adapter" in done.stderr
+
+
+def test_on_a_terminal_the_missing_is_asked_for(toy_style, tmp_path):
+    control, terminal = pty.openpty()
+    command = [sys.executable, "-m", "stylezoo", "record", "make", str(toy_style)]
+    command += ["--data-licence", "unknown", "-o", str(tmp_path / "made")]
+    process = subprocess.Popen(
+        command, stdin=terminal, stderr=terminal, stdout=subprocess.PIPE, text=True
+    )
+    os.close(terminal)
+    os.write(control, b"CC0-1.0\n")
+    assert process.communicate(timeout=120)[0].startswith(str(tmp_path / "made"))
+    assert process.returncode == 0
+    assert read_record(tmp_path / "made").licence.style_image == "CC0-1.0"
