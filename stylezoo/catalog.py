@@ -26,6 +26,7 @@ from stylezoo.errors import (
     PluginConflictError,
     PluginError,
 )
+from stylezoo.plugin_guard import guarded
 
 if TYPE_CHECKING:
     from stylezoo.interfaces.backbone import Backbone
@@ -177,7 +178,8 @@ class Catalog:
             return
         started = time.perf_counter()
         try:
-            plugin = entry.load()
+            with guarded():
+                plugin = entry.load()
         except (Exception, SystemExit) as error:  # third-party code may raise anything
             self._fail(entry, error, started)
         else:
@@ -208,7 +210,8 @@ class Catalog:
             self._register(plugin, unique)
             try:
                 self._check_hook_names(plugin)
-                self._call_hooks(plugin, entry, staged)
+                with guarded():
+                    self._call_hooks(plugin, entry, staged)
             except BaseException:
                 self._pm.unregister(name=unique)
                 raise

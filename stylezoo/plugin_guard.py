@@ -1,0 +1,60 @@
+"""What a plugin may do while it is loaded: not print to stdout, and not take for ever."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from types import FrameType
+
+from stylezoo.errors import PluginError
+
+TIMEOUT_VARIABLE = "STYLEZOO_PLUGIN_TIMEOUT"
+TIMEOUT = 60.0  # seconds; importing torch from a slow disk takes a part of it
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Load a plugin in this block.
+
+    What it prints goes to stderr, as stdout is for results. If it takes too long, a PluginError is
+    raised in it; not outside of the main thread, and not where the system has no timers (Windows).
+
+    Raises:
+        PluginError: it takes longer than the limit.
+    """
+    with redirect_stdout(sys.stderr), _time_limit(_seconds()):
+        yield
+
+
+def _seconds() -> float:
+    try:
+        seconds = float(os.environ.get(TIMEOUT_VARIABLE, TIMEOUT))
+    except ValueError:
+        return TIMEOUT
+    return seconds if 0 < seconds < 1e6 else TIMEOUT
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    main_thread = threading.current_thread() is threading.main_thread()
+    if not main_thread or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise PluginError(
+            f"it takes longer than {seconds:g} s to load; {TIMEOUT_VARIABLE} may give it more"
+        )
+
+    before = signal.signal(signal.SIGALRM, stop)
+    # Again every second, for a plugin that catches whatever is raised in it.
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
