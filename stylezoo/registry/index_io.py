@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -96,46 +97,53 @@ def write_copy(path: Path, index: Index) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    rows = [
-        [
-            entry.name,
-            str(entry.version),
-            entry.status,
-            entry.summary,
-            entry.tags,
-            entry.licence,
-            entry.net,
-            entry.styles,
-            entry.sha256,
-            entry.size,
-            entry.total_size,
-            entry.repository,
-            entry.commit,
+    rows = {
+        name: [
+            [
+                str(entry.version),
+                entry.status,
+                entry.summary,
+                entry.tags,
+                entry.licence,
+                entry.net,
+                entry.styles,
+                entry.sha256,
+                entry.size,
+                entry.total_size,
+                entry.repository,
+                entry.commit,
+            ]
+            for entry in versions
         ]
-        for versions in index.entries.values()
-        for entry in versions
-    ]
+        for name, versions in index.entries.items()
+    }
     copy = {
         "schema": _COPY_SCHEMA,
         "expires": index.expires.isoformat(),
         "refreshed": index.refreshed.isoformat(),
         "entries": rows,
     }
-    write_file(path, json.dumps(copy, separators=(",", ":")).encode(), overwrite=True)
+    content = json.dumps(copy, separators=(",", ":")).encode()
+    digest = hashlib.sha256(content).hexdigest().encode()
+    write_file(path, digest + b"\n" + content, overwrite=True)
 
 
 def read_copy(path: Path) -> Index | None:
-    """Read this machine's own copy of an index; None if there is none that can be read.
+    """Read this machine's own copy of an index; None if there is none, or it is damaged.
 
-    It lies where nobody but the user writes, and is not checked value by value: of ten thousand
-    styles, that would take longer than a search in them.
+    It lies where nobody but the user writes. Its sha256 shows that it is what was written, and
+    that was checked value by value: to do it again for ten thousand styles would take longer than
+    a search in them.
     """
     try:
-        copy = json.loads(path.read_bytes())
+        digest, _, content = path.read_bytes().partition(b"\n")
+        if hashlib.sha256(content).hexdigest().encode() != digest:
+            return None
+        copy = json.loads(content)
         if copy["schema"] != _COPY_SCHEMA:
             return None
         return Index(
-            entries=_by_name(_entry_of_row(row) for row in copy["entries"]),
+            entries=_CopiedEntries(copy["entries"]),
             expires=datetime.fromisoformat(copy["expires"]).astimezone(UTC),
             refreshed=datetime.fromisoformat(copy["refreshed"]).astimezone(UTC),
         )
@@ -143,8 +151,27 @@ def read_copy(path: Path) -> Index | None:
         return None
 
 
-def _entry_of_row(row: list[Any]) -> IndexEntry:
-    (name, version, status, summary, tags, licence, net, styles, *rest) = row
+class _CopiedEntries(Mapping[str, tuple[IndexEntry, ...]]):
+    """The entries of a copy, each made when it is first asked for."""
+
+    def __init__(self, rows: dict[str, list[list[Any]]]) -> None:
+        self._rows = rows
+        self._made: dict[str, tuple[IndexEntry, ...]] = {}
+
+    def __getitem__(self, name: str) -> tuple[IndexEntry, ...]:
+        if name not in self._made:
+            self._made[name] = tuple(_entry_of_row(name, row) for row in self._rows[name])
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+def _entry_of_row(name: str, row: list[Any]) -> IndexEntry:
+    version, status, summary, tags, licence, net, styles, *rest = row
     sha256, size, total_size, repository, commit = rest
     return IndexEntry(
         name=name,

@@ -47,7 +47,7 @@ TARGETS_LIMIT = 20_000_000
 
 _BASE = "registry:/"  # python-tuf wants an address; it is taken off again before reading
 _METADATA = "metadata"
-_COPY = "index.json"
+_COPY = "index"
 _STAGING = ".refresh-"
 _PERSISTED = ("timestamp.json", "snapshot.json", "targets.json")
 
