@@ -4,6 +4,15 @@ from stylezoo import Register, hookimpl
 
 STYLEZOO_API = (1, 0)
 
+# How stylezoo.testing checks it: small, with each kind of norm.
+STYLEZOO_CHECKS = {
+    "net:johnson": [
+        {"arguments": {"width": 8}},
+        {"arguments": {"width": 8, "norm": "batch"}},
+        {"arguments": {"width": 8, "norm": "conditional-instance", "styles": 3}},
+    ],
+}
+
 
 @hookimpl
 def register_nets(register: Register) -> None:

@@ -4,6 +4,11 @@ from stylezoo import Register, hookimpl
 
 STYLEZOO_API = (1, 0)
 
+# How stylezoo.testing checks it: by a variant, and without fetching weights.
+STYLEZOO_CHECKS = {
+    "backbone:torchvision": {"options": {"variant": "resnet18", "weights": "random"}},
+}
+
 
 @hookimpl
 def register_backbones(register: Register) -> None:

@@ -4,6 +4,12 @@ from stylezoo import Register, hookimpl
 
 STYLEZOO_API = (1, 0)
 
+# How stylezoo.testing checks them: without fetching weights.
+STYLEZOO_CHECKS = {
+    "backbone:vgg16": {"options": {"weights": "random"}},
+    "backbone:vgg19": {"options": {"weights": "random", "pooling": "average"}},
+}
+
 
 @hookimpl
 def register_backbones(register: Register) -> None:
