@@ -47,7 +47,8 @@ class NewNameBackbone(Backbone):
             raise OptionError(
                 f"there is no layer {unknown[0]!r}; there are {', '.join(self.layers)}"
             )
-        features = images * 2 - 1  # the preprocessing is the backbone's own
+        # The preprocessing is the backbone's own; images are float32 when weights are bfloat16.
+        features = (images * 2 - 1).to(self.convolutions[0].weight.dtype)
         found: dict[str, Tensor] = {}
         for name, convolution in zip(self.layers, self.convolutions, strict=True):
             if set(layers) <= set(found):

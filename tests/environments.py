@@ -1,0 +1,41 @@
+"""Environments of their own for tests of what is installed: everything but stylezoo is shared."""
+
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+
+def build_wheels(projects, folder):
+    """Build each project as pip does, with the build tools of the environment that runs tests."""
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--wheel-dir", folder, *projects], check=True)
+    return sorted(Path(folder).glob("*.whl"))
+
+
+class Environment:
+    """A fresh virtual environment. Dependencies come from the one that runs the tests: a folder
+    on the path, so that nothing editable comes along with it.
+
+    Args:
+        folder: to make it in.
+        shared: further folders on its path.
+    """
+
+    def __init__(self, folder, shared=()):
+        venv.create(folder, with_pip=False)
+        self.python = folder / "bin" / "python"
+        (self.site,) = (folder / "lib").glob("python*/site-packages")
+        paths = [*map(str, shared), sysconfig.get_path("purelib")]
+        (self.site / "shared.pth").write_text("\n".join(paths))
+
+    def install(self, *wheels):
+        """Install wheels, and nothing that they depend on."""
+        pip = [sys.executable, "-m", "pip", "--python", self.python]
+        subprocess.run([*pip, "install", "--quiet", "--no-deps", *wheels], check=True)
+
+    def run(self, *arguments, **options):
+        """Run Python with arguments; the output is kept."""
+        options = {"capture_output": True, "text": True, **options}
+        return subprocess.run([self.python, *arguments], **options)
