@@ -233,8 +233,14 @@ class Store:
         """
         return [sha256 for sha256 in self._names() if self.record(sha256) is None]
 
-    def remove(self, sha256: str) -> None:
+    def remove(self, sha256: str) -> int:
         """Remove a style, at once for all others; nothing happens if it is not here.
+
+        Args:
+            sha256: of the record.
+
+        Returns:
+            How many bytes that freed.
 
         Raises:
             CacheError: it cannot be removed, or another process is fetching it.
@@ -242,9 +248,10 @@ class Store:
         folder = self._folder(sha256)
         with self._disk_errors():
             if not os.path.lexists(folder):
-                return
+                return 0
             self._make_folders()
             with self._alone(sha256, folder.name):
+                freed = _size(folder)
                 staging = self._staging(sha256)
                 _remove(staging)
                 staging.mkdir()
@@ -252,6 +259,7 @@ class Store:
                     folder.replace(staging / "removed")
                 _remove(staging)
         _intact.pop(folder, None)
+        return freed
 
     def sweep(self) -> int:
         """Remove what killed processes left; what others are fetching is left alone.

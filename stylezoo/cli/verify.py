@@ -1,0 +1,146 @@
+"""``stylezoo verify``: whether the styles on this machine are right, and do what they did."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from packaging.version import Version
+
+from stylezoo.catalog import default_catalog
+from stylezoo.cli.output import print_json, print_line
+from stylezoo.cli.progress import progress
+from stylezoo.errors import StyleNotFoundError, StyleZooError, VersionNotFoundError
+from stylezoo.interfaces.source import RegistrySource
+from stylezoo.registry.folder import FolderSource
+from stylezoo.registry.record import RECORD_FILE
+from stylezoo.registry.record_io import read_record
+from stylezoo.registry.sources import all_sources
+from stylezoo.registry.spec import StyleSpec
+from stylezoo.registry.store import Store
+from stylezoo.registry.verify import verify_files
+
+CACHE = "cache"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Local:
+    """One version of a style on this machine: from which source, and where."""
+
+    name: str
+    version: Version
+    source: str
+    folder: Path
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version} ({self.source})"
+
+
+@click.command("verify")
+@click.argument("styles", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Verify all that is fetched or installed.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(styles: tuple[str, ...], everything: bool, as_json: bool) -> None:
+    """Verify STYLES: names, name@version or folders. Nothing is fetched.
+
+    Every file is compared with the sha256 in the record, and the net must give the golden output
+    here. A style that was fetched and is damaged is mended by: stylezoo fetch NAME
+    """
+    if bool(styles) == everything:
+        raise click.UsageError("Name the styles to verify, or give --all.")
+    here = list(_all_local())
+    wanted = here if everything else [one for style in styles for one in _matching(style, here)]
+    differences: dict[_Local, float] = {}
+    failures: dict[_Local, StyleZooError] = {}
+    with progress("verifying", len(wanted)) as advance:
+        for local in wanted:
+            try:
+                differences[local] = _verify(local.folder)
+            except StyleZooError as error:
+                failures[local] = error
+            else:
+                if not as_json:
+                    print_line(f"{local}: right, golden output within {differences[local]:.2g}")
+            advance()
+    damaged = Store().damaged() if everything else []
+    if as_json:
+        print_json(
+            {
+                "verified": [{**_to_dict(one), "difference": d} for one, d in differences.items()],
+                "failed": [{**_to_dict(one), "error": str(e)} for one, e in failures.items()],
+                "damaged": damaged,
+            }
+        )
+    for local, error in failures.items():
+        advice = f"; run: stylezoo fetch {local.name}" if local.source == CACHE else ""
+        click.echo(f"error: {local}: {error}{advice}", err=True)
+    for sha256 in damaged:
+        path = Store().root / sha256 / RECORD_FILE
+        click.echo(f"error: {path} is not what it was; run: stylezoo cache prune", err=True)
+    if failures or damaged:
+        sys.exit(1)
+
+
+def _verify(folder: Path) -> float:
+    """Hash every file and run the golden test; how much its output differs."""
+    from stylezoo.registry.golden import golden_difference, golden_run
+    from stylezoo.style import load
+
+    record = read_record(folder)
+    verify_files(folder, record)
+    loaded = load(folder, device="cpu")
+    return golden_difference(golden_run(loaded.net), folder, record)
+
+
+def _all_local() -> Iterator[_Local]:
+    """What is installed or in folders, and what was fetched."""
+    for name, source in _sources().items():
+        for style in source.names():
+            for version in source.local_versions(style):
+                folder = source.folder(style, version)
+                yield _Local(name=style, version=version, source=name, folder=folder)
+    for stored in Store().entries():
+        record = stored.record
+        yield _Local(name=record.name, version=record.version, source=CACHE, folder=stored.folder)
+
+
+def _sources() -> dict[str, RegistrySource]:
+    """The sources that hold styles themselves: those of plugins, and folders."""
+    catalog = default_catalog()
+    configured = all_sources(catalog).items()
+    folders = {name: source for name, source in configured if isinstance(source, FolderSource)}
+    return {**catalog.sources(), **folders}
+
+
+def _matching(style: str, here: list[_Local]) -> list[_Local]:
+    """Those that a user means.
+
+    Raises:
+        StyleNotFoundError, VersionNotFoundError: there is none on this machine.
+    """
+    spec = StyleSpec.parse(style)
+    if spec.path is not None:
+        record = read_record(spec.path)
+        return [_Local(name=record.name, version=record.version, source="folder", folder=spec.path)]
+    name = spec.name or (spec.repository or "").partition("/")[2]
+    named = [local for local in here if local.name == name]
+    matching = [local for local in named if spec.versions.contains(local.version, prereleases=True)]
+    if matching:
+        return matching
+    advice = f"run: stylezoo fetch {style}"
+    if named:
+        versions = ", ".join(str(local.version) for local in named)
+        raise VersionNotFoundError(f"of {name}, this machine has {versions}; {advice}")
+    raise StyleNotFoundError(f"{style!r} is not on this machine; {advice}")
+
+
+def _to_dict(local: _Local) -> dict[str, object]:
+    return {
+        "name": local.name,
+        "version": str(local.version),
+        "source": local.source,
+        "folder": str(local.folder),
+    }
