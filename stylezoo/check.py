@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.version import InvalidVersion, Version
 
 from stylezoo.catalog import Catalog, default_catalog
-from stylezoo.errors import RecordError, StyleNotFoundError, StyleZooError
+from stylezoo.errors import ComponentNotFoundError, RecordError, StyleNotFoundError, StyleZooError
 from stylezoo.findings import Finding, Report
 from stylezoo.registry.card import render_card
 from stylezoo.registry.folder import FolderSource
@@ -262,6 +262,9 @@ class _StyleCheck:
         self._start("net")
         try:
             component = self.catalog.find("net", described.name)
+        except ComponentNotFoundError as error:
+            self._error("net.name", f"{error}; run: pip install {described.plugin}")
+            return None
         except StyleZooError as error:
             self._error("net.name", str(error))
             return None
