@@ -89,10 +89,7 @@ class HubRepository(RegistrySource):
         """
         if name != self.repository:
             return []
-        known = self._file.read()
-        if known is None:
-            self.refresh()
-            known = self._knowledge()
+        known = self._knowledge_or_ask()
         if offline_variable() is not None:
             return self.local_versions(name) or known.versions
         return known.versions
@@ -220,6 +217,13 @@ class HubRepository(RegistrySource):
     def _knowledge(self) -> Knowledge:
         return self._file.read() or Knowledge(listed={}, pins={})
 
+    def _knowledge_or_ask(self) -> Knowledge:
+        known = self._file.read()
+        if known is None:
+            self.refresh()
+            known = self._knowledge()
+        return known
+
     def _is_stored(self, known: Knowledge, version: Version) -> bool:
         pin = known.pins.get(version)
         return pin is not None and self.store.record(pin.sha256) is not None
@@ -228,7 +232,7 @@ class HubRepository(RegistrySource):
         """The pin of a version, made if need be, and the bytes of its record."""
         if name != self.repository:
             raise VersionNotFoundError(f"{self.location} has no {name} {version}")
-        known = self._knowledge()
+        known = self._knowledge_or_ask()
         pin = known.pins.get(version)
         if pin is None:
             commit = known.listed.get(version)

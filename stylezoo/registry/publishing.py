@@ -387,29 +387,28 @@ class _HubPublishing:
             different = self._different(head)
             if not different:
                 return head
+            reason: Exception
             try:
                 return self._send(head, different)
             except HubRefusal as refusal:
-                if refusal.status == 412:
-                    raise PublishError(
-                        f"somebody else changed {self.place} meanwhile; nothing was published: "
-                        "refresh what you know of it, and run the command again"
-                    ) from refusal
-                raise self._refused(refusal) from refusal
+                if refusal.status != 412:
+                    raise self._refused(refusal) from refusal
+                reason = refusal
             except UnavailableError as error:
-                # The commit may have been made all the same, and only the answer be lost.
-                now = self._look_again(error)
-                if now == head and tried == TRIES:
-                    raise PublishError(
-                        f"nothing was published to {self.place}: {error}; run the command again"
-                    ) from error
-                if now != head and self._different(now):
-                    raise PublishError(
-                        f"somebody else changed {self.place} meanwhile; nothing was published: "
-                        "refresh what you know of it, and run the command again"
-                    ) from error
-                head = now
-                _pause(tried)
+                reason = error
+            # The head may have moved: by somebody else, or by our commit, the answer being lost.
+            now = self._head_now(reason)
+            if now != head and self._different(now):
+                raise PublishError(
+                    f"somebody else changed {self.place} meanwhile; nothing was published: "
+                    "refresh what you know of it, and run the command again"
+                ) from reason
+            if now == head and tried == TRIES:
+                raise PublishError(
+                    f"nothing was published to {self.place}: {reason}; run the command again"
+                ) from reason
+            head = now
+            _pause(tried)
         return head
 
     def _send(self, head: str, different: list[str]) -> str:
@@ -462,7 +461,7 @@ class _HubPublishing:
             file.path for file in before.files if file.path not in self.local and file.path in there
         ]
 
-    def _look_again(self, error: UnavailableError) -> str:
+    def _head_now(self, error: Exception) -> str:
         try:
             info = self._look()
         except UnavailableError:
