@@ -89,13 +89,16 @@ def create_registry(folder: Path, keys: KeyFolder) -> dict[Role, str]:
         )
     if (folder / "metadata" / "timestamp.json").exists():
         raise RegistryError(f"{folder} is a signed registry already")
+    try:
+        (folder / "styles").mkdir(parents=True, exist_ok=True)
+        (folder / "metadata").mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be made: {error.strerror}") from error
     with _working_on(folder):
         signers = {role: keys.make(role) for role in ROLES}
         root = Root(consistent_snapshot=True)
         for role, signer in signers.items():
             root.add_key(signer.public_key, role)
-        (folder / "styles").mkdir(exist_ok=True)
-        (folder / "metadata").mkdir(exist_ok=True)
         _publish_root(folder, Metadata(root), [signers["root"]])
         state = _State(
             root=Metadata(root),
@@ -126,6 +129,7 @@ def build_registry(
         RegistryError: it is no signed registry, or a key is missing.
         OutputError: it cannot be written.
     """
+    newest_root(folder)
     with _working_on(folder):
         state = _read(folder)
         signers = _signers(state, keys, "targets")
@@ -173,6 +177,7 @@ def sign_registry(
         RegistryError: it is no signed registry, or a key is missing.
         OutputError: it cannot be written.
     """
+    newest_root(folder)
     with _working_on(folder):
         state = _read(folder)
         if role == "root":
@@ -201,6 +206,7 @@ def rotate_key(folder: Path, keys: KeyFolder, role: Role) -> str:
         RegistryError: it is no signed registry, or a key is missing.
         OutputError: it cannot be written.
     """
+    newest_root(folder)
     with _working_on(folder):
         state = _read(folder)
         trusted = list(state.root.signed.roles[role].keyids)
@@ -236,13 +242,14 @@ def newest_root(folder: Path) -> Path:
 
 @contextmanager
 def _working_on(folder: Path) -> Iterator[None]:
-    """Let no two processes change one registry."""
+    """Let no two processes change one registry, and remove what a killed one left half-written."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder / ".lock", f"the registry {folder}"):
+            for leftover in (folder / "metadata").glob(".*.part"):
+                leftover.unlink()
+            yield
     except OSError as error:
-        raise OutputError(f"{folder} cannot be made: {error.strerror}") from error
-    with locked(folder / ".lock", f"the registry {folder}"):
-        yield
+        raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
 
 
 def _read(folder: Path) -> _State:

@@ -247,7 +247,8 @@ class TrustedRegistry:
                 root.replace(metadata / "root_history" / root.name)
             for name in _PERSISTED:
                 (staging / name).replace(metadata / name)
-            write_copy(self.state / _COPY, index)
+            write_copy(staging / _COPY, index)
+            (staging / _COPY).replace(self.state / _COPY)
         except OutputError as error:
             raise CacheError(f"{error}; {CACHE_VARIABLE} may name another folder") from error
         except OSError as error:
