@@ -24,6 +24,7 @@ _PATTERNS: dict[tuple[type[Any], str], str] = {
     (record.Base, "name"): record.STYLE_NAME.pattern,
     (record.Base, "sha256"): record.SHA256.pattern,
     (record.Net, "name"): record.COMPONENT_NAME.pattern,
+    (record.Net, "plugin"): record.DISTRIBUTION.pattern,
     (record.File, "sha256"): record.SHA256.pattern,
 }
 
