@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import itertools
 import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -139,7 +141,8 @@ def read_copy(path: Path) -> Index | None:
         digest, _, content = path.read_bytes().partition(b"\n")
         if hashlib.sha256(content).hexdigest().encode() != digest:
             return None
-        copy = json.loads(content)
+        with _without_collecting():
+            copy = json.loads(content)
         if copy["schema"] != _COPY_SCHEMA:
             return None
         return Index(
@@ -151,6 +154,18 @@ def read_copy(path: Path) -> Index | None:
         return None
 
 
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Keep the garbage collector from looking through a large document again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 class _CopiedEntries(Mapping[str, tuple[IndexEntry, ...]]):
     """The entries of a copy, each made when it is first asked for."""
 
@@ -159,9 +174,11 @@ class _CopiedEntries(Mapping[str, tuple[IndexEntry, ...]]):
         self._made: dict[str, tuple[IndexEntry, ...]] = {}
 
     def __getitem__(self, name: str) -> tuple[IndexEntry, ...]:
-        if name not in self._made:
-            self._made[name] = tuple(_entry_of_row(name, row) for row in self._rows[name])
-        return self._made[name]
+        made = self._made.get(name)
+        if made is None:
+            made = tuple([_entry_of_row(name, row) for row in self._rows[name]])
+            self._made[name] = made
+        return made
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)
@@ -171,8 +188,8 @@ class _CopiedEntries(Mapping[str, tuple[IndexEntry, ...]]):
 
 
 def _entry_of_row(name: str, row: list[Any]) -> IndexEntry:
-    version, status, summary, tags, licence, net, styles, *rest = row
-    sha256, size, total_size, repository, commit = rest
+    version, status, summary, tags, licence, net, styles, sha256, size, total_size, *on_hub = row
+    repository, commit = on_hub
     return IndexEntry(
         name=name,
         version=_version(version),
@@ -181,7 +198,7 @@ def _entry_of_row(name: str, row: list[Any]) -> IndexEntry:
         tags=tuple(tags),
         licence=licence,
         net=net,
-        styles=tuple((one, title) for one, title in styles),
+        styles=tuple((one, title) for one, title in styles) if styles else (),
         sha256=sha256,
         size=size,
         total_size=total_size,

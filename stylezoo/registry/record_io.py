@@ -57,12 +57,18 @@ def parse_record(text: str, *, origin: str) -> Record:
         RecordError: it breaks the format; ``field`` says where.
     """
     try:
-        faults: list[RecordError] = []
-        record = _read(Record, _parse_table(text), "", faults)
-        if faults:
-            raise faults[0]
+        return _parse(text)
     except RecordError as error:
         raise RecordError(error.reason, field=error.field, origin=origin) from error
+
+
+@functools.lru_cache(maxsize=64)
+def _parse(text: str) -> Record:
+    """Records cannot be changed, so that the same text may give the same one."""
+    faults: list[RecordError] = []
+    record = _read(Record, _parse_table(text), "", faults)
+    if faults:
+        raise faults[0]
     assert isinstance(record, Record)
     return record
 
