@@ -74,9 +74,9 @@ def command(styles: tuple[str, ...], everything: bool, as_json: bool) -> None:
                 "damaged": damaged,
             }
         )
-    for local, error in failures.items():
+    for local, failure in failures.items():
         advice = f"; run: stylezoo fetch {local.name}" if local.source == CACHE else ""
-        click.echo(f"error: {local}: {error}{advice}", err=True)
+        click.echo(f"error: {local}: {failure}{advice}", err=True)
     for sha256 in damaged:
         path = Store().root / sha256 / RECORD_FILE
         click.echo(f"error: {path} is not what it was; run: stylezoo cache prune", err=True)
