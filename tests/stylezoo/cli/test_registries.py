@@ -1,0 +1,196 @@
+"""stylezoo registries: shown with their state, added by their root, removed."""
+
+import json
+import shutil
+from datetime import datetime
+
+import pytest
+from click.testing import CliRunner
+
+from stylezoo.cli import cli
+from stylezoo.errors import (
+    OutputError,
+    RegistryError,
+    RegistryFormatError,
+    SignatureError,
+    StyleZooError,
+    UnavailableError,
+)
+from stylezoo.registry.config import read_registries, root_file
+from stylezoo.registry.signing import sign_registry
+from tests.kept_registry import KeptRegistry, WebServer, edit, expires_in
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEZOO_CONFIG", str(tmp_path / "config" / "registries.toml"))
+    monkeypatch.setenv("STYLEZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    return tmp_path
+
+
+@pytest.fixture
+def registry(tmp_path, toy_style):
+    return KeptRegistry(tmp_path, toy_style, "toy@1.0.0 toy@2.0.0")
+
+
+@pytest.fixture
+def web(registry, tmp_path):
+    server = WebServer(registry.folder, tmp_path / "web.log")
+    yield server
+    server.stop()
+
+
+def run(*arguments, code=0, **options):
+    done = CliRunner().invoke(cli, ["registries", *map(str, arguments)], **options)
+    if isinstance(done.exception, StyleZooError):
+        raise done.exception
+    assert done.exit_code == code, done.output
+    return done
+
+
+def states():
+    return {state["name"]: state for state in json.loads(run("--json").stdout)}
+
+
+def test_without_a_list_there_are_those_of_plugins():
+    rows = run().stdout.splitlines()
+    assert rows[0].split() == ["name", "location", "signed", "state", "age", "styles"]
+    assert rows[1].split()[0] == "embedded"
+    assert rows[1].split()[2:4] == ["no", "ok"]
+
+
+def test_a_registry_is_added_by_its_root_shown_and_removed(registry, web):
+    assert (
+        "added web: 1 styles, signed to 20"
+        in run("add", f"{web.url}/", "--root", registry.root, "--name", "web").stdout
+    )
+    registry.root.unlink()  # the list has its own copy
+    row = run().stdout.splitlines()[2]
+    assert row.split()[:5] == ["web", web.url, "yes", "ok", "until"]
+    assert row.split()[6:] == ["0", "min", "1"]
+    state = states()["web"]
+    assert state["signed"]
+    assert (state["state"], state["styles"]) == ("ok", 1)
+    assert datetime.fromisoformat(state["refreshed"]) < datetime.fromisoformat(state["expires"])
+    asked = web.asked()
+    assert run("remove", "web").stdout == "removed web\n"
+    assert list(states()) == ["embedded"]
+    assert not root_file("web").exists()
+    assert web.asked() == asked
+    with pytest.raises(RegistryError, match="has no registry 'web'; it has: none"):
+        run("remove", "web")
+
+
+def test_states_are_told_without_asking(registry, web, tmp_path):
+    run("add", web.url, "--root", registry.root, "--name", "web")
+    run("add", registry.folder, "--root", registry.root, "--name", "team")
+    (tmp_path / "plain").mkdir()
+    run("add", tmp_path / "plain")
+    asked = web.asked()
+    shutil.rmtree(tmp_path / "plain")
+    shutil.rmtree(next((tmp_path / "cache" / "registries").glob("web-*")))
+    found = states()
+    assert {name: state["state"] for name, state in found.items()} == {
+        "embedded": "ok",
+        "web": "unknown",
+        "team": "ok",
+        "plain": "missing",
+    }
+    assert found["web"]["styles"] is None
+    assert "never asked" in run().stdout
+    assert web.asked() == asked
+
+
+def test_an_expired_index_is_shown_as_such(registry, monkeypatch):
+    run("add", registry.folder, "--root", registry.root, "--name", "team")
+    registry.resign("timestamp", expires_in(seconds=1))
+    client = registry.client()
+    copy = client.refresh()
+    (state,) = (registry.base / "cache" / "registries").glob("team-*")
+    shutil.copy(client.state / "index", state / "index")
+    while not copy.expired:
+        pass
+    assert states()["team"]["state"] == "expired"
+    assert f"expired since {copy.expires:%Y-%m-%d}" in run().stdout
+    sign_registry(registry.folder, registry.keys)
+
+
+def test_on_first_use_the_keys_are_shown_and_asked_about(registry, web):
+    root = json.loads(registry.root.read_bytes())["signed"]
+    (key,) = root["roles"]["root"]["keyids"]
+    done = run("add", web.url, "--trust-on-first-use", "--name", "web", input="n\n", code=1)
+    assert key in done.stderr
+    assert list(states()) == ["embedded"]
+    done = run("add", web.url, "--trust-on-first-use", "--name", "web", input="y\n")
+    assert "Trust them" in done.stderr
+    assert done.stdout == f"added web: 1 styles, signed to {states()['web']['expires'][:10]}\n"
+    assert root_file("web").read_bytes() == registry.root.read_bytes()
+    run("remove", "web")
+    done = run("add", web.url, "--trust-on-first-use", "--name", "web", "--yes", "--json")
+    assert json.loads(done.stdout) == {"name": "web", "location": web.url, "styles": 1}
+    assert key in done.stderr
+
+
+def test_without_a_root_a_signed_registry_is_not_added(registry, web):
+    for location in (web.url, registry.folder, "hub:owner/name"):
+        with pytest.raises(RegistryError, match="--root FILE, or see --trust-on-first-use"):
+            run("add", location)
+    assert list(states()) == ["embedded"]
+
+
+def test_a_registry_that_its_root_does_not_vouch_for_is_not_added(registry, toy_style, tmp_path):
+    other = KeptRegistry(tmp_path / "other", toy_style)
+    with pytest.raises(SignatureError):
+        run("add", registry.folder, "--root", other.root)
+    edit(other.root, '"expires":"20', '"expires":"21')
+    with pytest.raises(SignatureError, match="is not signed by its own keys"):
+        run("add", registry.folder, "--root", other.root)
+    for text, reason in (("{}", "is no root"), ("[]", "not an object"), ("<html>", "is not JSON")):
+        registry.root.write_text(text)
+        with pytest.raises(RegistryFormatError, match=reason):
+            run("add", registry.folder, "--root", registry.root)
+    with pytest.raises(RegistryFormatError, match="is timestamp metadata, not the root"):
+        run("add", registry.folder, "--root", registry.newest("timestamp"))
+    with pytest.raises(RegistryError, match="cannot be read: No such file"):
+        run("add", registry.folder, "--root", tmp_path / "gone.json")
+    assert read_registries() == {}
+    assert not root_file("registry").exists()
+
+
+def test_what_is_not_there_is_not_added(registry, web, tmp_path):
+    with pytest.raises(UnavailableError, match="is no folder"):
+        run("add", tmp_path / "gone")
+    web.stop()
+    with pytest.raises(UnavailableError, match="cannot be reached"):
+        run("add", web.url, "--root", registry.root)
+    assert read_registries() == {}
+
+
+def test_a_name_is_taken_once(registry, tmp_path):
+    run("add", registry.folder, "--root", registry.root, "--name", "team")
+    for name in ("team", "TEAM", "embedded"):
+        with pytest.raises(RegistryError, match="choose another with --name"):
+            run("add", registry.folder, "--root", registry.root, "--name", name)
+    with pytest.raises(RegistryError, match="'a/b' is no name"):
+        run("add", tmp_path, "--name", "a/b")
+
+
+def test_offline_a_registry_is_added_unseen(registry, web, monkeypatch):
+    monkeypatch.setenv("STYLEZOO_OFFLINE", "1")
+    assert run("add", web.url, "--root", registry.root, "--name", "web").stdout == "added web\n"
+    assert states()["web"]["state"] == "unknown"
+    with pytest.raises(UnavailableError, match="STYLEZOO_OFFLINE forbids the network"):
+        run("add", web.url, "--trust-on-first-use", "--yes", "--name", "other")
+    assert web.asked() == []
+
+
+def test_options_that_contradict_each_other_are_wrong_usage(registry):
+    for options in (["--root", registry.root, "--trust-on-first-use"], ["--yes"]):
+        assert "Usage:" in run("add", registry.folder, *options, code=2).stderr
+
+
+def test_a_list_that_cannot_be_written_says_so(registry, tmp_path):
+    (tmp_path / "config").write_text("a file")
+    with pytest.raises((OutputError, RegistryError), match="config"):
+        run("add", registry.folder, "--root", registry.root)

@@ -1,0 +1,102 @@
+"""stylezoo registry: a registry made, filled, renewed and given new keys, as its keeper would."""
+
+import json
+import stat
+
+import pytest
+from click.testing import CliRunner
+
+import stylezoo
+from stylezoo.cli import cli
+from stylezoo.errors import RegistryError, StyleZooError
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEZOO_CONFIG", str(tmp_path / "config" / "registries.toml"))
+    monkeypatch.setenv("STYLEZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments, code=0, **options):
+    done = CliRunner().invoke(cli, list(map(str, arguments)), **options)
+    if isinstance(done.exception, StyleZooError):
+        raise done.exception
+    assert done.exit_code == code, done.output
+    return done.stdout
+
+
+def test_from_nothing_to_a_style_that_others_load(toy_style):
+    lines = run("registry", "init", "zoo").splitlines()
+    assert lines[0].startswith("made zoo; its keys are in ")
+    assert lines[0].endswith("/zoo-keys")
+    assert lines[1] == "users trust it by: zoo/metadata/1.root.json"
+    assert run("registry", "add", "zoo", toy_style) == "added toy 1.0.0\n"
+    assert run("registry", "add", "zoo", toy_style) == f"{toy_style}: there already\n"
+    built = run("registry", "build", "zoo").splitlines()
+    assert built[0] == "new: toy 1.0.0"
+    assert built[1].startswith("built; the index is good until 20")
+    assert run("registry", "build", "zoo").startswith("nothing to do; ")
+    run("registries", "add", "zoo", "--root", "zoo/metadata/1.root.json")
+    for role in ("timestamp", "snapshot", "targets", "root"):
+        lines = run("registry", "rotate", "zoo", role).splitlines()
+        assert lines[0].startswith(f"the key for {role} is now ")
+        assert run("registry", "sign", "zoo", "--role", role).startswith(f"signed {role}; ")
+    style = stylezoo.load("toy@1.0.0")
+    assert style.record.summary == "Random weights, for tests"
+
+
+def test_the_same_in_json(toy_style):
+    made = json.loads(run("registry", "init", "zoo", "--keys", "elsewhere", "--json"))
+    assert made["root"] == "zoo/metadata/1.root.json"
+    assert set(made["keys"]) == {"root", "targets", "snapshot", "timestamp"}
+    added = json.loads(run("registry", "add", "zoo", toy_style, "--json"))
+    assert added == {"added": ["toy 1.0.0"], "there": 0}
+    built = json.loads(run("registry", "build", "zoo", "--keys", "elsewhere", "--json"))
+    assert (built["added"], built["styles"], built["changed"]) == (["toy 1.0.0"], 1, True)
+    signed = json.loads(run("registry", "sign", "zoo", "--keys", "elsewhere", "--json"))
+    assert signed["role"] == "timestamp"
+    rotated = json.loads(
+        run("registry", "rotate", "zoo", "targets", "--keys", "elsewhere", "--json")
+    )
+    assert rotated["key"] != made["keys"]["targets"]
+    assert rotated["root"].endswith(".root.json")
+
+
+def test_keys_are_encrypted_by_a_passphrase(home, monkeypatch):
+    run("registry", "init", "zoo", "--passphrase", input="open\nopen\n")
+    key = home / "zoo-keys" / "root.pem"
+    assert key.read_text().startswith("-----BEGIN ENCRYPTED")
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    with pytest.raises(RegistryError, match="encrypted; set STYLEZOO_KEY_PASSPHRASE"):
+        run("registry", "sign", "zoo")
+    monkeypatch.setenv("STYLEZOO_KEY_PASSPHRASE", "open")
+    assert run("registry", "sign", "zoo").startswith("signed timestamp; ")
+    run("registry", "rotate", "zoo", "timestamp")
+    assert (home / "zoo-keys" / "timestamp.pem").read_text().startswith("-----BEGIN ENCRYPTED")
+
+
+def test_a_style_on_the_hub_is_listed_by_its_commit(toy_style):
+    run("registry", "init", "zoo")
+    run("registry", "add", "zoo", toy_style, "--repository", "alice/toy", "--commit", "a" * 40)
+    run("registry", "build", "zoo")
+    for options in (["--repository", "alice/toy"], ["--commit", "a" * 40]):
+        run("registry", "add", "zoo", toy_style, *options, code=2)
+
+
+def test_a_folder_that_is_no_registry_says_so_and_stays_as_it_was(home, toy_style):
+    (home / "empty").mkdir()
+    for arguments in (["build"], ["sign"], ["rotate", "root"], ["add", toy_style]):
+        command, *rest = arguments
+        with pytest.raises(RegistryError, match=r"is no signed registry: .*registry init empty"):
+            run("registry", command, "empty", *rest)
+    assert list((home / "empty").iterdir()) == []
+
+
+def test_days_are_as_told():
+    run("registry", "init", "zoo")
+    soon = run("registry", "sign", "zoo", "--days", 3)
+    late = run("registry", "sign", "zoo")
+    assert soon.split("until")[1] < late.split("until")[1]
+    run("registry", "sign", "zoo", "--days", 0, code=2)
