@@ -301,7 +301,7 @@ def _answer(url: str, headers: dict[str, str], what: str) -> Iterator[Response]:
 def _request(url: str, headers: dict[str, str], what: str) -> Response:
     import requests
 
-    timeout = _timeout()
+    timeout = timeout_seconds()
     carries_token = any(name.lower() == "authorization" for name in headers)
     try:
         return _session().get(
@@ -361,7 +361,7 @@ def _require_success(response: Response, what: str) -> None:
     """Raise what an answer other than 200 means; a missing file is the caller's to judge."""
     status, host, answer = response.status_code, _host(response.url), _status(response)
     if status in _PASSING or status >= 500:
-        raise _Passing(f"{host} answers {answer}", wait=_retry_after(response))
+        raise _Passing(f"{host} answers {answer}", wait=retry_after(response.headers))
     if status in (401, 403):
         sent = "with the token that was sent" if _sent_token(response) else "without a token"
         raise AuthError(
@@ -429,9 +429,12 @@ def _content_range(response: Response) -> tuple[int | None, int | None]:
     return int(start) if start else None, int(total) if total != "*" else None
 
 
-def _retry_after(response: Response) -> float | None:
-    """Seconds to wait (RFC 9110, section 10.2.3): a number or a date; None for neither."""
-    text = response.headers.get("Retry-After", "").strip()
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds that a server asks to wait, in an answer's headers; None if it asks for none.
+
+    RFC 9110, section 10.2.3: a number or a date.
+    """
+    text = headers.get("Retry-After", "").strip()
     if _NUMBER.fullmatch(text):
         return float(text)
     try:
@@ -475,7 +478,12 @@ def _session() -> Session:
     return _sessions.session  # type: ignore[no-any-return]
 
 
-def _timeout() -> float:
+def timeout_seconds() -> float:
+    """How many seconds of silence are a failure: those of STYLEZOO_TIMEOUT, or ten.
+
+    Raises:
+        OptionError: the variable is no number of seconds.
+    """
     text = os.environ.get(TIMEOUT_VARIABLE, "")
     if not text:
         return TIMEOUT
@@ -506,13 +514,18 @@ def _origin(url: str) -> tuple[str, str | None, int]:
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}[parts.scheme]
 
 
-def _proxy_in_words(url: str) -> str:
+def proxy_for(url: str) -> str | None:
+    """The proxy of the environment for an address, without its password; None for none."""
     from requests.utils import get_environ_proxies, select_proxy
 
     proxy = select_proxy(url, get_environ_proxies(url))
     if proxy and "://" not in proxy:
         proxy = f"http://{proxy}"
-    return f"the proxy {shown(proxy)}" if proxy else "the proxy"
+    return shown(proxy) if proxy else None
+
+
+def _proxy_in_words(url: str) -> str:
+    return f"the proxy {proxy_for(url) or ''}".rstrip()
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -526,7 +539,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _reason(error: BaseException) -> str:
     causes = list(_causes(error))
     if any("timed out" in str(cause) for cause in causes):
-        return f"no answer for {_timeout():g} s"
+        return f"no answer for {timeout_seconds():g} s"
     system = [c.strerror for c in causes if isinstance(c, OSError) and c.strerror]
     return str(system[-1]) if system else "the connection broke off"
 

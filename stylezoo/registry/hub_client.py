@@ -8,6 +8,7 @@ limit, failures that may pass are tried again, and the errors are those of ``sty
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
 import re
@@ -19,7 +20,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stylezoo.errors import AuthError, OfflineError, RegistryError, UnavailableError
-from stylezoo.registry.download import shown
+from stylezoo.registry.download import (
+    FIRST_PAUSE,
+    LONGEST_WAIT,
+    TRIES,
+    proxy_for,
+    retry_after,
+    shown,
+    timeout_seconds,
+)
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -27,16 +36,23 @@ if TYPE_CHECKING:
 ENDPOINT_VARIABLE = "HF_ENDPOINT"
 PUBLIC_ENDPOINT = "https://huggingface.co"
 
-TRIES = 4
-FIRST_PAUSE = 0.2  # seconds; doubled after each try
-LONGEST_WAIT = 30.0  # seconds that a server may ask to wait
-DEADLINE = 30.0  # seconds for an answer, all tries together
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 """A full commit: the only revision whose files can never change."""
 
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
+# What comes of reading an answer that is not JSON, or not what the Hub's API says.
+_NO_ANSWER = (
+    json.JSONDecodeError,
+    UnicodeDecodeError,
+    RecursionError,
+    LookupError,
+    TypeError,
+    AttributeError,
+)
 _SENDABLE = re.compile(r"[!-~]+")
+
+_THREAD = "stylezoo-hub"
 
 T = TypeVar("T")
 
@@ -181,7 +197,7 @@ class HubClient:
             return [str(model.id) for model in api.list_models(author=owner, limit=200)]
 
         try:
-            return self.call(ask, what=f"the repositories of {owner}", tries=1, deadline=5.0)
+            return self.call(ask, what=f"the repositories of {owner}", tries=1)
         except (HubRefusal, AuthError, UnavailableError):
             return []
 
@@ -204,7 +220,7 @@ class HubClient:
         *,
         what: str,
         tries: int = TRIES,
-        deadline: float = DEADLINE,
+        limit: float | None = None,
     ) -> T:
         """Ask the Hub something.
 
@@ -212,7 +228,8 @@ class HubClient:
             function: asks, by the methods of an ``HfApi``.
             what: is wanted, in words.
             tries: how often to ask; once for what must not be done twice.
-            deadline: in seconds, for all tries together.
+            limit: in seconds, for each try; None for the silence that is a failure, as for
+                downloads.
 
         Returns:
             What the function returns.
@@ -233,25 +250,23 @@ class HubClient:
             library_name="stylezoo",
             library_version=__version__,
         )
-        end = time.monotonic() + deadline
+        _keep_quiet()
+        limit = timeout_seconds() if limit is None else limit
         for tried in range(1, tries + 1):
             try:
-                return _within(end - time.monotonic(), lambda: function(api))
+                return _within(limit, lambda: function(api))
             except _TooLate:
-                raise UnavailableError(
-                    f"{what}: {shown(self.endpoint)} gives no answer for {deadline:.0f} s; "
-                    "try again later"
-                ) from None
+                reason, wait = f"{shown(self.endpoint)} gives no answer for {limit:g} s", 0.0
             except Exception as error:
                 reason, wait = self._judge(error, what)
             if wait > LONGEST_WAIT:
                 raise UnavailableError(
                     f"{what}: {reason} and asks to wait for {wait:.0f} s; try again later"
                 )
-            pause = max(wait, FIRST_PAUSE * 2 ** (tried - 1) * random.uniform(0.5, 1.5))
-            if tried == tries or time.monotonic() + pause > end:
+            if tried == tries:
                 times = f", after {tried} tries" if tried > 1 else ""
                 raise UnavailableError(f"{what}: {reason}{times}; try again later")
+            pause = max(wait, FIRST_PAUSE * 2 ** (tried - 1) * random.uniform(0.5, 1.5))
             time.sleep(pause)
         raise AssertionError("the last try returns or raises")
 
@@ -282,8 +297,7 @@ class HubClient:
             if type(error).__name__ in ("TooManyRedirects", "UnsupportedProtocol"):
                 raise UnavailableError(f"{what}: {hub} redirects to nowhere: {words}") from None
             return reason, 0.0
-        # What comes of reading an answer that is not JSON, or not what the Hub's API says.
-        if isinstance(error, json.JSONDecodeError | KeyError | TypeError | AttributeError):
+        if isinstance(error, _NO_ANSWER):
             raise UnavailableError(
                 f"{what}: {hub} does not answer as a Hub does: it is none, or a captive portal "
                 "stands before it; open the address in a browser"
@@ -297,7 +311,7 @@ class HubClient:
         status, words = response.status_code, self._words(response.headers)
         if status in _PASSING:
             answer = f"{hub} answers {status}{words and f' ({words})'}"
-            return answer, _retry_after(response.headers)
+            return answer, retry_after(response.headers) or 0.0
         missing = isinstance(error, errors.RepositoryNotFoundError)
         gated = isinstance(error, errors.GatedRepoError | errors.DisabledRepoError)
         if gated or (status in (401, 403) and not missing):
@@ -323,17 +337,19 @@ def hub_endpoint() -> str:
     return (os.environ.get(ENDPOINT_VARIABLE) or PUBLIC_ENDPOINT).rstrip("/")
 
 
-def proxy_for(url: str) -> str | None:
-    """The proxy of the environment for an address, without a password; None for none."""
-    from requests.utils import get_environ_proxies, select_proxy
+class _OthersOnly(logging.Filter):
+    """Leaves out what huggingface_hub logs while it works for us: we tell what there is to tell."""
 
-    proxy = select_proxy(url, get_environ_proxies(url))
-    return None if proxy is None else shown(proxy)
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.threadName != _THREAD or record.levelno >= logging.ERROR
 
 
-def _retry_after(headers: Mapping[str, str]) -> float:
-    text = headers.get("Retry-After", "").strip()
-    return float(text[:12]) if text.isascii() and text.isdigit() else 0.0
+_others_only = _OthersOnly()
+
+
+def _keep_quiet() -> None:
+    for handler in logging.getLogger("huggingface_hub").handlers:
+        handler.addFilter(_others_only)  # the same one again changes nothing
 
 
 def _within(seconds: float, function: Callable[[], T]) -> T:
@@ -352,9 +368,9 @@ def _within(seconds: float, function: Callable[[], T]) -> T:
         else:
             future.set_result(result)
 
-    threading.Thread(target=run, daemon=True).start()
+    threading.Thread(target=run, name=_THREAD, daemon=True).start()
     try:
-        return future.result(timeout=max(seconds, 0.0))
+        return future.result(timeout=seconds)
     except TimeoutError:
         if future.done():  # it is the function's own
             raise

@@ -12,7 +12,6 @@ lets the Hub name a place on this machine to write to.
 from __future__ import annotations
 
 import hashlib
-import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -419,7 +418,7 @@ class _HubPublishing:
         def send(api: HfApi) -> str:
             from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-            with ExitStack() as opened, _quiet():
+            with ExitStack() as opened, _without_bars():
                 # Open files, and not paths: they never go by the xet protocol.
                 additions = [
                     CommitOperationAdd(path, opened.enter_context(self.local[path].path.open("rb")))
@@ -448,7 +447,7 @@ class _HubPublishing:
             send,
             what=f"{self.record.name} {self.record.version} for {self.repository}",
             tries=1,
-            deadline=PATIENCE + size / SLOWEST,
+            limit=PATIENCE + size / SLOWEST,
         )
 
     def _obsolete(self, head: str) -> list[str]:
@@ -546,22 +545,19 @@ class _HubPublishing:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep huggingface_hub from drawing bars of its own and from warning of what is meant so."""
+def _without_bars() -> Iterator[None]:
+    """Keep huggingface_hub from drawing bars of its own."""
     from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,
         disable_progress_bars,
         enable_progress_bars,
     )
 
-    logger = logging.getLogger("huggingface_hub")
-    drew, level = not are_progress_bars_disabled(), logger.level
-    logger.setLevel(logging.ERROR)
+    drew = not are_progress_bars_disabled()
     disable_progress_bars()
     try:
         yield
     finally:
-        logger.setLevel(level)
         if drew:
             enable_progress_bars()
 

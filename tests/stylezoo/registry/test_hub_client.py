@@ -1,0 +1,91 @@
+"""What huggingface_hub does not promise by itself: time limits, tries, errors of ours."""
+
+import time
+
+import pytest
+
+from stylezoo.errors import OfflineError, UnavailableError
+from stylezoo.registry.hub_client import HubClient, HubRefusal, hub_endpoint
+from tests.hub.http import Fault
+
+INK = "alice/ink"
+
+
+def test_the_endpoint_is_read_when_it_is_wanted(monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://mirror.example/")
+    assert hub_endpoint() == "http://mirror.example"
+    url = HubClient().file_url(INK, "a b/c.txt", "v1.0/x")
+    assert url == "http://mirror.example/alice/ink/resolve/v1.0%2Fx/a%20b/c.txt"
+    monkeypatch.setenv("HF_ENDPOINT", "")
+    assert hub_endpoint() == "https://huggingface.co"
+
+
+def test_what_the_hub_says(hub, ink, monkeypatch):
+    client = HubClient()
+    commit = hub.repositories[INK].main
+    assert client.tags(INK) == {"v1.0.0": commit}
+    assert client.repository(INK).head == commit
+    there = client.files(INK, commit)
+    assert there.keys() == {".gitattributes", *ink}
+    assert all(there[path].size == len(content) for path, content in ink.items())
+    assert there["model.safetensors"].sha256 is not None
+    assert there["README.md"].sha256 is None
+    assert client.repositories_of("alice") == [INK]
+    with pytest.raises(HubRefusal) as caught:
+        client.tags("alice/none")
+    assert caught.value.missing
+
+
+def test_a_hub_that_stalls_once_is_asked_again(hub, ink, monkeypatch):
+    monkeypatch.setenv("STYLEZOO_TIMEOUT", "0.5")
+    hub.faults.append(Fault(pattern="refs", stall_after=5, delay=3))
+    begun = time.monotonic()
+    assert list(HubClient().tags(INK)) == ["v1.0.0"]
+    assert time.monotonic() - begun < 2.5
+
+
+def test_a_hub_that_always_stalls_is_given_up(hub, ink, monkeypatch):
+    monkeypatch.setenv("STYLEZOO_TIMEOUT", "0.2")
+    hub.faults.append(Fault(pattern="refs", delay=5, times=-1))
+    begun = time.monotonic()
+    with pytest.raises(UnavailableError, match=r"gives no answer for 0\.2 s, after 4 tries"):
+        HubClient().tags(INK)
+    assert time.monotonic() - begun < 4
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"tags": 1, "branches": [], "converts": []}',
+        b"\xff",
+        b"[" * 9999,
+    ],
+)
+def test_an_answer_that_is_none_of_a_hub(hub, ink, body):
+    hub.faults.append(Fault(pattern="refs", body=body))
+    with pytest.raises(UnavailableError, match="does not answer as a Hub does"):
+        HubClient().tags(INK)
+
+
+def test_an_error_of_ours_comes_through(hub):
+    def offline(api):
+        raise OfflineError("ours")
+
+    with pytest.raises(OfflineError, match="ours"):
+        HubClient().call(offline, what="this")
+
+
+def test_advice_is_left_out_if_the_hub_does_not_give_it(hub, ink):
+    hub.faults.append(Fault(pattern="/api/models", status=404))
+    assert HubClient().repositories_of("alice") == []
+
+
+def test_huggingface_hub_says_nothing_on_our_behalf(hub, ink, capfd):
+    hub.faults.append(Fault(pattern="/tree/", status=500))  # it tries again by itself, and says so
+    client = HubClient()
+    assert client.files(INK, hub.repositories[INK].main)
+    assert capfd.readouterr().err == ""
