@@ -1,0 +1,86 @@
+"""The example distributions: built, installed beside an installed stylezoo, and used by name."""
+
+import json
+import os
+
+import pytest
+from PIL import Image
+
+from tests.environments import Environment, build_wheels
+
+EXAMPLES = ("stylezoo-example-texture", "stylezoo-example-sketch")
+
+
+@pytest.fixture(scope="module")
+def environment(root, tmp_path_factory):
+    """A fresh environment with the wheels of stylezoo and the examples: nothing editable."""
+    folder = tmp_path_factory.mktemp("environment")
+    projects = [root / "docs" / "examples" / name for name in EXAMPLES]
+    made = Environment(folder / "venv")
+    made.install(*build_wheels([root, *projects], folder / "wheels"))
+    return made
+
+
+@pytest.fixture
+def run(environment, astronaut, tmp_path):
+    """Run Python outside the checkout, in a folder with a photo and a painting."""
+    with Image.open(astronaut) as image:
+        for name in ("photo", "painting"):
+            image.resize((48, 48)).save(tmp_path / f"{name}.png")
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    def run(*arguments):
+        done = environment.run(
+            *arguments, cwd=tmp_path, env={**variables, "STYLEZOO_STRICT": "1", "TERM": "dumb"}
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_stylezoo_is_the_installed_one_and_lists_them(run, environment):
+    for module in ("stylezoo", "stylezoo_vgg", "stylezoo_example_texture"):
+        place = run("-c", f"import {module}; print({module}.__file__)")
+        assert place.startswith(str(environment.site))
+    plugins = json.loads(run("-m", "stylezoo", "plugins", "--json"))
+    listed = {plugin["distribution"]: plugin for plugin in plugins}
+    provided = {
+        (component["kind"], component["name"])
+        for name in EXAMPLES
+        for component in listed[name]["components"]
+    }
+    assert provided == {
+        ("backbone", "gabor"),
+        ("loss", "shifted-gram"),
+        ("net", "sketch"),
+        ("source", "example-sketch"),
+    }
+
+
+def test_backbone_and_loss_are_used_by_name(run, tmp_path):
+    layers = ["--content-layers", "scale2", "--style-layers", "scale1,scale2"]
+    report = run(
+        *("-m", "stylezoo", "optimize", "photo.png", "--style", "painting.png", "--json"),
+        *("--backbone", "gabor", "--style-loss", "shifted-gram", *layers),
+        *("--size", "48", "--steps", "3", "-o", "out.png"),
+    )
+    assert set(json.loads(report)["terms"]) == {"content", "style"}
+    with Image.open(tmp_path / "out.png") as picture:
+        assert picture.size == (48, 48)
+
+
+def test_styles_of_the_pack_are_found_and_applied(run, tmp_path):
+    styles = {style["name"] for style in json.loads(run("-m", "stylezoo", "list", "--json"))}
+    assert {"example-pencil", "example-charcoal", "great-wave"} <= styles
+    run("-m", "stylezoo", "apply", "example-pencil@1", "photo.png")
+    with Image.open(tmp_path / "photo-example-pencil.png") as picture:
+        assert picture.size == (48, 48)
+
+
+def test_their_own_tests_pass(run, root):
+    folders = [root / "docs" / "examples" / name / "tests" for name in EXAMPLES]
+    options = ["-q", "--show-capture=no", "--import-mode=importlib", "-p", "no:cacheprovider"]
+    # A root of their own, lest pytest take the settings of this one's tests.
+    told = run("-m", "pytest", *options, "-c", os.devnull, *folders)
+    assert int(told.split(" passed")[0].split()[-1]) >= 20
