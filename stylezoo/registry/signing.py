@@ -21,6 +21,7 @@ from stylezoo.registry.index import IndexEntry
 from stylezoo.registry.index_io import INDEX_SCHEMA, custom_of, read_targets, target_path
 from stylezoo.registry.keys import ROLES, KeyFolder, Role
 from stylezoo.registry.locks import locked
+from stylezoo.registry.trust import TARGETS_LIMIT
 
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner
@@ -124,7 +125,8 @@ def build_registry(
         What has changed.
 
     Raises:
-        PublishError: a version has other bytes than it had, or a name cannot be served.
+        PublishError: a version has other bytes than it had, a name cannot be served, or there
+            are too many.
         RecordError, IntegrityError, WeightsError: a style that is not right.
         RegistryError: it is no signed registry, or a key is missing.
         OutputError: it cannot be written.
@@ -309,6 +311,13 @@ def _publish(
         return MetaFile.from_data(metadata.signed.version, content, ["sha256"])
 
     if role == "targets":
+        # Nothing is written of an index that clients would refuse to read.
+        size = len(state.targets.to_bytes())
+        if size > 0.95 * TARGETS_LIMIT:
+            raise PublishError(
+                f"the index would have {size} bytes, and clients read {TARGETS_LIMIT}; withdraw "
+                "old versions, or begin a second registry"
+            )
         number = state.targets.signed.version = _next_number(folder, "targets")
         described = write("targets", state.targets, f"{number}.targets.json")
         state.snapshot.signed.meta["targets.json"] = described

@@ -1,6 +1,9 @@
 """stylezoo registry: a registry made, filled, renewed and given new keys, as its keeper would."""
 
 import json
+import re
+import shlex
+import shutil
 import stat
 
 import pytest
@@ -9,6 +12,7 @@ from click.testing import CliRunner
 import stylezoo
 from stylezoo.cli import cli
 from stylezoo.errors import RegistryError, StyleZooError
+from stylezoo.registry.config import read_registries
 
 
 @pytest.fixture(autouse=True)
@@ -100,3 +104,29 @@ def test_days_are_as_told():
     late = run("registry", "sign", "zoo")
     assert soon.split("until")[1] < late.split("until")[1]
     run("registry", "sign", "zoo", "--days", 0, code=2)
+
+
+def test_the_commands_of_the_page_run_in_their_order(root, home, toy_style):
+    for name in ("my-style", "another-style", "hub-style"):
+        shutil.copytree(toy_style, home / name)
+        record = home / name / "style.toml"
+        record.write_text(record.read_text().replace('name = "toy"', f'name = "{name}"'))
+    text = (root / "docs" / "registries.md").read_text().replace("\\\n", " ")
+    commands = re.findall(r"^stylezoo (registry .*)$", text, flags=re.MULTILINE)
+    assert len(commands) >= 6
+    for command in commands:
+        run(*shlex.split(command))
+    run("registries", "add", "museum", "--root", "museum/metadata/1.root.json")
+    (state,) = [s for s in json.loads(run("registries", "--json")) if s["name"] == "museum"]
+    assert state["styles"] == 3
+
+
+def test_the_list_of_the_page_is_one(root, home, monkeypatch):
+    text = (root / "docs" / "registries.md").read_text()
+    (home / "config").mkdir()
+    (block,) = re.findall(r"^```toml\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    (home / "config" / "registries.toml").write_text(block)
+    registries = read_registries()
+    assert list(registries) == ["museum", "embedded", "mine"]
+    assert registries["embedded"] is None
+    assert registries["museum"].root == home / "config" / "roots" / "museum.json"
