@@ -39,8 +39,14 @@ from stylezoo.errors import (
     RegistryFormatError,
     UnavailableError,
 )
-from stylezoo.registry.record import MAX_RECORD_BYTES, RECORD_FILE, SHA256, File, Record
-from stylezoo.registry.record_io import parse_record
+from stylezoo.registry.record import RECORD_FILE, SHA256, File, Record
+from stylezoo.registry.stored_folder import (
+    check_folder,
+    is_intact,
+    parse_record_bytes,
+    read_record_bytes,
+    unusable,
+)
 from stylezoo.registry.transport import Progress
 from stylezoo.registry.verify import verify_files
 
@@ -51,9 +57,6 @@ POLL = 0.05
 
 Fetch = Callable[[File, Path, Progress | None], None]
 """Brings one file of a style into a part, checked; see ``Transport.fetch``."""
-
-_Signature = tuple[tuple[int, ...], ...]
-_intact: dict[Path, tuple[Record, _Signature]] = {}  # what this process has hashed
 
 
 class CacheWarning(UserWarning):
@@ -146,7 +149,7 @@ class Store:
             IntegrityError: it is damaged; the message names the file.
             CacheError: the store cannot be read.
         """
-        return _check(self._folder(sha256), sha256, self.root)
+        return check_folder(self._folder(sha256), sha256, self.root)
 
     def record(self, sha256: str) -> bytes | None:
         """The record of a style, checked, whatever has become of its other files.
@@ -161,7 +164,7 @@ class Store:
             CacheError: the store cannot be read.
         """
         try:
-            return _read_record(self._folder(sha256), sha256, self.root)
+            return read_record_bytes(self._folder(sha256), sha256, self.root)
         except IntegrityError:
             return None
 
@@ -192,7 +195,7 @@ class Store:
             UnavailableError, AuthError, RegistryError: ``fetch`` raised it.
         """
         sha256 = hashlib.sha256(record_bytes).hexdigest()
-        record = _parse(record_bytes, origin)
+        record = parse_record_bytes(record_bytes, origin)
         present = self.folder(sha256)
         if present is not None:
             return present
@@ -215,7 +218,7 @@ class Store:
                 continue
             folder = self._folder(sha256)
             try:
-                record = _parse(content, str(folder / RECORD_FILE))
+                record = parse_record_bytes(content, str(folder / RECORD_FILE))
                 used = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
             except (RecordError, OSError):  # of a later stylezoo, or removed meanwhile
                 continue
@@ -258,7 +261,6 @@ class Store:
                 with suppress(FileNotFoundError):  # removed while we waited
                     folder.replace(staging / "removed")
                 _remove(staging)
-        _intact.pop(folder, None)
         return freed
 
     def sweep(self) -> int:
@@ -291,7 +293,7 @@ class Store:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise _unusable(self.root, error) from error
+            raise unusable(self.root, error) from error
 
     def _make_folders(self) -> None:
         for folder in (self._unfinished, self._locks):
@@ -318,7 +320,7 @@ class Store:
         try:
             (staging / "holder").write_text(str(os.getpid()))
             new = staging / "style"
-            if not _is_intact(new, sha256):
+            if not is_intact(new, sha256, self.root):
                 _remove(new)
                 parts = self._parts(sha256, record)
                 self._require_room(record, parts)
@@ -430,82 +432,7 @@ class Store:
         try:
             yield
         except OSError as error:
-            raise _unusable(self.root, error) from error
-
-
-def _check(folder: Path, sha256: str, root: Path) -> Record | None:
-    content = _read_record(folder, sha256, root)
-    if content is None:
-        return None
-    known = _intact.get(folder)
-    if known is not None and _signature(folder, known[0]) == known[1]:
-        return known[0]
-    try:
-        record = _parse(content, str(folder / RECORD_FILE))
-    except RecordError as error:  # right, but of a later stylezoo
-        raise IntegrityError(str(error)) from error
-    before = _signature(folder, record)
-    verify_files(folder, record)
-    _intact[folder] = record, before
-    return record
-
-
-def _is_intact(folder: Path, sha256: str) -> bool:
-    try:
-        return _check(folder, sha256, folder.parent) is not None
-    except IntegrityError:
-        return False
-
-
-def _signature(folder: Path, record: Record) -> _Signature:
-    """What changes when a file does, as far as its inode knows; empty if one is missing."""
-    found = []
-    try:
-        for file in record.files:
-            at = (folder / file.path).lstat()
-            found.append((at.st_mode, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns))
-    except OSError:
-        return ()
-    return tuple(found)
-
-
-def _read_record(folder: Path, sha256: str, root: Path) -> bytes | None:
-    """The content of ``style.toml``; None if there is no such folder."""
-    path = folder / RECORD_FILE
-    try:
-        if not stat.S_ISDIR(folder.lstat().st_mode):
-            raise IntegrityError(f"{folder} is no folder")
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise _unusable(root, error) from error
-    try:
-        if not stat.S_ISREG(path.lstat().st_mode):
-            raise IntegrityError(f"{path} is no plain file")
-        with path.open("rb") as file:
-            content = file.read(MAX_RECORD_BYTES + 1)
-    except PermissionError as error:
-        raise _unusable(root, error) from error
-    except OSError as error:
-        raise IntegrityError(f"{path} cannot be read: {error.strerror}") from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise IntegrityError(f"{path} has the sha256 {found}, its folder is named {sha256}")
-    return content
-
-
-def _parse(content: bytes, origin: str) -> Record:
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        raise RecordError(f"it is not UTF-8: {error}", origin=origin) from error
-    record = parse_record(text, origin=origin)
-    for index, file in enumerate(record.files):
-        if file.path.casefold() == RECORD_FILE:
-            raise RecordError(
-                f"{file.path!r} is the name of the record", field=f"files[{index}]", origin=origin
-            )
-    return record
+            raise unusable(self.root, error) from error
 
 
 def _fetch(parts: dict[str, Path], record: Record, fetch: Fetch, progress: Progress | None) -> None:
@@ -579,18 +506,6 @@ def _lock_timeout() -> float:
     if not seconds >= 0:
         raise OptionError(f"{LOCK_VARIABLE} is {text!r}; set it to a number of seconds")
     return seconds
-
-
-def _unusable(root: Path, error: OSError) -> CacheError:
-    reason = error.strerror or str(error)
-    for folder in (root, *root.parents):
-        if folder.is_symlink() and not folder.exists():
-            reason = f"{folder} is a link that leads nowhere"
-        elif folder.exists() and not folder.is_dir():
-            reason = f"{folder} is no folder"
-    return CacheError(
-        f"the cache {root} cannot be used: {reason}; choose another folder with {CACHE_VARIABLE}"
-    )
 
 
 def _megabytes(size: int) -> str:

@@ -153,6 +153,18 @@ def test_fault_30_a_user_without_a_home(fetch, root):
     assert sorted(root.iterdir()) == before  # no folder named ~
 
 
+@needs_mounts
+@pytest.mark.parametrize("mode", [0o000, 0o500])
+def test_fault_30_a_cache_that_we_may_not_use(fetch, cache, mode):
+    cache.mkdir()
+    cache.chmod(mode)
+    code, out, err = fetch(within=("unshare", "--user", "--map-user=54321"))
+    cache.chmod(0o700)
+    assert (code, out) == (1, "")
+    assert f"the cache {cache}/styles cannot be used: Permission denied; choose another" in err
+    assert list(cache.iterdir()) == []
+
+
 def test_fault_30_a_cache_in_the_home_of_nobody(fetch):
     code, _, err = fetch(STYLEZOO_CACHE="~no-such-user/cache")
     assert code == 1
