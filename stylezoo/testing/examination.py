@@ -88,7 +88,9 @@ def examine(
             check.run(subject, findings)
         except Exception as error:  # third-party code may raise anything
             findings.error(f"it raises {describe_error(error)}")
-        report.findings += findings.found
+        # One cause may fail every check in the same words: once is enough.
+        known = {finding.message for finding in report.findings}
+        report.findings += [f for f in findings.found if f.message not in known]
 
 
 def check_skipped(skip: Collection[str], known: Iterable[str]) -> None:

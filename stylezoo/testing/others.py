@@ -164,7 +164,7 @@ def check_importer(subject: Subject, findings: Findings) -> None:
             "text.pth": b"no checkpoint\n",
             "cut-off.npz": b"PK\x03\x04\x14\x00",
             "noise.onnx": bytes(range(256)) * 8,
-            "pickle.pth": pickle.dumps({"state_dict": _Trap(sprung)}),
+            "pickle.pth": pickle.dumps({"state_dict": _Trap(sprung)}, protocol=2),
         }.items():
             (folder / file).write_bytes(content)
         torch.save({"state_dict": _Trap(sprung)}, folder / "archive.pth")
