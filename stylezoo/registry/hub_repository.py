@@ -19,6 +19,7 @@ from packaging.version import Version
 from stylezoo.cache import cache_dir
 from stylezoo.errors import (
     IntegrityError,
+    OfflineError,
     RecordError,
     StyleNotFoundError,
     VersionNotFoundError,
@@ -189,7 +190,11 @@ class HubRepository(RegistrySource):
         if stored is not None:
             return stored
         self._parse(content, version)
-        self._require_network(version)
+        try:
+            self._require_network(version)
+        except OfflineError:
+            self.store.check(pin.sha256)  # one that is here and damaged is named
+            raise
 
         def fetch_file(file: File, part: Path, progress: Progress | None) -> None:
             download(

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylezoo.cache import CACHE_VARIABLE
-from stylezoo.errors import CacheError, RecordError, RegistryFormatError, VersionNotFoundError
+from stylezoo.errors import (
+    CacheError,
+    OfflineError,
+    RecordError,
+    RegistryFormatError,
+    VersionNotFoundError,
+)
 from stylezoo.interfaces.source import RegistrySource
 from stylezoo.registry.offline import require_network
 from stylezoo.registry.record import RECORD_FILE, File, Record
@@ -177,6 +183,7 @@ class RemoteSource(RegistrySource):
                 content = _vouched_for(path, entry)
                 if content is not None:
                     return content  # another process has fetched it while this one waited
+                self._sweep_records(keep=part)
                 self._transport(entry).fetch(
                     entry, RECORD_FILE, part, size=entry.size, sha256=entry.sha256
                 )
@@ -189,10 +196,22 @@ class RemoteSource(RegistrySource):
             ) from error
         return content
 
+    def _sweep_records(self, keep: Path) -> None:
+        """Remove what killed processes left, and records that the index lists no more."""
+        entries = self.registry.index().entries
+        listed = {f"{one.sha256}.toml" for versions in entries.values() for one in versions}
+        for path in keep.parent.iterdir():
+            if path != keep and path.name not in listed:
+                path.unlink()
+
     def _require_network(self, entry: IndexEntry) -> None:
         if self._transport(entry).remote:
             style = f"{entry.name}@{entry.version}"
-            require_network(f"the style {style}", f"stylezoo fetch {style}")
+            try:
+                require_network(f"the style {style}", f"stylezoo fetch {style}")
+            except OfflineError:
+                self.store.check(entry.sha256)  # one that is here and damaged is named
+                raise
 
     def _transport(self, entry: IndexEntry) -> Transport:
         """What brings the files of a style: any index may list styles whose files the Hub has."""

@@ -4,13 +4,17 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 import stylezoo
 from stylezoo.errors import IntegrityError
+from stylezoo.registry.hub_repository import HubRepository
 from stylezoo.registry.record import RECORD_FILE
 from tests.faults.server import FileServer, digest, larger_style, serve_style, snapshot
+from tests.kept_registry import KeptRegistry
 
 MAY_MOUNT = (
     sys.platform == "linux"
@@ -243,6 +247,44 @@ def test_fault_31_a_damaged_record_is_fetched_anew(fetch, cache, toy_style):
     folder = folder_of(cache, toy_style)
     flip(folder / RECORD_FILE)
     assert fetch()[0] == 0
+    assert snapshot(folder) == snapshot(toy_style)
+
+
+def test_fault_31_offline_a_damaged_style_of_the_hub_is_named(hub, toy_style, monkeypatch):
+    files = {path.name: path.read_bytes() for path in toy_style.iterdir()}
+    hub.add("alice/toy", files, tag="v1.0.0")
+    version = Version("1.0.0")
+    folder = HubRepository("alice/toy").fetch("alice/toy", version)
+    flip(folder / "model.safetensors")
+    damaged = snapshot(folder)
+    monkeypatch.setenv("STYLEZOO_OFFLINE", "1")
+    hub.log.clear()
+    with pytest.raises(IntegrityError, match=r"/model\.safetensors has the sha256"):
+        HubRepository("alice/toy").fetch("alice/toy", version)
+    assert hub.log.requests == []
+    assert snapshot(folder) == damaged
+    monkeypatch.delenv("STYLEZOO_OFFLINE")
+    assert HubRepository("alice/toy").fetch("alice/toy", version) == folder
+    assert snapshot(folder) == snapshot(toy_style)
+
+
+def test_fault_31_offline_a_damaged_style_of_a_registry_is_named(
+    server, toy_style, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    kept = KeptRegistry(tmp_path, toy_style)
+    for path in filter(Path.is_file, kept.folder.rglob("*")):
+        server.files[f"/{path.relative_to(kept.folder)}"] = path.read_bytes()
+    source, version = kept.source(server.url), Version("1.0.0")
+    folder = source.fetch("toy", version)
+    flip(folder / "model.safetensors")
+    monkeypatch.setenv("STYLEZOO_OFFLINE", "1")
+    server.log.clear()
+    with pytest.raises(IntegrityError, match=r"/model\.safetensors has the sha256"):
+        source.fetch("toy", version)
+    assert server.log.requests == []
+    monkeypatch.delenv("STYLEZOO_OFFLINE")
+    assert source.fetch("toy", version) == folder
     assert snapshot(folder) == snapshot(toy_style)
 
 
