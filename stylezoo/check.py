@@ -24,6 +24,7 @@ from stylezoo.registry.golden import golden_output_difference, golden_run
 from stylezoo.registry.record import RECORD_FILE, UNKNOWN, Base, File, Record, Role
 from stylezoo.registry.record_io import parse_record, parse_record_parts, read_record_text
 from stylezoo.registry.resolve import resolve
+from stylezoo.registry.sources import all_sources
 from stylezoo.registry.spec import StyleSpec
 from stylezoo.registry.verify import sha256_of
 from stylezoo.registry.weights import (
@@ -320,11 +321,11 @@ class _StyleCheck:
         return not faults
 
     def _base(self, base: Base) -> dict[str, Tensor] | None:
-        """The tensors of an adapter's base: from beside it, else from the catalog's sources."""
+        """The tensors of an adapter's base: from beside it, else from any source."""
         spec = StyleSpec.parse(f"{base.name}@=={base.version}")
         beside = {"beside": FolderSource(self.folder.resolve().parent.parent)}
         try:
-            found = resolve(spec, {**beside, **self.catalog.sources()})
+            found = resolve(spec, {**beside, **all_sources(self.catalog)})
             file = found.record.file("weights")
             path = found.folder / file.path
             if sha256_of(path) != base.sha256:

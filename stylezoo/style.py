@@ -14,9 +14,10 @@ from stylezoo.errors import (
     OptionError,
     PluginError,
     RecordError,
+    WeightsError,
 )
 from stylezoo.registry.lock_file import find_style
-from stylezoo.registry.record import Net, PackStyle, Record
+from stylezoo.registry.record import UNKNOWN, Net, PackStyle, Record
 from stylezoo.registry.resolve import ResolvedStyle, resolve_base
 from stylezoo.registry.sources import all_sources
 from stylezoo.registry.spec import StyleSpec
@@ -243,7 +244,7 @@ def load(
     parsed = StyleSpec.parse(spec)
     if locked is None and parsed.path is not None and parsed.path.is_file():
         name, arguments = read_net_metadata(parsed.path)
-        described = Net(name=name, arguments=arguments, plugin="unknown")
+        described = Net(name=name, arguments=arguments, plugin=UNKNOWN)
         record, weights, base = None, parsed.path, None
     else:
         sources = all_sources(catalog)
@@ -252,7 +253,7 @@ def load(
         weights = _verified_weights(found)
         base = _base_weights(record, sources)
     net = _build(described, parsed.text, catalog)
-    load_weights(net, weights, base)
+    _fill(net, weights, base, record)
     net = net.eval().requires_grad_(False)
     if record is not None:
         _check_styles(net, record)
@@ -269,6 +270,17 @@ def _verified_weights(found: ResolvedStyle) -> Path:
 def _base_weights(record: Record, sources: Mapping[str, RegistrySource]) -> Path | None:
     base = resolve_base(record, sources)
     return None if base is None else _verified_weights(base)
+
+
+def _fill(net: TransformNet, weights: Path, base: Path | None, record: Record | None) -> None:
+    """Load the weights; where they do not fit, the error names their field of the record."""
+    try:
+        load_weights(net, weights, base)
+    except WeightsError as error:
+        if record is None:
+            raise
+        field = f"files[{record.files.index(record.file('weights'))}]"
+        raise WeightsError(f"{field}: {error}") from error
 
 
 def _check_styles(net: TransformNet, record: Record) -> None:
@@ -288,9 +300,11 @@ def _build(described: Net, style: str, catalog: Catalog) -> TransformNet:
     try:
         catalog.find("net", described.name)
     except ComponentNotFoundError as error:
+        known = described.plugin != UNKNOWN
+        advice = f"run: pip install {described.plugin}" if known else "install the plugin it is of"
         raise PluginError(
-            f"{style} needs the net {described.name!r}, which no installed plugin provides; "
-            f"run: pip install {described.plugin}"
+            f"net.name: {style} needs the net {described.name!r}, "
+            f"which no installed plugin provides; {advice}"
         ) from error
     return catalog.create_net(described.name, **described.arguments)
 

@@ -29,10 +29,11 @@ def verify_files(folder: Path, record: Record, files: Iterable[File] | None = No
         IntegrityError: a file is missing, no plain file, or of another size or content.
     """
     for file in record.files if files is None else files:
-        _verify(folder / file.path, file, f"{record.name} {record.version}")
+        field = f"files[{record.files.index(file)}]"
+        _verify(folder / file.path, file, field, f"{record.name} {record.version}")
 
 
-def _verify(path: Path, file: File, style: str) -> None:
+def _verify(path: Path, file: File, field: str, style: str) -> None:
     advice = f"get {style} again, or reinstall the package that brought it"
     try:
         status = path.lstat()
@@ -40,12 +41,14 @@ def _verify(path: Path, file: File, style: str) -> None:
             raise IntegrityError(f"{path} is no plain file; {advice}")
         if status.st_size != file.size:
             raise IntegrityError(
-                f"{path} has {status.st_size} bytes, its record says {file.size}; {advice}"
+                f"{path} has {status.st_size} bytes, its record says {file.size} in {field}.size; "
+                f"{advice}"
             )
         digest = sha256_of(path)
     except OSError as error:
         raise IntegrityError(f"{path} cannot be read: {error.strerror}; {advice}") from error
     if digest != file.sha256:
         raise IntegrityError(
-            f"{path} has the sha256 {digest}, its record says {file.sha256}; {advice}"
+            f"{path} has the sha256 {digest}, its record says {file.sha256} in {field}.sha256; "
+            f"{advice}"
         )

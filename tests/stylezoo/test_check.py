@@ -11,10 +11,11 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+import stylezoo
 from stylezoo import hookimpl
 from stylezoo.catalog import Catalog
 from stylezoo.check import check_style_folder, find_style_folders
-from stylezoo.errors import StyleNotFoundError
+from stylezoo.errors import StyleNotFoundError, StyleZooError, WeightsError
 from stylezoo_johnson.johnson import Johnson
 
 WEIGHTS, GOLDEN, PREVIEW, CARD = range(4)  # places in the toy's list of files
@@ -304,3 +305,33 @@ def test_a_folder_without_a_record_is_told(tmp_path):
     assert "it cannot be read" in faults(tmp_path)["record", "style.toml"]
     with pytest.raises(StyleNotFoundError, match=r"there is no style\.toml in it"):
         find_style_folders(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "field"),
+    [
+        ("net.name", "os:system", "net.name"),
+        ("net.name", "unheard-of", "net.name"),
+        ("files.0.path", "../model.safetensors", "files[0].path"),
+        ("files.0.path", "ftp://example.org/model.safetensors", "files[0].path"),
+        ("style.source", "file:///etc/passwd", "style.source"),
+        ("schema", 2, "schema"),
+        ("files.0.sha256", "0" * 64, "files[0].sha256"),
+        ("files.0.size", 17, "files[0].size"),
+        ("licence.code", "gratis", "licence.code"),
+    ],
+)
+def test_loading_refuses_the_same_with_the_field(folder, path, value, field):
+    edit(folder, path, value)
+    with pytest.raises(StyleZooError) as error:
+        stylezoo.load(folder)
+    assert field in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda t: t.pop("encoder.0.conv.bias"), lambda t: t.update(more=torch.ones(1))]
+)
+def test_loading_refuses_other_tensors_with_the_field(folder, change):
+    change_weights(folder, change)
+    with pytest.raises(WeightsError, match=r"^files\[0\]: "):
+        stylezoo.load(folder)
