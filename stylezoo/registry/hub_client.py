@@ -19,8 +19,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from stylezoo.errors import AuthError, OfflineError, RegistryError, UnavailableError
-from stylezoo.registry.download import (
+from stylezoo.errors import (
+    AuthError,
+    OfflineError,
+    OptionError,
+    RegistryError,
+    UnavailableError,
+)
+from stylezoo.registry.web import (
     FIRST_PAUSE,
     LONGEST_WAIT,
     TRIES,
@@ -50,6 +56,7 @@ _NO_ANSWER = (
     TypeError,
     AttributeError,
 )
+_ADDRESS = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
 _SENDABLE = re.compile(r"[!-~]+")
 
 _THREAD = "stylezoo-hub"
@@ -333,8 +340,16 @@ def hub_endpoint() -> str:
     """The address of the Hub: that of HF_ENDPOINT, or of huggingface.co.
 
     huggingface_hub reads the variable when it is imported; this reads it now.
+
+    Raises:
+        OptionError: the variable is no address.
     """
-    return (os.environ.get(ENDPOINT_VARIABLE) or PUBLIC_ENDPOINT).rstrip("/")
+    address = (os.environ.get(ENDPOINT_VARIABLE) or PUBLIC_ENDPOINT).rstrip("/")
+    if not _ADDRESS.fullmatch(address):
+        raise OptionError(
+            f"{ENDPOINT_VARIABLE} is {address!r}; set it to an address like {PUBLIC_ENDPOINT}"
+        )
+    return address
 
 
 class _OthersOnly(logging.Filter):

@@ -25,7 +25,7 @@ from stylezoo.errors import (
     VersionNotFoundError,
 )
 from stylezoo.interfaces.source import RegistrySource, newest
-from stylezoo.registry.download import download, read, shown
+from stylezoo.registry.download import download, read
 from stylezoo.registry.offline import offline_variable, require_network
 from stylezoo.registry.pins import Knowledge, MovedTag, Pin, PinFile, repositories
 from stylezoo.registry.record import MAX_RECORD_BYTES, RECORD_FILE, File, Record, check_version
@@ -33,6 +33,7 @@ from stylezoo.registry.record_io import parse_record
 from stylezoo.registry.spec import is_repository
 from stylezoo.registry.store import Store
 from stylezoo.registry.transport import Progress
+from stylezoo.registry.web import shown
 
 if TYPE_CHECKING:
     from stylezoo.registry.entry import StyleEntry
@@ -132,7 +133,7 @@ class HubRepository(RegistrySource):
                 f"{self.repository} on {self._host} has no version: none of its tags is one, like "
                 f"'{TAG_PREFIX}1.0.0'"
             )
-        self._file.list(listed)
+        self._file.set_listed(listed)
 
     def moved(self) -> list[MovedTag]:
         """The versions used here whose tag the Hub has moved or removed, by ``refresh``."""

@@ -103,7 +103,7 @@ class PinFile:
         except (RegistryFormatError, RecordError) as error:
             raise _damaged(self.path, error) from error
 
-    def list(self, listed: Mapping[Version, str]) -> Knowledge:
+    def set_listed(self, listed: Mapping[Version, str]) -> Knowledge:
         """Keep what the Hub says now. Pins stay as they are.
 
         Raises:

@@ -131,8 +131,9 @@ class Hub:
         refusal = self._check_token(request)
         if refusal is not None:
             return refusal
+        method = "GET" if request.method == "HEAD" else request.method
         for pattern, route in _ROUTES:
-            found = pattern.fullmatch(f"{request.method} {request.path}")
+            found = pattern.fullmatch(f"{method} {request.path}")
             if found:
                 with self._lock:
                     return route(self, request, found)
@@ -218,7 +219,7 @@ _API = rf"/api/models/{_NAME}"
 _REVISION = r"(?P<revision>[^/]+)"
 
 
-@_route(rf"(GET|HEAD) /{_NAME}/resolve/{_REVISION}/(?P<path>.+)")
+@_route(rf"GET /{_NAME}/resolve/{_REVISION}/(?P<path>.+)")
 def _resolve(hub: Hub, request: Request, found: re.Match[str]) -> Answer:
     at = hub._commit(request, found["repo"], found["revision"])
     if isinstance(at, Answer):

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from stylezoo.errors import OfflineError, UnavailableError
+from stylezoo.errors import OfflineError, OptionError, UnavailableError
 from stylezoo.registry.hub_client import HubClient, HubRefusal, hub_endpoint
 from tests.hub.http import Fault
 
@@ -18,6 +18,13 @@ def test_the_endpoint_is_read_when_it_is_wanted(monkeypatch):
     assert url == "http://mirror.example/alice/ink/resolve/v1.0%2Fx/a%20b/c.txt"
     monkeypatch.setenv("HF_ENDPOINT", "")
     assert hub_endpoint() == "https://huggingface.co"
+
+
+@pytest.mark.parametrize("text", ["huggingface.co", "ftp://host", "https://", "file:///x", "x y"])
+def test_an_endpoint_that_is_no_address(monkeypatch, text):
+    monkeypatch.setenv("HF_ENDPOINT", text)
+    with pytest.raises(OptionError, match="HF_ENDPOINT is"):
+        HubClient()
 
 
 def test_what_the_hub_says(hub, ink, monkeypatch):
