@@ -67,10 +67,11 @@ class RecordError(StyleZooError, ValueError):
     """
 
     def __init__(self, reason: str, *, field: str = "", origin: str | None = None) -> None:
-        self.field = field
-        self.reason = reason
+        # Records come from anywhere: what they hold shall not fill or move a terminal.
+        self.field = _one_line(field, 200)
+        self.reason = _one_line(reason, 1000)
         self.origin = origin
-        super().__init__(": ".join(part for part in (origin, field, reason) if part))
+        super().__init__(": ".join(part for part in (origin, self.field, self.reason) if part))
 
 
 class IntegrityError(StyleZooError):
@@ -155,3 +156,9 @@ class CheckpointError(StyleZooError):
 
 class TrainingError(StyleZooError):
     """Training cannot start or go on."""
+
+
+def _one_line(text: str, limit: int) -> str:
+    """A text that prints on one line, and not on a long one."""
+    shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: limit + 1])
+    return shown if len(shown) <= limit else f"{shown[:limit]}…"

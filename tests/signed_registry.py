@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tomllib
 from pathlib import Path
@@ -27,8 +28,15 @@ def copy_style(style: Path, target: Path, name: str, version: str, **fields: obj
     folder = target / f"{name}-{version}"
     shutil.copytree(style, folder)
     record = folder / "style.toml"
-    table = {**tomllib.loads(record.read_text()), "name": name, "version": version, **fields}
-    record.write_text(tomli_w.dumps(table))
+    old = tomllib.loads(record.read_text())
+    card = folder / "README.md"
+    heading = f"# {old['name']} {old['version']}\n"
+    card.write_text(card.read_text().replace(heading, f"# {name} {version}\n"))
+    for file in old["files"]:
+        if file["path"] == card.name:
+            content = card.read_bytes()
+            file.update(size=len(content), sha256=hashlib.sha256(content).hexdigest())
+    record.write_text(tomli_w.dumps({**old, "name": name, "version": version, **fields}))
     return folder
 
 
@@ -53,6 +61,10 @@ class SignedRegistry:
     def add(self, *styles: Path) -> None:
         """Add style folders, list and sign them."""
         run("registry", "add", self.folder, *styles)
+        self.build()
+
+    def build(self) -> None:
+        """List and sign what is there."""
         run("registry", "build", self.folder, "--keys", self.keys)
 
     def serve(self, server: FileServer) -> None:

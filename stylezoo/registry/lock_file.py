@@ -202,11 +202,12 @@ def _read_style(entry: Any, where: str) -> LockedStyle:
         raise LockFileError(f"{where} does not have exactly the keys {', '.join(sorted(names))}")
     for name, value in entry.items():
         if not isinstance(value, str):
-            raise LockFileError(f"{where}.{name} is {value!r}, no text")
+            raise LockFileError(f"{where}.{name} is {str(value)[:100]}, no text")
     style = LockedStyle(**entry)
     for name in ("record", "weights"):
         if not SHA256.fullmatch(getattr(style, name)):
-            raise LockFileError(f"{where}.{name} is not 64 hex digits: {getattr(style, name)!r}")
+            shown = getattr(style, name)[:100]
+            raise LockFileError(f"{where}.{name} is not 64 hex digits: {shown!r}")
     try:
         check_version(style.version)
         if not is_repository(style.name):

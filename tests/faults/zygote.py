@@ -1,0 +1,143 @@
+"""Processes that start at once: a process that has imported everything, and forks one a command.
+
+``python -m tests.faults.zygote`` reads a line of JSON a command, ``{"arguments": [...],
+"environment": {...}, "output": PATH}``, answers with the process id, and when it has ended with
+its exit code, negative for a signal. Killing commands at random moments is then about what they
+do, and not about Python's start.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+MODULES = (
+    "torch",
+    "requests",
+    "tuf.ngclient",
+    "tuf.api.metadata",
+    "securesystemslib.signer",
+    "cryptography.hazmat.primitives.asymmetric.ed25519",
+    "huggingface_hub",
+    "filelock",
+    "stylezoo.style",
+    "stylezoo.cli.fetch",
+    "stylezoo.cli.update",
+    "stylezoo.cli.publish",
+    "stylezoo.cli.registry",
+    "stylezoo.registry.remote",
+    "stylezoo.registry.hub_transport",
+    "stylezoo.registry.http_transport",
+)
+
+
+def main() -> None:
+    for module in MODULES:
+        importlib.import_module(module)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        job = json.loads(line)
+        process = os.fork()
+        if process == 0:
+            _run(job)
+        print(process, flush=True)
+        _, status = os.waitpid(process, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def _run(job: dict[str, Any]) -> None:
+    """Be the command, in a forked process."""
+    descriptor = os.open(job["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.environ.update(job["environment"])
+    sys.argv = ["stylezoo", *job["arguments"]]
+    from stylezoo.cli import main
+
+    code = 1
+    try:
+        main()
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+class Zygote:
+    """The tests' side of it.
+
+    Args:
+        environment: of all commands.
+        folder: for what they print.
+    """
+
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+        self.environment = environment
+        self.output = folder / "output.txt"
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.zygote"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, **environment},
+        )
+        assert self._line() == "ready"
+
+    def __enter__(self) -> Zygote:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(10)
+
+    def run(self, *arguments: object) -> float:
+        """Run a command, which must succeed, and give the seconds that it took."""
+        started = time.perf_counter()
+        self._start(arguments)
+        code = int(self._line())
+        assert code == 0, f"{arguments}: {code}\n{self.output.read_text()}"
+        return time.perf_counter() - started
+
+    def kill(self, after: float, *arguments: object) -> bool:
+        """Run a command and kill it after some seconds.
+
+        Returns:
+            Whether it was still running; what was done by then has succeeded.
+        """
+        process = self._start(arguments)
+        time.sleep(after)
+        os.kill(process, signal.SIGKILL)  # not waited for yet: the id is still its own
+        code = int(self._line())
+        assert code in (0, -signal.SIGKILL), f"{arguments}: {code}\n{self.output.read_text()}"
+        return code != 0
+
+    def _start(self, arguments: tuple[object, ...]) -> int:
+        job = {
+            "arguments": [str(argument) for argument in arguments],
+            "environment": self.environment,
+            "output": str(self.output),
+        }
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(job) + "\n")
+        self._process.stdin.flush()
+        return int(self._line())
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+
+if __name__ == "__main__":
+    main()
