@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylezoo.errors import RegistryError
-from stylezoo.registry.download import download, read, shown
+from stylezoo.registry.download import download, read
 from stylezoo.registry.transport import Progress, Transport, style_path
+from stylezoo.registry.web import shown
 
 if TYPE_CHECKING:
     from stylezoo.registry.hub_client import HubClient

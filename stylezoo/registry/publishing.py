@@ -32,7 +32,7 @@ from stylezoo.errors import (
 )
 from stylezoo.registry.config import HUB_PREFIX
 from stylezoo.registry.contents import add_style, add_to_folder, would_add
-from stylezoo.registry.download import read, shown
+from stylezoo.registry.download import read
 from stylezoo.registry.hub_client import HubClient, HubFile, HubRefusal, HubRepositoryInfo
 from stylezoo.registry.hub_repository import TAG_PREFIX
 from stylezoo.registry.offline import offline_variable
@@ -40,6 +40,7 @@ from stylezoo.registry.record import MAX_RECORD_BYTES, RECORD_FILE, Record
 from stylezoo.registry.record_io import parse_record, read_record
 from stylezoo.registry.spec import is_repository
 from stylezoo.registry.verify import sha256_of, verify_files
+from stylezoo.registry.web import shown
 from stylezoo.registry.weights import read_tensors
 
 if TYPE_CHECKING:

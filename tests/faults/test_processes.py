@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from stylezoo.registry.download import CHUNK
 from stylezoo.registry.record import RECORD_FILE
 from stylezoo.registry.store import Store
+from stylezoo.registry.web import CHUNK
 from tests.faults.server import FileServer, digest, larger_style, serve_style, snapshot
 
 SIZE = 8 * CHUNK

@@ -1,0 +1,409 @@
+"""Asking web servers: again where a failure may pass, and with plain words where it does not.
+
+A server is asked four times, with growing pauses, where a failure may pass: a connection that
+breaks off or stalls, and the answers 408, 425, 429 and 5xx. The environment variable
+STYLEZOO_TIMEOUT sets how many seconds of silence are a failure.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import math
+import os
+import random
+import re
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from stylezoo.errors import AuthError, OptionError, UnavailableError
+
+if TYPE_CHECKING:
+    from requests import Response, Session
+
+TIMEOUT_VARIABLE = "STYLEZOO_TIMEOUT"
+TIMEOUT = 10.0  # seconds of silence
+CONNECT_TIMEOUT = 5.0  # seconds, if the other is not less
+TRIES = 4
+FIRST_PAUSE = 0.2  # seconds; doubled after each try
+LONGEST_WAIT = 30.0  # seconds that a server may ask to wait
+MOST_REDIRECTS = 10
+CHUNK = 64 * 1024
+
+_REDIRECTS = {301, 302, 303, 307, 308}
+_PASSING = {408, 425, 429}
+_NUMBER = re.compile(r"[0-9]{1,50}")
+_CONTENT_RANGE = re.compile(r"bytes (?:([0-9]{1,50})-[0-9]{1,50}|\*)/([0-9]{1,50}|\*)")
+_ERROR_CODE = re.compile(r"[A-Za-z]{1,64}")  # X-Error-Code, as the Hub sends it
+
+T = TypeVar("T")
+
+
+class Passing(Exception):
+    """A failure that may pass.
+
+    Attributes:
+        reason: in words.
+        wait: seconds that the server asks to wait, if it does.
+    """
+
+    def __init__(self, reason: str, *, wait: float | None = None) -> None:
+        self.reason = reason
+        self.wait = wait
+        super().__init__(reason)
+
+
+def persist(attempt: Callable[[], T], label: Callable[[], str]) -> T:
+    """Try until it works, the failure is one that does not pass, or the tries are used up.
+
+    Args:
+        attempt: one try, which raises Passing for a failure that may pass.
+        label: what is tried, to begin the message with.
+
+    Raises:
+        UnavailableError: the last try failed, or the server asks to wait for too long.
+    """
+    for tried in range(1, TRIES + 1):
+        try:
+            return attempt()
+        except Passing as failure:
+            if failure.wait is not None and failure.wait > LONGEST_WAIT:
+                until = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(_later(failure.wait)))
+                raise UnavailableError(
+                    f"{label()}: {failure.reason} and asks to wait for {failure.wait:.0f} s; "
+                    f"try again after {until}"
+                ) from failure
+            if tried == TRIES:
+                raise UnavailableError(
+                    f"{label()}: {failure.reason}, after {TRIES} tries; try again later"
+                ) from failure
+            pause = FIRST_PAUSE * 2 ** (tried - 1) * random.uniform(0.5, 1.5)
+            time.sleep(max(pause, failure.wait or 0.0))
+    raise AssertionError("the last try returns or raises")
+
+
+def _later(wait: float) -> float:
+    return time.time() + min(wait, 1e9)  # what a calendar can show
+
+
+@contextmanager
+def answer(url: str, headers: dict[str, str], what: str) -> Iterator[Response]:
+    """Ask a server, and follow redirects to where they may lead.
+
+    Args:
+        url: ``http`` or ``https``.
+        headers: to send; Authorization goes to no other server by a redirect.
+        what: is asked for, for messages.
+
+    Yields:
+        The answer, whatever its status, its body not read yet.
+
+    Raises:
+        UnavailableError: the server must not be asked, or redirects to where nobody may follow.
+        AuthError: the token cannot be sent.
+        Passing: it cannot be reached.
+    """
+    if not _may_be_asked(url, ("http", "https")):
+        raise UnavailableError(f"{what}: {shown(url)} is no http or https address")
+    sent = {"Accept-Encoding": "identity", "User-Agent": "stylezoo"} | headers
+    for _ in range(MOST_REDIRECTS + 1):
+        response = _request(url, sent, what)
+        try:
+            target = response.headers.get("Location")
+            if response.status_code not in _REDIRECTS or target is None:
+                yield response
+                return
+        finally:
+            response.close()
+        target = _redirect(url, target, what)
+        if _origin(target) != _origin(url):
+            sent = {k: v for k, v in sent.items() if k.lower() not in ("authorization", "cookie")}
+        url = target
+    raise UnavailableError(
+        f"{what}: {host_of(url)} redirects more than {MOST_REDIRECTS} times; the address may be "
+        "wrong, or the server out of order"
+    )
+
+
+def _request(url: str, headers: dict[str, str], what: str) -> Response:
+    import requests
+
+    timeout = timeout_seconds()
+    carries_token = any(name.lower() == "authorization" for name in headers)
+    try:
+        return _session().get(
+            url,
+            headers=headers,
+            stream=True,
+            allow_redirects=False,
+            timeout=(min(timeout, CONNECT_TIMEOUT), timeout),
+            # Else requests would put a password from ~/.netrc in the token's place.
+            auth=_as_it_is if carries_token else None,
+        )
+    except requests.exceptions.ProxyError as error:
+        raise UnavailableError(
+            f"{what}: {_proxy_in_words(url)} does not work: {_reason(error)}; check HTTP_PROXY, "
+            "HTTPS_PROXY, ALL_PROXY and NO_PROXY"
+        ) from error
+    except (requests.exceptions.InvalidHeader, UnicodeError):
+        # Without its cause: that would print the token.
+        raise AuthError(
+            f"{what}: the token holds a character that no header may have; set it anew"
+        ) from None
+    except (requests.ConnectionError, requests.Timeout) as error:
+        for cause in _causes(error):
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                raise UnavailableError(
+                    f"{what}: the certificate of {host_of(url)} is not trusted: "
+                    f"{cause.verify_message}; for a certificate of your own, set "
+                    "REQUESTS_CA_BUNDLE"
+                ) from error
+        raise Passing(f"{host_of(url)} cannot be reached: {_reason(error)}") from error
+    except requests.RequestException as error:
+        raise UnavailableError(
+            f"{what}: {shown(url)} cannot be asked ({type(error).__name__}); check the address"
+        ) from error
+
+
+def _redirect(url: str, target: str, what: str) -> str:
+    """Where a redirect leads.
+
+    Raises:
+        UnavailableError: it must not be followed.
+    """
+    allowed = ("https",) if urlsplit(url).scheme == "https" else ("http", "https")
+    try:
+        joined = urljoin(url, target)
+    except ValueError:
+        joined = ""
+    if not _may_be_asked(joined, allowed):
+        raise UnavailableError(
+            f"{what}: {host_of(url)} redirects to {target[:200]!r}, which is refused: from "
+            f"{urlsplit(url).scheme} only {' and '.join(allowed)} may follow"
+        )
+    return joined
+
+
+def require_success(response: Response, what: str) -> None:
+    """Raise what an answer other than 200 means; a missing file is the caller's to judge.
+
+    Args:
+        response: the answer.
+        what: was asked for, for messages.
+
+    Raises:
+        UnavailableError, AuthError: the answer is no file.
+        Passing: it may be one at the next try.
+    """
+    status, host, words = response.status_code, host_of(response.url), status_in_words(response)
+    if status in _PASSING or status >= 500:
+        raise Passing(f"{host} answers {words}", wait=retry_after(response.headers))
+    if status in (401, 403):
+        sent = "with the token that was sent" if _sent_token(response) else "without a token"
+        raise AuthError(
+            f"{what}: {host} refuses access {sent} ({words}); for the Hub, set "
+            "HF_TOKEN to a token that may read it"
+        )
+    if status == 407:
+        raise UnavailableError(
+            f"{what}: {_proxy_in_words(response.url)} wants a password; write it into the "
+            "address: http://name:password@host:port"
+        )
+    if status != 200:
+        raise UnavailableError(
+            f"{what}: {host} answers {words}, which is no answer to this; check the address"
+        )
+    coding = response.headers.get("Content-Encoding", "identity").lower()
+    if coding != "identity":
+        raise UnavailableError(
+            f"{what}: {host} sends it compressed ({coding[:20]!r}), which was not asked for; "
+            "switch that off on the server"
+        )
+
+
+def refuse_page(response: Response, start: bytes, what: str) -> None:
+    """Refuse a page of the web: a portal that asks to log in answers all addresses with one.
+
+    Args:
+        response: the answer.
+        start: of its body.
+        what: was asked for, for messages.
+
+    Raises:
+        UnavailableError: it is one.
+    """
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()[:15].lower()
+    if text.startswith((b"<!doctype html", b"<html")):
+        raise UnavailableError(
+            f"{what}: {host_of(response.url)} sends a web page: it is not a registry or hub, or a "
+            "captive portal stands before it; open the address in a browser"
+        )
+
+
+def body(response: Response, limit: int) -> Iterator[bytes]:
+    """The body as it comes over the wire, never decompressed, up to a number of bytes.
+
+    Args:
+        response: the answer.
+        limit: in bytes; no more is read.
+
+    Raises:
+        Passing: the connection breaks off or stalls.
+    """
+    import urllib3
+
+    left = limit
+    while left > 0:
+        try:
+            chunk: bytes = response.raw.read(min(CHUNK, left), decode_content=False)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise Passing(f"{host_of(response.url)}: {_reason(error)}") from error
+        if not chunk:
+            return
+        left -= len(chunk)
+        yield chunk
+
+
+def content_length(response: Response) -> int | None:
+    """How long the body is to be, in bytes; None if the server does not say."""
+    text = response.headers.get("Content-Length", "")
+    return int(text) if _NUMBER.fullmatch(text) else None
+
+
+def content_range(response: Response) -> tuple[int | None, int | None]:
+    """The first byte and the size of the whole, where they are given."""
+    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    if match is None:
+        return None, None
+    start, total = match.groups()
+    return int(start) if start else None, int(total) if total != "*" else None
+
+
+def shown(url: str) -> str:
+    """An address for people to read, without what may be secret in it: password and query."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that cannot be read"
+    host = parts.netloc.rpartition("@")[2]
+    return SplitResult(parts.scheme, host, parts.path, "", "").geturl()
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds that a server asks to wait, in an answer's headers; None if it asks for none.
+
+    RFC 9110, section 10.2.3: a number or a date.
+    """
+    text = headers.get("Retry-After", "").strip()
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    try:
+        date = email.utils.parsedate_to_datetime(text)
+        return max(0.0, date.timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
+
+
+def status_in_words(response: Response) -> str:
+    """The status in words, such as ``404 Not Found``; on the Hub, ``RevisionNotFound`` too."""
+    reason = "".join(letter for letter in (response.reason or "")[:50] if letter.isprintable())
+    code = response.headers.get("X-Error-Code", "")
+    words = f"{response.status_code} {reason}".strip()
+    return f"{words}, {code}" if _ERROR_CODE.fullmatch(code) else words
+
+
+def _sent_token(response: Response) -> bool:
+    return "Authorization" in response.request.headers
+
+
+def _as_it_is(request: T) -> T:
+    return request
+
+
+_sessions = threading.local()
+
+
+def _session() -> Session:
+    """A session of this thread and process, which keeps connections open between files."""
+    if getattr(_sessions, "process", None) != os.getpid():
+        from http.cookiejar import DefaultCookiePolicy
+
+        import requests
+
+        session = requests.Session()
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        # Else requests, which is told to follow no redirect, still unpacks the body of each.
+        session.get_redirect_target = lambda resp: None  # type: ignore[method-assign]
+        _sessions.session, _sessions.process = session, os.getpid()
+    return _sessions.session  # type: ignore[no-any-return]
+
+
+def timeout_seconds() -> float:
+    """How many seconds of silence are a failure: those of STYLEZOO_TIMEOUT, or ten.
+
+    Raises:
+        OptionError: the variable is no number of seconds.
+    """
+    text = os.environ.get(TIMEOUT_VARIABLE, "")
+    if not text:
+        return TIMEOUT
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    # Written so that NaN fails too.
+    if not 0 < seconds < 1e6:
+        raise OptionError(f"{TIMEOUT_VARIABLE} is {text!r}; set it to a number of seconds")
+    return seconds
+
+
+def host_of(url: str) -> str:
+    """The server of an address, with its port, to name in messages."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _may_be_asked(url: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not match, a port out of range
+        return False
+
+
+def _origin(url: str) -> tuple[str, str | None, int]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}[parts.scheme]
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy of the environment for an address, without its password; None for none."""
+    from requests.utils import get_environ_proxies, select_proxy
+
+    proxy = select_proxy(url, get_environ_proxies(url))
+    if proxy and "://" not in proxy:
+        proxy = f"http://{proxy}"
+    return shown(proxy) if proxy else None
+
+
+def _proxy_in_words(url: str) -> str:
+    return f"the proxy {proxy_for(url) or ''}".rstrip()
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what it wraps: requests wraps urllib3's, which wrap the system's."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _reason(error: BaseException) -> str:
+    causes = list(_causes(error))
+    if any("timed out" in str(cause) for cause in causes):
+        return f"no answer for {timeout_seconds():g} s"
+    system = [c.strerror for c in causes if isinstance(c, OSError) and c.strerror]
+    return str(system[-1]) if system else "the connection broke off"
