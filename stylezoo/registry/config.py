@@ -87,7 +87,7 @@ def parse_location(text: str) -> str:
         raise RegistryError(
             f"{text!r} is no location of a registry: a folder, https://..., hub:..."
         )
-    return str(Path(text).expanduser().absolute())
+    return str(_expanded(text).absolute())
 
 
 def read_registries() -> dict[str, RegistryConfig | None]:
@@ -198,6 +198,13 @@ def check_registry_name(name: str) -> None:
         )
 
 
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise RegistryError(f"{path!r} begins with the home folder of nobody known here") from error
+
+
 def _parse_address(text: str) -> str:
     try:
         parts = urlsplit(text)
@@ -234,10 +241,12 @@ def _read_entry(entry: Any, where: str, folder: Path) -> tuple[str, RegistryConf
             raise RegistryError(f"{where}: it has a root and no location")
         return name, None
     location = parse_location(entry["location"])
+    if not is_remote(location):
+        location = str(folder / _expanded(entry["location"]))
     if "root" not in entry:
         _require_folder(location, where)
         return name, RegistryConfig(location=location)
-    return name, RegistryConfig(location=location, root=folder / Path(entry["root"]).expanduser())
+    return name, RegistryConfig(location=location, root=folder / _expanded(entry["root"]))
 
 
 def _read_variable(text: str, configured: Registries) -> dict[str, RegistryConfig | None]:

@@ -27,7 +27,6 @@ from stylezoo.errors import (
     RegistryFormatError,
     RollbackError,
     SignatureError,
-    StyleZooError,
     UnavailableError,
 )
 from stylezoo.registry.config import RegistryConfig, RegistryWarning
@@ -280,11 +279,9 @@ class TrustedRegistry:
             if "spec_version" in str(reason):
                 reason = RegistryFormatError(f"{reason}; run: pip install --upgrade stylezoo")
             raise RegistryFormatError(f"{where} cannot be read: {reason}") from error
-        except (tuf.RepositoryError, tuf.DownloadLengthMismatchError) as error:
+        except tuf.RepositoryError as error:
             raise RegistryFormatError(f"{where} cannot be read: {error}") from error
         except tuf.DownloadError as error:
-            if isinstance(error.__cause__, StyleZooError):
-                raise error.__cause__ from error
             raise UnavailableError(f"{where}: {error}") from error
         except OSError as error:
             raise self._unwritable(error) from error
@@ -321,23 +318,16 @@ def _fetcher(transport: Transport) -> FetcherInterface:
     from tuf.api.exceptions import DownloadHTTPError
     from tuf.ngclient import FetcherInterface
 
-    limits = {
-        "root.json": ROOT_LIMIT,
-        "timestamp.json": TIMESTAMP_LIMIT,
-        "snapshot.json": SNAPSHOT_LIMIT,
-        "targets.json": TARGETS_LIMIT,
-    }
-
     class Fetcher(FetcherInterface):
         """Gives python-tuf the files of a registry, read strictly."""
 
-        def _fetch(self, url: str) -> Iterator[bytes]:
+        def download_bytes(self, url: str, max_length: int) -> bytes:
+            """Read a file; the limit is what the index says of its length, if it does."""
             path = url.removeprefix(_BASE)
-            role = ".".join(path.rpartition("/")[2].split(".")[-2:])
             try:
-                content = transport.read(path, limits.get(role, TARGETS_LIMIT))
+                content = transport.read(path, max_length)
             except AuthError as error:
-                if role == "root.json":
+                if path.endswith(".root.json"):
                     # Some servers say so of files that are not there; of a newer root that is
                     # the rule, and timestamp.json shows whether access is refused in truth.
                     raise DownloadHTTPError(str(error), 403) from error
@@ -348,7 +338,10 @@ def _fetcher(transport: Transport) -> FetcherInterface:
                     404,
                 )
             parse_object(content, f"{transport.location}, {path}")
-            return iter((content,))
+            return content
+
+        def _fetch(self, url: str) -> Iterator[bytes]:
+            return iter((self.download_bytes(url, TARGETS_LIMIT),))
 
     return Fetcher()
 

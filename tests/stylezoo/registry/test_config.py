@@ -1,5 +1,7 @@
 """Which registries there are: the file, the variable, and the order of sources."""
 
+from pathlib import Path
+
 import pytest
 
 import stylezoo
@@ -39,6 +41,19 @@ def test_a_list_is_read_back_in_its_order(config, tmp_path):
     assert list(read_registries().items()) == list(registries.items())
     assert 'root = "roots/z.json"' in config.read_text()
     assert config.read_text().startswith('[[registries]]\nname = "z"\n')
+
+
+def test_paths_in_the_file_are_relative_to_it(config, monkeypatch):
+    config.parent.mkdir()
+    monkeypatch.setenv("HOME", "/home/me")
+    config.write_text(
+        "[[registries]]\nname = 'a'\nlocation = 'styles'\n"
+        "[[registries]]\nname = 'b'\nlocation = '~/styles'\nroot = '/srv/root.json'\n"
+    )
+    assert read_registries() == {
+        "a": RegistryConfig(location=str(config.parent / "styles")),
+        "b": RegistryConfig(location="/home/me/styles", root=Path("/srv/root.json")),
+    }
 
 
 @pytest.mark.parametrize(
@@ -92,6 +107,7 @@ def test_locations_are_written_in_one_way(text, location):
         "hub:a/b/c",
         "hub:../b",
         "a\0b",
+        "~nobody-of-this-name/styles",
     ],
 )
 def test_what_is_no_location_is_refused(text):

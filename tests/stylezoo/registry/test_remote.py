@@ -1,5 +1,6 @@
 """A signed registry as a source: fetched once, then from the store; and what brings its files."""
 
+import shutil
 import subprocess
 import sys
 
@@ -18,6 +19,7 @@ from stylezoo.errors import (
 )
 from stylezoo.registry.folder_transport import FolderTransport
 from stylezoo.registry.http_transport import HttpTransport
+from stylezoo.registry.signing import build_registry
 from stylezoo.registry.verify import verify_files
 from tests.kept_registry import KeptRegistry, WebServer, edit
 
@@ -128,6 +130,20 @@ def test_a_damaged_copy_of_a_record_is_fetched_anew(registry):
     (copy,) = (registry.base / "user").rglob("records/*.toml")
     edit(copy, "Random weights", "Random werghts")
     assert registry.source().record("toy", ONE) == record
+
+
+def test_records_that_nobody_wants_any_more_are_removed(registry):
+    source = registry.source()
+    source.record("toy", ONE)
+    (copy,) = (registry.base / "user").rglob("records/*.toml")
+    (copy.parent / f"{'0' * 64}.part").write_bytes(b"of a process that was killed")
+    shutil.rmtree(registry.folder / "styles" / "toy" / "1.0.0")
+    build_registry(registry.folder, registry.keys)
+    source.refresh()
+    source.record("toy", TWO)
+    assert [path.name for path in copy.parent.iterdir()] == [
+        f"{source.find('toy', TWO).sha256}.toml"
+    ]
 
 
 def test_a_file_is_never_read_past_its_size(registry, tmp_path):
