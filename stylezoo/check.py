@@ -50,18 +50,21 @@ FLAT = 1 / 255  # a picture whose values deviate less shows nothing
 _TARGET = re.compile(r"\]\(\s*<?([^)>\s]+)")
 
 
-def check_style_folder(folder: Path, catalog: Catalog | None = None) -> Report:
+def check_style_folder(
+    folder: Path, catalog: Catalog | None = None, *, root: Path | None = None
+) -> Report:
     """Check a style folder in every respect.
 
     Args:
         folder: holds ``style.toml`` and the files that it lists.
         catalog: where the net, and the base of an adapter, come from; None for the installed
             plugins.
+        root: the folder of styles that it was found in, if it was.
 
     Returns:
         Every fault that was found, with the field of the record or the file that it is about.
     """
-    return _StyleCheck(folder, catalog or default_catalog()).run()
+    return _StyleCheck(folder, catalog or default_catalog(), root).run()
 
 
 def find_style_folders(root: Path) -> list[Path]:
@@ -87,8 +90,9 @@ def find_style_folders(root: Path) -> list[Path]:
 class _StyleCheck:
     """One check of one folder: what was read of it, and what was found."""
 
-    def __init__(self, folder: Path, catalog: Catalog) -> None:
+    def __init__(self, folder: Path, catalog: Catalog, root: Path | None) -> None:
         self.folder = folder
+        self.root = root
         self.catalog = catalog
         self.report = Report(subject=str(folder))
         self.fields: Mapping[str, Any] = {}
@@ -161,6 +165,11 @@ class _StyleCheck:
         try:
             version = Version(place.name)
         except InvalidVersion:
+            if self.root is not None and self.folder != self.root:
+                self._advise(
+                    str(self.folder.relative_to(self.root)),
+                    "a source of styles finds them in folders NAME/VERSION alone",
+                )
             return
         found = {"name": (place.parent.name, "name"), "version": (str(version), "version")}
         for field, (expected, what) in found.items():

@@ -29,11 +29,11 @@ def command(folders: tuple[Path, ...], as_json: bool) -> None:
     """
     from stylezoo.check import check_style_folder, find_style_folders
 
-    styles = [style for folder in folders for style in find_style_folders(folder)]
+    styles = [(style, root) for root in folders for style in find_style_folders(root)]
     reports = []
     with progress("checking", len(styles)) as advance:
-        for style in styles:
-            reports.append(check_style_folder(style))
+        for style, root in styles:
+            reports.append(check_style_folder(style, root=root))
             advance()
     if as_json:
         print_json(

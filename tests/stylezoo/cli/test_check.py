@@ -31,6 +31,13 @@ def test_a_folder_of_styles_with_one_at_fault(toy_style, tmp_path):
     assert other["checks"] == toy["checks"]
 
 
+def test_a_style_that_no_source_would_find_is_advised(toy_style, tmp_path):
+    shutil.copytree(toy_style, tmp_path / "toy")
+    done = check(tmp_path)
+    assert done.returncode == 0
+    assert "advice, place (toy): a source of styles finds them in folders NAME/V" in done.stdout
+
+
 def test_a_style_in_order(toy_style):
     done = check(toy_style)
     assert (done.returncode, done.stdout) == (0, f"{toy_style}: in order\n"), done.stderr
