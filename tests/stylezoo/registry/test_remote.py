@@ -17,6 +17,7 @@ from stylezoo.errors import (
     UnavailableError,
     VersionNotFoundError,
 )
+from stylezoo.registry.contents import add_style
 from stylezoo.registry.folder_transport import FolderTransport
 from stylezoo.registry.http_transport import HttpTransport
 from stylezoo.registry.signing import build_registry
@@ -217,3 +218,18 @@ assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_an_index_in_a_folder_may_list_files_that_the_hub_has(registry, hub, monkeypatch):
+    style = registry.style("ink@1.0.0")
+    files = {path.name: path.read_bytes() for path in style.iterdir()}
+    commit = hub.add("alice/ink", files, tag="v1.0.0")
+    hub.add("alice/ink", {"model.safetensors": b"what came later"}, tag="v1.0.0")
+    add_style(registry.folder, style, repository="alice/ink", commit=commit)
+    build_registry(registry.folder, registry.keys)
+    monkeypatch.setenv("STYLEZOO_OFFLINE", "1")
+    with pytest.raises(OfflineError, match="ink@1"):
+        registry.source().fetch("ink", ONE)
+    monkeypatch.delenv("STYLEZOO_OFFLINE")
+    folder = registry.source().fetch("ink", ONE)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
