@@ -1,9 +1,9 @@
 """Processes that start at once: a process that has imported everything, and forks one a command.
 
 ``python -m tests.faults.zygote`` reads a line of JSON a command, ``{"arguments": [...],
-"environment": {...}, "output": PATH}``, answers with the process id, and when it has ended with
-its exit code, negative for a signal. Killing commands at random moments is then about what they
-do, and not about Python's start.
+"environment": {...}, "output": PATH, "kill_after": SECONDS or null}``, and answers with its exit
+code, negative for a signal. Killing commands at random moments is then about what they do, and not
+about Python's start.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def main() -> None:
         process = os.fork()
         if process == 0:
             _run(job)
-        print(process, flush=True)
+        if job["kill_after"] is not None:
+            time.sleep(job["kill_after"])
+            os.kill(process, signal.SIGKILL)  # not waited for yet: the id is still its own
         _, status = os.waitpid(process, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 
@@ -105,8 +107,7 @@ class Zygote:
     def run(self, *arguments: object) -> float:
         """Run a command, which must succeed, and give the seconds that it took."""
         started = time.perf_counter()
-        self._start(arguments)
-        code = int(self._line())
+        code = self._run(arguments, None)
         assert code == 0, f"{arguments}: {code}\n{self.output.read_text()}"
         return time.perf_counter() - started
 
@@ -116,18 +117,16 @@ class Zygote:
         Returns:
             Whether it was still running; what was done by then has succeeded.
         """
-        process = self._start(arguments)
-        time.sleep(after)
-        os.kill(process, signal.SIGKILL)  # not waited for yet: the id is still its own
-        code = int(self._line())
+        code = self._run(arguments, after)
         assert code in (0, -signal.SIGKILL), f"{arguments}: {code}\n{self.output.read_text()}"
         return code != 0
 
-    def _start(self, arguments: tuple[object, ...]) -> int:
+    def _run(self, arguments: tuple[object, ...], kill_after: float | None) -> int:
         job = {
             "arguments": [str(argument) for argument in arguments],
             "environment": self.environment,
             "output": str(self.output),
+            "kill_after": kill_after,
         }
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(job) + "\n")
