@@ -5,6 +5,7 @@ The component is third-party code and may raise anything; that is a finding like
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -85,12 +86,28 @@ def examine(
         report.checks.append(check.name)
         findings = Findings(check.name, where)
         try:
-            check.run(subject, findings)
+            with _one_thread():
+                check.run(subject, findings)
         except Exception as error:  # third-party code may raise anything
             findings.error(f"it raises {describe_error(error)}")
         # One cause may fail every check in the same words: once is enough.
         known = {finding.message for finding in report.findings}
         report.findings += [f for f in findings.found if f.message not in known]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """What components are given here is small: threads would wait more than compute."""
+    torch = sys.modules.get("torch")  # some checks need none, and do without its import
+    if torch is None:
+        yield
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def check_skipped(skip: Collection[str], known: Iterable[str]) -> None:

@@ -45,15 +45,16 @@ class Watch:
     def find_spec(self, name: str, path: Sequence[str] | None, target: object = None) -> None:
         """Called by the import system before any finder."""
         if name in HEAVY and name not in self.seen:
-            frames = [
-                frame
+            files = [
+                (frame.filename.replace("\\", "/").split("/"), frame.lineno)
                 for frame in traceback.extract_stack()[:-1]
                 if not frame.filename.startswith("<") and frame.filename != __file__
             ]
-            if frames:
-                last = frames[-1]
-                folder, file = last.filename.replace("\\", "/").split("/")[-2:]
-                self.seen[name] = f"{folder}/{file}, line {last.lineno}"
+            if any(self.seen.keys() & set(parts) for parts, _ in files):
+                return  # another heavy module brings it along
+            if files:
+                parts, line = files[-1]
+                self.seen[name] = f"{'/'.join(parts[-2:])}, line {line}"
             else:
                 self.seen[name] = "the import itself"
 

@@ -1,0 +1,177 @@
+"""check_source: sound sources conform, and each seeded fault is found for what it is."""
+
+import shutil
+import sys
+
+import pytest
+from packaging.version import Version
+
+from stylezoo import FolderSource
+from stylezoo.errors import VersionNotFoundError
+from stylezoo.testing import assert_conforms, check_source
+
+
+@pytest.fixture(scope="module")
+def styles(toy_style, tmp_path_factory):
+    """A folder of one style in two versions."""
+    root = tmp_path_factory.mktemp("source")
+    shutil.copytree(toy_style, root / "toy" / "1.0.0")
+    shutil.copytree(toy_style, root / "toy" / "1.1.0")
+    record = root / "toy" / "1.1.0" / "style.toml"
+    record.write_text(record.read_text().replace('version = "1.0.0"', 'version = "1.1.0"'))
+    return root
+
+
+def test_a_sound_source_conforms(styles):
+    report = check_source(lambda: FolderSource(styles))
+    assert_conforms(report)
+    assert not report.findings
+    assert len(report.checks) == 8
+
+
+def not_sorted(source):
+    source.names = lambda: ["toy", "abc"]
+
+
+def badly_named(source):
+    source.names = lambda: ["My Style"]
+
+
+def named_twice(source):
+    source.names = lambda: ["toy", "toy"]
+
+
+def newest_first(source):
+    versions = type(source).versions
+    source.versions = lambda name: versions(source, name)[::-1]
+
+
+def texts_for_versions(source):
+    source.versions = lambda name: ["1.0.0"] if name == "toy" else []
+
+
+def has_everything(source):
+    source.versions = lambda name: [Version("1.0.0")]
+
+
+def key_errors(source):
+    records = {("toy", Version("1.0.0")): None, ("toy", Version("1.1.0")): None}
+    record = type(source).record
+
+    def look_up(name, version):
+        _ = records[name, version]
+        return record(source, name, version)
+
+    source.record = look_up
+
+
+def none_for_missing(source):
+    folder = type(source).folder
+
+    def find(name, version):
+        try:
+            return folder(source, name, version)
+        except VersionNotFoundError:
+            return None
+
+    source.folder = find
+
+
+def one_record_for_all(source):
+    record = type(source).record(source, "toy", Version("1.0.0"))
+
+    def look_up(name, version):
+        if version not in source.versions(name):
+            raise VersionNotFoundError("no")
+        return record
+
+    source.record = look_up
+
+
+def folder_as_text(source):
+    folder = type(source).folder
+    source.folder = lambda name, version: str(folder(source, name, version))
+
+
+def no_location(source):
+    type(source).location = ""
+
+
+FAULTS = [
+    (not_sorted, "names", r"returns \['toy', 'abc'\], which is not sorted"),
+    (badly_named, "names", "'My Style' is no name of a style"),
+    (named_twice, "names", "lists toy more than once"),
+    (newest_first, "versions", "it is 1.1.0, 1.0.0; the oldest comes first"),
+    (texts_for_versions, "versions", "it must be a list of packaging Versions"),
+    (has_everything, "versions", "not empty, for a style that is not there"),
+    (key_errors, "missing", r"record\('toy', 9999\).*raises KeyError.*VersionNotFoundError"),
+    (none_for_missing, "missing", r"folder\('toy', 9999\)\): it returns None"),
+    (one_record_for_all, "records", r"record\('toy', 1.1.0\)\): it is the record of toy 1.0.0"),
+    (folder_as_text, "folders", "it must be the Path of a folder"),
+    (no_location, "names", "location is ''"),
+]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "check", "message"), FAULTS, ids=[fault[0].__name__ for fault in FAULTS]
+)
+def test_a_seeded_fault_is_found(styles, spoil, check, message):
+    def make():
+        own = type("Source", (FolderSource,), {})(styles)
+        spoil(own)
+        return own
+
+    report = check_source(make)
+    with pytest.raises(AssertionError, match=message):
+        assert_conforms(report)
+    assert check in {finding.check for finding in report.errors}
+
+
+def test_files_that_are_not_the_records_are_found(styles, tmp_path):
+    shutil.copytree(styles, tmp_path / "styles")
+    (tmp_path / "styles" / "toy" / "1.1.0" / "README.md").write_text("changed")
+    (finding,) = check_source(lambda: FolderSource(tmp_path / "styles")).errors
+    assert finding.check == "folders"
+    assert "README.md has 7 bytes" in finding.message
+
+
+def test_a_source_that_is_none_or_cannot_be_made(styles):
+    def needs_a_server():
+        raise OSError("no route to host")
+
+    assert "OSError: no route to host" in str(check_source(needs_a_server).errors[0])
+    assert "returns a str, which is no RegistrySource" in str(check_source(lambda: "x").errors[0])
+
+
+def test_a_source_without_styles_is_advised(tmp_path):
+    report = check_source(lambda: FolderSource(tmp_path))
+    assert report.ok
+    assert [finding.check for finding in report.findings] == ["names"]
+
+
+@pytest.mark.parametrize(
+    ("where", "place"), [("top", "heavy_source.py, line 2"), ("names", "heavy_source.py, line 9")]
+)
+def test_a_source_that_imports_torch_to_list_is_found(tmp_path, monkeypatch, where, place):
+    text = [
+        "from pathlib import Path",
+        "import torch" if where == "top" else "",
+        "from stylezoo import FolderSource",
+        "",
+        "class Heavy(FolderSource):",
+        "    def __init__(self):",
+        f"        super().__init__(Path({str(tmp_path)!r}))",
+        "    def names(self):",
+        "        import torch" if where == "names" else "        pass",
+        "        return []",
+    ]
+    (tmp_path / "heavy_source.py").write_text("\n".join(text))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import heavy_source
+
+    report = check_source(heavy_source.Heavy)
+    del sys.modules["heavy_source"]
+    (finding,) = report.errors
+    assert finding.check == "imports"
+    assert "imports torch" in finding.message
+    assert place in finding.message
