@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from stylezoo.cache import CACHE_VARIABLE
 from stylezoo.errors import CacheError, OptionError
-from stylezoo.registry.store import LOCK_TIMEOUT, LOCK_VARIABLE
 
+LOCK_VARIABLE = "STYLEZOO_LOCK_TIMEOUT"
+LOCK_TIMEOUT = 60.0  # seconds in which the process that holds a lock gets no further
 QUIET = 10.0  # seconds to wait before saying so
+POLL = 0.05
 
 
 class LockWarning(UserWarning):
@@ -19,36 +24,52 @@ class LockWarning(UserWarning):
 
 
 @contextmanager
-def locked(path: Path, what: str) -> Iterator[None]:
+def locked(
+    path: Path, what: str, *, progress: Callable[[], object] = lambda: None
+) -> Iterator[None]:
     """Hold a lock. It ends with the process, however that ends; the file may stay.
 
     Args:
         path: of the lock's file, in a folder that exists.
         what: it protects, for messages.
+        progress: tells what changes as long as the holder gets on, such as the bytes that it has
+            fetched: the time limit counts from the last change.
 
     Raises:
-        CacheError: another process holds it for longer than the limit, or it cannot be made.
+        CacheError: another process holds it and gets no further, or it cannot be made.
+        OptionError: STYLEZOO_LOCK_TIMEOUT is no number of seconds.
     """
     import filelock
 
-    limit = _limit()
     lock = filelock.FileLock(path)
-    try:
+    limit = _limit()
+    began = moved = time.monotonic()
+    seen, noticed = progress(), False
+    while True:
         try:
-            lock.acquire(timeout=min(QUIET, limit))
+            lock.acquire(timeout=0)
+            break
         except filelock.Timeout:
-            if limit > QUIET:
-                warnings.warn(
-                    f"waiting for {_holder(path)}, which works on {what}", LockWarning, stacklevel=4
-                )
-            lock.acquire(timeout=max(limit - QUIET, 0))
-    except filelock.Timeout as error:
-        raise CacheError(
-            f"{_holder(path)} has worked on {what} for {limit:g} s; end it if it hangs, or set "
-            f"{LOCK_VARIABLE} to more seconds"
-        ) from error
-    except (OSError, NotImplementedError) as error:
-        raise CacheError(f"{path} cannot be locked: {error}") from error
+            pass
+        except (OSError, NotImplementedError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise CacheError(
+                f"{path} cannot be locked: {reason}; choose another folder, for the cache with "
+                f"{CACHE_VARIABLE}"
+            ) from error
+        now = time.monotonic()
+        if progress() != seen:
+            seen, moved = progress(), now
+        if now - moved >= limit:
+            raise CacheError(
+                f"{_holder(path)} holds {what} and got no further for {limit:g} s; end it, or set "
+                f"{LOCK_VARIABLE} to more seconds to wait longer"
+            )
+        if not noticed and now - began >= QUIET:
+            noticed = True
+            message = f"waiting for {_holder(path)}, which works on {what}"
+            warnings.warn(message, LockWarning, stacklevel=4)
+        time.sleep(POLL)
     try:
         with suppress(OSError):
             path.write_text(str(os.getpid()))
@@ -60,15 +81,21 @@ def locked(path: Path, what: str) -> Iterator[None]:
 
 
 def _limit() -> float:
-    text = os.environ.get(LOCK_VARIABLE) or LOCK_TIMEOUT
+    text = os.environ.get(LOCK_VARIABLE, "")
+    if not text:
+        return LOCK_TIMEOUT
     try:
-        return max(float(text), 0.0)
+        seconds = float(text)
     except ValueError:
-        raise OptionError(f"{LOCK_VARIABLE} is {text!r}; set it to a number of seconds") from None
+        seconds = math.nan
+    # Written so that NaN fails too.
+    if not seconds >= 0:
+        raise OptionError(f"{LOCK_VARIABLE} is {text!r}; set it to a number of seconds")
+    return seconds
 
 
 def _holder(path: Path) -> str:
     try:
-        return f"the process {int(path.read_text()[:20])}"
+        return f"process {int(path.read_text()[:20])}"
     except (OSError, ValueError):
         return "another process"

@@ -15,14 +15,11 @@ removed by the next that fetches another.
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import shutil
 import stat
-import time
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -33,12 +30,12 @@ from stylezoo.errors import (
     AuthError,
     CacheError,
     IntegrityError,
-    OptionError,
     RecordError,
     RegistryError,
     RegistryFormatError,
     UnavailableError,
 )
+from stylezoo.registry.locks import locked
 from stylezoo.registry.record import RECORD_FILE, SHA256, File, Record
 from stylezoo.registry.stored_folder import (
     check_folder,
@@ -50,17 +47,8 @@ from stylezoo.registry.stored_folder import (
 from stylezoo.registry.transport import Progress
 from stylezoo.registry.verify import verify_files
 
-LOCK_VARIABLE = "STYLEZOO_LOCK_TIMEOUT"
-LOCK_TIMEOUT = 60.0  # seconds in which the process that fetches gets no further
-NOTICE_AFTER = 10.0  # seconds of waiting
-POLL = 0.05
-
 Fetch = Callable[[File, Path, Progress | None], None]
 """Brings one file of a style into a part, checked; see ``Transport.fetch``."""
-
-
-class CacheWarning(UserWarning):
-    """The cache is busy; the message says with what."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -202,7 +190,7 @@ class Store:
         what = f"{record.name} {record.version}"
         with self._disk_errors():
             self._make_folders()
-            with self._alone(sha256, what):
+            with self._lock(sha256, what):
                 return self._complete(sha256, record, record_bytes, fetch, progress)
 
     def entries(self) -> list[StoredStyle]:
@@ -253,7 +241,7 @@ class Store:
             if not os.path.lexists(folder):
                 return 0
             self._make_folders()
-            with self._alone(sha256, folder.name):
+            with self._lock(sha256, folder.name):
                 freed = _size(folder)
                 staging = self._staging(sha256)
                 _remove(staging)
@@ -318,7 +306,6 @@ class Store:
         self._sweep(except_for=sha256)
         staging.mkdir(exist_ok=True)
         try:
-            (staging / "holder").write_text(str(os.getpid()))
             new = staging / "style"
             if not is_intact(new, sha256, self.root):
                 _remove(new)
@@ -331,7 +318,6 @@ class Store:
             new.replace(folder)
         except (UnavailableError, AuthError, RegistryError) as error:
             # The parts stay: the next run goes on with them.
-            (staging / "holder").unlink(missing_ok=True)
             with suppress(OSError):
                 staging.rmdir()
             if damage is None:
@@ -384,48 +370,11 @@ class Store:
                     freed += size
         return freed
 
-    @contextmanager
-    def _alone(self, sha256: str, what: str) -> Iterator[None]:
-        """Hold the lock of a style.
-
-        Raises:
-            CacheError: the process that holds it gets no further.
-        """
-        import filelock
-
-        lock = filelock.FileLock(self._locks / f"{sha256}.lock")
-        limit = _lock_timeout()
+    def _lock(self, sha256: str, what: str) -> AbstractContextManager[None]:
+        """Hold the lock of a style. Who waits does so as long as the holder fetches."""
+        path = self._locks / f"{sha256}.lock"
         staging = self._staging(sha256)
-        began = moved = time.monotonic()
-        fetched, noticed = _size(staging), False
-        while True:
-            try:
-                lock.acquire(timeout=0)
-                break
-            except filelock.Timeout:
-                pass
-            except NotImplementedError as error:
-                raise CacheError(
-                    f"{self.root} is on a file system without locks; choose another folder with "
-                    f"{CACHE_VARIABLE}"
-                ) from error
-            now = time.monotonic()
-            if _size(staging) != fetched:
-                fetched, moved = _size(staging), now
-            if now - moved >= limit:
-                raise CacheError(
-                    f"{_holder(staging)} holds {what} and got no further for {limit:g} s; end it, "
-                    f"or set {LOCK_VARIABLE} to more seconds to wait longer"
-                )
-            if not noticed and now - began >= NOTICE_AFTER:
-                noticed = True
-                message = f"waiting for {_holder(staging)}, which is fetching {what}"
-                warnings.warn(message, CacheWarning, stacklevel=4)
-            time.sleep(POLL)
-        try:
-            yield
-        finally:
-            lock.release()
+        return locked(path, what, progress=lambda: _size(staging))
 
     @contextmanager
     def _disk_errors(self) -> Iterator[None]:
@@ -485,27 +434,6 @@ def _size(path: Path) -> int:
             return sum(_size(entry) for entry in path.iterdir())
         total = path.lstat().st_size
     return total
-
-
-def _holder(staging: Path) -> str:
-    try:
-        return f"process {int((staging / 'holder').read_text()[:20])}"
-    except (OSError, ValueError):
-        return "another process"
-
-
-def _lock_timeout() -> float:
-    text = os.environ.get(LOCK_VARIABLE, "")
-    if not text:
-        return LOCK_TIMEOUT
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    # Written so that NaN fails too.
-    if not seconds >= 0:
-        raise OptionError(f"{LOCK_VARIABLE} is {text!r}; set it to a number of seconds")
-    return seconds
 
 
 def _megabytes(size: int) -> str:

@@ -162,7 +162,7 @@ def test_fault_26_a_holder_that_is_stopped_is_named_and_waited_for_so_long(
         holder.send_signal(signal.SIGCONT)
     assert (code, out) == (1, "")
     assert err.splitlines() == [
-        f"warning: waiting for process {holder.pid}, which is fetching toy 1.0.0",
+        f"warning: waiting for process {holder.pid}, which works on toy 1.0.0",
         f"error: process {holder.pid} holds toy 1.0.0 and got no further for 11 s; end it, or set "
         "STYLEZOO_LOCK_TIMEOUT to more seconds to wait longer",
     ]
@@ -190,9 +190,6 @@ def test_fault_27_a_lock_file_that_nobody_holds_is_no_lock(server, start, cache,
     locks = cache / "styles" / ".locks"
     locks.mkdir(parents=True)
     (locks / f"{sha256}.lock").write_text("12345")
-    unfinished = cache / "styles" / ".tmp" / sha256
-    unfinished.mkdir(parents=True)
-    (unfinished / "holder").write_text("12345")
     assert run(start())[0] == 0
     assert_only_the_style_is_there(cache, sha256, style)
 
