@@ -317,3 +317,28 @@ def test_fault_22_offline_asks_nothing(hub, ink, variable, monkeypatch, fails):
     assert f"{variable} forbids the network" in fails("fetch", "alice/other")
     assert "folder" in run("fetch", INK, "--json").stdout
     assert hub.requests == []
+
+
+SIXTEEN = """
+import os
+import huggingface_hub, requests, torch
+from stylezoo.registry.resolve import resolve
+from stylezoo.registry.spec import StyleSpec
+
+for _ in range(16):
+    if os.fork() == 0:
+        print(resolve(StyleSpec.parse("alice/ink@1"), {}).folder, flush=True)
+        os._exit(0)
+print([os.wait()[1] for _ in range(16)])
+"""
+
+
+def test_fault_23_of_sixteen_processes_one_fetches_from_the_hub(hub, ink):
+    done = subprocess.run(
+        [sys.executable, "-c", SIXTEEN], capture_output=True, text=True, timeout=120
+    )
+    *folders, codes = done.stdout.splitlines()
+    assert codes == str([0] * 16), done.stderr
+    assert folders == [str(fetch())] * 16
+    assert contents(fetch()) == ink
+    assert len(hub.log.lines("resolve/.*/model.safetensors")) == 1

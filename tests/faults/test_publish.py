@@ -1,6 +1,9 @@
 """Fault 56: publishing to a Hub that fails midway, or that others publish to."""
 
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -221,3 +224,24 @@ def test_fault_56_a_hub_that_is_not_there(hub, toy_style):
     hub.stop()
     with pytest.raises(UnavailableError, match="cannot be reached"):
         publish_style(toy_style, TO)
+
+
+@pytest.mark.parametrize(
+    ("where", "carried_out"), [("PUT /lfs/", False), (COMMIT, True), (TAG, True)]
+)
+def test_fault_56_after_a_kill_the_next_run_goes_on(hub, toy_style, where, carried_out):
+    stall = {"stall_after": 0} if carried_out else {}
+    hub.faults.append(Fault(pattern=where, delay=1, **stall))
+    script = (
+        "import sys, pathlib\n"
+        "from stylezoo.registry.publishing import Destination, publish_style\n"
+        "publish_style(pathlib.Path(sys.argv[1]), Destination(repository='org/ink'))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script, str(toy_style)])
+    during(hub, where, lambda: (time.sleep(0.3), process.kill())).join()
+    assert process.wait() == -signal.SIGKILL
+    time.sleep(1)  # what the Hub was told, it does, or not, before we go on
+    repository = hub.repositories.get(INK)
+    assert repository is None or set(repository.tags.values()) <= {repository.main}
+    publish_style(toy_style, TO)
+    assert is_published(hub, toy_style)

@@ -1,6 +1,8 @@
 """A registry on the Hub."""
 
 import hashlib
+import json
+from pathlib import Path
 
 import pytest
 from packaging.version import Version
@@ -8,6 +10,8 @@ from packaging.version import Version
 from stylezoo.errors import IntegrityError, RegistryError, RegistryFormatError
 from stylezoo.registry.hub_transport import HubTransport
 from stylezoo.registry.index import IndexEntry
+from stylezoo.registry.publishing import Destination, publish_style
+from tests.signed_registry import SignedRegistry, run
 
 
 @pytest.fixture
@@ -74,4 +78,36 @@ def test_a_revision_that_can_move_is_refused(hub, transport, tmp_path, commit):
     hub.log.clear()
     with pytest.raises(RegistryError, match="no commit of 40 hex digits"):
         fetch(transport, entry("alice/ink", commit), "a.txt", tmp_path / "1", b"x")
+    assert hub.requests == []
+
+
+def test_a_signed_registry_on_the_hub_lists_what_was_published_there(
+    hub, toy_style, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("HF_TOKEN", "hf_any")
+    monkeypatch.setenv("STYLEZOO_CONFIG", str(tmp_path / "registries.toml"))
+    published = publish_style(toy_style, Destination(repository="alice/toy"))
+    registry = SignedRegistry(tmp_path / "museum")
+    place = ("--repository", "alice/toy", "--commit", published.commit)
+    run("registry", "add", registry.folder, toy_style, *place)
+    registry.build()
+    files = {
+        str(path.relative_to(registry.folder)): path.read_bytes()
+        for path in registry.folder.rglob("*")
+        if path.is_file()
+    }
+    assert not any(path.endswith(".safetensors") for path in files)
+    hub.add("alice/museum", files)
+
+    run("registries", "add", "hub:alice/museum", "--root", registry.root, "--name", "museum")
+    # The tag may move, and the branch go on: the index names the commit.
+    hub.add("alice/toy", {"model.safetensors": b"other"}, tag="v1.0.0")
+    told = json.loads(run("fetch", "toy@1", "--json"))["fetched"][0]
+    folder = Path(told["folder"])
+    assert told["source"] == "museum"
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        path.name: path.read_bytes() for path in toy_style.iterdir()
+    }
+    hub.log.clear()
+    run("fetch", "toy@1", "--json")
     assert hub.requests == []
