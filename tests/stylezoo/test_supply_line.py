@@ -1,9 +1,13 @@
 """The supply line from end to end: a registry on a server, a Hub, and a user with a cache."""
 
+import hashlib
 import json
+import subprocess
+import sys
 import time
 
 import pytest
+import torch
 
 import stylezoo
 from stylezoo.errors import OfflineError, StyleNotFoundError, VersionNotFoundError
@@ -152,3 +156,36 @@ def test_updates_that_cannot_be_asked_for_are_an_error(registry, server, monkeyp
     assert done.exit_code == 1
     assert "error: museum: what the registry 'museum' has now is not in the cache" in done.stderr
     assert server.log.requests == []
+
+
+SIXTEEN = """
+import hashlib, os, sys
+import torch, stylezoo, requests
+torch.set_num_threads(1)
+children = []
+for number in range(16):
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            styled = stylezoo.load("alice/ink@1")(torch.full((3, 32, 32), 0.25))
+            digest = hashlib.sha256(styled.numpy().tobytes()).hexdigest()
+            os.write(1, f"{digest}\\n".encode())
+            code = 0
+        finally:
+            os._exit(code)
+    children.append(child)
+sys.exit(any(os.waitpid(child, 0)[1] for child in children))
+"""
+
+
+def test_sixteen_processes_load_a_cold_style_by_one_download(hub, user, toy_style):
+    files = {path.name: path.read_bytes() for path in toy_style.iterdir()}
+    hub.add("alice/ink", files, tag="v1.0.0")
+    done = subprocess.run([sys.executable, "-c", SIXTEEN], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    torch.set_num_threads(1)
+    styled = stylezoo.load(toy_style)(torch.full((3, 32, 32), 0.25))
+    expected = hashlib.sha256(styled.numpy().tobytes()).hexdigest()
+    assert done.stdout.split() == [expected] * 16
+    assert len(hub.log.lines(r"^GET .*/resolve/.*model\.safetensors")) == 1
