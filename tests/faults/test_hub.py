@@ -327,7 +327,8 @@ from stylezoo.registry.spec import StyleSpec
 
 for _ in range(16):
     if os.fork() == 0:
-        print(resolve(StyleSpec.parse("alice/ink@1"), {}).folder, flush=True)
+        folder = resolve(StyleSpec.parse("alice/ink@1"), {}).folder
+        os.write(1, f"{folder}\\n".encode())  # in one piece, unlike print
         os._exit(0)
 print([os.wait()[1] for _ in range(16)])
 """
