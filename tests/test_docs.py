@@ -116,6 +116,15 @@ def test_links_lead_somewhere(root):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_reliability_names_every_fault_and_a_file_that_holds_it(root):
+    text = (root / "docs" / "reliability.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| .* \| (test_\w+\.py) \|$", text, flags=re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, 57))
+    for number, name in rows:
+        tests = (root / "tests" / "faults" / name).read_text()
+        assert re.search(rf"^def test_fault_{int(number):02}_", tests, flags=re.MULTILINE), number
+
+
 @pytest.mark.parametrize("name", HOOKS)
 def test_every_hook_is_documented_with_its_arguments(root, name):
     arguments = ", ".join(inspect.signature(HOOKS[name]).parameters)
