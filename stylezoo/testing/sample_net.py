@@ -17,7 +17,7 @@ class SampleArguments:
 
 
 class SampleNet(TransformNet):
-    """Two convolutions, the first with a stride, and a resize back."""
+    """Two convolutions, the first with a stride, a resize back, and the images themselves."""
 
     Arguments = SampleArguments
     stride = 4
@@ -33,8 +33,8 @@ class SampleNet(TransformNet):
         """Stylise; see ``TransformNet.forward``."""
         features = self.norm(self.down(images)).relu()
         features = nn.functional.interpolate(features, scale_factor=2.0, mode="nearest")
-        images = self.up(features) + 0.5
-        return images if self.training else images.clamp(0, 1)
+        styled = 0.3 * self.up(features) + images
+        return styled if self.training else styled.clamp(0, 1)
 
 
 def sample_net() -> SampleNet:

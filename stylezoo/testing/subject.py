@@ -24,12 +24,14 @@ class Subject:
         factory: the class or function that is registered.
         options: to call it with.
         catalog: where other components are looked up.
+        key: by which its plugin may say how it is checked; empty if it has no registered name.
     """
 
     label: str
     factory: Factory
     options: Mapping[str, Any]
     catalog: Catalog
+    key: str = ""
 
     def make(self, seed: int = 0) -> Any:
         """Make the component, from global generators in a known state."""
@@ -61,7 +63,8 @@ def subject_of(
         if variant and subject not in (component.name, component.full_name) and family:
             options = {"variant": variant, **options}
         factory = catalog.get(kind, component.full_name)
-        return Subject(f"{kind} {subject!r}", factory, options, catalog)
+        key = f"{kind}:{component.name}"
+        return Subject(f"{kind} {subject!r}", factory, options, catalog, key)
     if not callable(subject):
         raise OptionError(
             f"{subject!r} is a {type(subject).__name__}, no class or function; give what is "
@@ -77,10 +80,7 @@ def make_or_report(subject: Subject, findings: Findings, interface: type) -> Any
         made = subject.make()
     except Exception as error:  # third-party code may raise anything
         how = f"with {dict(subject.options)!r}" if subject.options else "without options"
-        findings.error(
-            f"it cannot be made {how}: {describe_error(error)}; every option needs a default "
-            f"that works, or give the checks the options to make it with"
-        )
+        findings.error(f"it cannot be made {how}: {describe_error(error)}; {_advice(subject)}")
         return None
     if not isinstance(made, interface):
         findings.error(
@@ -89,6 +89,28 @@ def make_or_report(subject: Subject, findings: Findings, interface: type) -> Any
         )
         return None
     return made
+
+
+def _advice(subject: Subject) -> str:
+    if subject.options:
+        return "give options that it takes"
+    family = "variant" in _parameters(subject.factory)
+    option = '"variant": ...' if family else "..."
+    where = f'STYLEZOO_CHECKS = {{"{subject.key}": {{"options": {{{option}}}}}}} in its plugin'
+    how = where if subject.key else f"options={{{option}}}"
+    if family:
+        return f"it is a family, of which one variant can be checked: name it by {how}"
+    return (
+        f"each option needs a default that works; if the default must fetch something, name "
+        f"options that do without, by {how}"
+    )
+
+
+def _parameters(factory: Factory) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(factory).parameters
+    except (TypeError, ValueError):  # of what is written in C
+        return {}
 
 
 def check_options(subject: Subject, findings: Findings) -> None:

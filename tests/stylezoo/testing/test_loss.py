@@ -308,7 +308,7 @@ def test_a_check_can_be_skipped_and_a_misspelt_one_is_refused():
     report = check_loss(WrongBackward, skip=["gradcheck"])
     assert report.ok
     assert "gradcheck" not in report.checks
-    with pytest.raises(OptionError, match="no check 'gradchek' to skip here.*gradcheck"):
+    with pytest.raises(OptionError, match=r"no check 'gradchek' to skip here.*gradcheck"):
         check_loss(WrongBackward, skip=["gradchek"])
 
 
