@@ -193,7 +193,7 @@ def check_registry_name(name: str) -> None:
     """
     if not REGISTRY_NAME.fullmatch(name):
         raise RegistryError(
-            f"{name!r} is no name of a registry: up to 64 letters, digits, '.', '_' and '-', "
+            f"{name[:100]!r} is no name of a registry: up to 64 letters, digits, '.', '_' and '-', "
             "starting with a letter or digit"
         )
 
@@ -202,7 +202,9 @@ def _expanded(path: str) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
-        raise RegistryError(f"{path!r} begins with the home folder of nobody known here") from error
+        raise RegistryError(
+            f"{path[:300]!r} begins with the home folder of nobody known here"
+        ) from error
 
 
 def _parse_address(text: str) -> str:
@@ -212,7 +214,7 @@ def _parse_address(text: str) -> str:
     except ValueError:  # of a port or an IPv6 address
         good = False
     if not good:
-        raise RegistryError(f"{text!r} is no address of a registry; write https://host/path")
+        raise RegistryError(f"{text[:300]!r} is no address of a registry; write https://host/path")
     if parts.username is not None or parts.password is not None:
         # The address is shown and written down; a password must be in neither.
         raise RegistryError(
@@ -220,7 +222,7 @@ def _parse_address(text: str) -> str:
             "~/.netrc and leave it out here"
         )
     if parts.query or parts.fragment:
-        raise RegistryError(f"{text!r} must not have a '?' or '#'; write https://host/path")
+        raise RegistryError(f"{text[:300]!r} must not have a '?' or '#'; write https://host/path")
     return text.rstrip("/")
 
 
@@ -230,10 +232,10 @@ def _read_entry(entry: Any, where: str, folder: Path) -> tuple[str, RegistryConf
     for key, value in entry.items():
         if key not in _FIELDS:
             raise RegistryError(
-                f"{where}: there is no field {key!r}; there are name, location, root"
+                f"{where}: there is no field {key[:100]!r}; there are name, location, root"
             )
         if not isinstance(value, str):
-            raise RegistryError(f"{where}.{key}: {value!r} is not text")
+            raise RegistryError(f"{where}.{key}: {repr(value)[:100]} is not text")
     name = entry.get("name", "")
     check_registry_name(name)
     if "location" not in entry:

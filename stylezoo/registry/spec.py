@@ -58,13 +58,13 @@ class StyleSpec:
             InvalidSpecError: it is neither a path nor a name or repository with a version.
         """
         if isinstance(text, Path):
-            return cls(text=str(text), name=None, versions=SpecifierSet(), path=text.expanduser())
+            return cls(text=str(text), name=None, versions=SpecifierSet(), path=_expanded(text))
         whole, style = _split_style(text)
         shares = parse_shares(style, text) if style is not None else {}
         name, at, version = whole.partition("@")
         repository = name if is_repository(name) and not Path(whole).exists() else None
         if repository is None and _is_path(whole):
-            path = Path(whole).expanduser()
+            path = _expanded(Path(whole))
             return cls(text=text, name=None, versions=SpecifierSet(), path=path, shares=shares)
         if repository is None:
             try:
@@ -127,6 +127,15 @@ def _split_style(text: str) -> tuple[str, str | None]:
     if not colon or (_is_path(text) and ("/" in style or "\\" in style or Path(text).exists())):
         return text, None
     return whole, style
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise InvalidSpecError(
+            f"{path} begins with the home folder of nobody known here; write the whole path"
+        ) from error
 
 
 def _is_path(text: str) -> bool:

@@ -264,7 +264,13 @@ def _feed_weights_bytes(content: bytes) -> None:
 
 # What users write.
 
-SPECS = ("museum@>=1,<2:monet=0.7,hokusai=0.3", "alice/ink@1.2.0", "./a/b:c", "great-wave@~=1.0")
+SPECS = (
+    "~nobody/x",
+    "museum@>=1,<2:monet=0.7,hokusai=0.3",
+    "alice/ink@1.2.0",
+    "./a/b:c",
+    "great-wave@~=1.0",
+)
 LOCK = {
     "schema": 1,
     "styles": [
