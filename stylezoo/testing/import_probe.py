@@ -10,10 +10,12 @@ import contextlib
 import importlib
 import io
 import json
+import os
 import sys
 import time
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 HEAVY = (
@@ -35,6 +37,9 @@ HEAVY = (
 )
 """What takes a tenth of a second or more to import."""
 
+OURS = str(Path(__file__).parents[1]) + os.sep
+MACHINERY = (__file__, str(Path(importlib.__file__).parent))
+
 
 class Watch:
     """An import hook that finds nothing, and notes who asks for a heavy module."""
@@ -45,20 +50,21 @@ class Watch:
     def find_spec(self, name: str, path: Sequence[str] | None, target: object = None) -> None:
         """Called by the import system before any finder."""
         if name in HEAVY and name not in self.seen:
-            files = [
-                (frame.filename.replace("\\", "/").split("/"), frame.lineno)
+            frames = [
+                frame
                 for frame in traceback.extract_stack()[:-1]
-                if not frame.filename.startswith("<") and frame.filename != __file__
+                if not frame.filename.startswith(("<", *MACHINERY))
             ]
-            if any(self.seen.keys() & set(parts) for parts, _ in files):
+            if any(self.seen.keys() & set(Path(frame.filename).parts) for frame in frames):
                 return  # another heavy module brings it along
             # "from stylezoo import Loss" brings torch along: whoever writes that is meant.
-            others = [(parts, line) for parts, line in files if "stylezoo" not in parts[-4:-1]]
-            if others:
-                parts, line = others[-1]
-                self.seen[name] = f"{'/'.join(parts[-2:])}, line {line}"
-            else:
-                self.seen[name] = "the import itself"
+            others = [frame for frame in frames if not frame.filename.startswith(OURS)]
+            self.seen[name] = _place((others or frames)[-1]) if frames else "the import itself"
+
+
+def _place(frame: traceback.FrameSummary) -> str:
+    path = Path(frame.filename)
+    return f"{path.parent.name}/{path.name}, line {frame.lineno}"
 
 
 def probe(task: dict[str, Any]) -> dict[str, Any]:
