@@ -24,6 +24,7 @@ from stylezoo.errors import (
     OfflineError,
     OptionError,
     RegistryError,
+    StyleZooError,
     UnavailableError,
 )
 from stylezoo.registry.web import (
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 ENDPOINT_VARIABLE = "HF_ENDPOINT"
 PUBLIC_ENDPOINT = "https://huggingface.co"
-
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 """A full commit: the only revision whose files can never change."""
@@ -289,6 +289,8 @@ class HubClient:
         """
         from huggingface_hub import errors
 
+        if isinstance(error, StyleZooError):
+            raise error
         hub = shown(self.endpoint)
         if isinstance(error, errors.OfflineModeIsEnabled):
             raise OfflineError(f"{what}: HF_HUB_OFFLINE forbids the network") from None
