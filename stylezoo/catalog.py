@@ -319,6 +319,8 @@ class Catalog:
             ComponentNotFoundError: nobody registered it.
             PluginConflictError: several plugins did.
         """
+        if not isinstance(name, str):  # a record may give a number where a name is wanted
+            raise ComponentNotFoundError(f"the name of a {kind} is a text, not {name!r}")
         family, variant = self._split(kind, name)
         if variant:
             return self.find(kind, family)

@@ -16,6 +16,7 @@ from PIL import Image, ImageOps
 
 import stylezoo
 from stylezoo import hookspecs
+from stylezoo.testing import assert_conforms, check_plugin
 
 HOOKS = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("register_")}
 
@@ -214,6 +215,12 @@ def test_the_documented_callback_keeps_its_diary(documented_plugin, tmp_path):
     diary.on_sample(3, tmp_path / "sample.jpg")
     diary.on_checkpoint(3, tmp_path / "checkpoint.pt")
     assert (tmp_path / "diary.txt").read_text() == "step 3: best objective so far 1.5\n"
+
+
+def test_the_documented_plugin_conforms(documented_plugin):
+    catalog = stylezoo.Catalog.discover()
+    catalog.add(documented_plugin, "mine", distribution="stylezoo-mine")
+    assert_conforms(check_plugin("mine", catalog=catalog))
 
 
 def test_the_documented_test_runs(documented_plugin, root):
