@@ -100,9 +100,8 @@ class Zygote:
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(10)
+        self._process.kill()
+        self._process.communicate()
 
     def run(self, *arguments: object) -> float:
         """Run a command, which must succeed, and give the seconds that it took."""
