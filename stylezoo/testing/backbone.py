@@ -16,7 +16,14 @@ from stylezoo.errors import OptionError
 from stylezoo.findings import Report
 from stylezoo.interfaces.backbone import Backbone
 from stylezoo.testing import modules
-from stylezoo.testing.examination import Check, Findings, check_skipped, describe_error, examine
+from stylezoo.testing.examination import (
+    Check,
+    Findings,
+    check_skipped,
+    describe_error,
+    examine,
+    names_of,
+)
 from stylezoo.testing.modules import Probe
 from stylezoo.testing.subject import Subject, check_options, make_or_report, subject_of
 from stylezoo.testing.tensors import difference, random_images, seeded, shape_text
@@ -92,7 +99,7 @@ def check_backbone(
         PluginError: a name that no plugin, or several, have registered.
         OptionError: there is no check of a name in ``skip``.
     """
-    check_skipped(skip, [check.name for check in (*FIRST, *CHECKS)])
+    check_skipped(skip, names_of(FIRST, CHECKS))
     chosen = subject_of("backbone", subject, options, catalog)
     report = Report(subject=chosen.label)
     examine(report, chosen, FIRST, skip)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from stylezoo.errors import OptionError
 from stylezoo.findings import Finding, Report
@@ -108,6 +108,11 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def names_of(*series: Iterable[Check[Any]]) -> list[str]:
+    """The names of all checks of some series."""
+    return [check.name for checks in series for check in checks]
 
 
 def check_skipped(skip: Collection[str], known: Iterable[str]) -> None:

@@ -71,7 +71,7 @@ def probe(task: dict[str, Any]) -> dict[str, Any]:
     """Import a module and, if an attribute is named, use it as a source is used for a list."""
     sys.path[:] = task["path"]
     watch = Watch()
-    sys.meta_path.insert(0, watch)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, watch)
     started = time.perf_counter()
     error = ""
     try:

@@ -13,7 +13,13 @@ from stylezoo.catalog import Catalog
 from stylezoo.findings import Report
 from stylezoo.interfaces.loss import IMAGE, Loss
 from stylezoo.testing import modules
-from stylezoo.testing.examination import Check, Findings, check_skipped, examine
+from stylezoo.testing.examination import (
+    Check,
+    Findings,
+    check_skipped,
+    examine,
+    names_of,
+)
 from stylezoo.testing.modules import Probe
 from stylezoo.testing.subject import Subject, check_options, make_or_report, subject_of
 from stylezoo.testing.tensors import (
@@ -76,7 +82,7 @@ def check_loss(
         PluginError: a name that no plugin, or several, have registered.
         OptionError: there is no check of a name in ``skip``.
     """
-    check_skipped(skip, [check.name for check in (*FIRST, *CHECKS)])
+    check_skipped(skip, names_of(FIRST, CHECKS))
     chosen = subject_of("loss", subject, options, catalog)
     report = Report(subject=chosen.label)
     examine(report, chosen, FIRST, skip)
@@ -269,7 +275,7 @@ def check_gradients(subject: Subject, findings: Findings) -> None:
                     f"the value is {value.item()}; guard divisions, roots and logarithms"
                 )
                 continue
-            value.backward()  # type: ignore[no-untyped-call]
+            value.backward()
             _check_gradients_of(leaves, name == "noise", findings)
 
 
@@ -299,7 +305,7 @@ def check_gradcheck(subject: Subject, findings: Findings) -> None:
     features = converted(features_of(loss, 1, SQUARE), Tensor.double)
     of_target = converted(features_of(loss, 1, target_size(loss, SQUARE), seed=7), Tensor.double)
     leaves = converted(features, lambda x: x.clone().requires_grad_())
-    judge(loss, leaves, of_target).backward()  # type: ignore[no-untyped-call]
+    judge(loss, leaves, of_target).backward()
     for layer, leaf in leaves.items():
         with findings.at(f"with respect to {layer}"):
             gradient = torch.zeros_like(leaf) if leaf.grad is None else leaf.grad

@@ -142,13 +142,17 @@ def _to_dtype(dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
     return lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor
 
 
+def _to_device(device: str) -> Callable[[Tensor], Tensor]:
+    return lambda tensor: tensor.to(device)
+
+
 def check_devices(probe: Probe, findings: Findings) -> None:
     """``module.to(device)`` moves all of it."""
     expected = probe.outputs()
     for device in other_devices():
         with findings.at(device):
             module = copy.deepcopy(probe.module).to(device)
-            inputs = converted(probe.inputs, lambda tensor, device=device: tensor.to(device))
+            inputs = converted(probe.inputs, _to_device(device))
             try:
                 found = probe.outputs(module, inputs)
             except Exception as error:  # third-party code may raise anything

@@ -20,7 +20,14 @@ from stylezoo.findings import Report
 from stylezoo.interfaces.net import MultiStyleNet, TransformNet
 from stylezoo.registry.weights import load_weights, read_net_metadata, save_weights
 from stylezoo.testing import modules
-from stylezoo.testing.examination import Check, Findings, check_skipped, describe_error, examine
+from stylezoo.testing.examination import (
+    Check,
+    Findings,
+    check_skipped,
+    describe_error,
+    examine,
+    names_of,
+)
 from stylezoo.testing.modules import Probe
 from stylezoo.testing.size_contract import SizeContract, check_size_contract
 from stylezoo.testing.subject import Subject, subject_of
@@ -88,9 +95,9 @@ def check_net(
         PluginError: a name that no plugin, or several, have registered.
         OptionError: there is no check of a name in ``skip``.
     """
-    check_skipped(skip, [check.name for check in (*FIRST, *CHECKS)])
+    check_skipped(skip, names_of(FIRST, CHECKS))
     found = subject_of("net", subject, arguments, catalog)
-    net_class = found.factory
+    net_class: Any = found.factory
     chosen = dataclasses.replace(
         found, factory=lambda **given: net_class(net_class.Arguments(**given))
     )
@@ -152,7 +159,8 @@ def check_interface(subject: Subject, findings: Findings) -> None:
 
 def check_arguments(subject: Subject, findings: Findings) -> None:
     """Arguments have defaults that a record can hold; what is out of range is an OptionError."""
-    arguments: Any = subject.factory.Arguments
+    net_class: Any = subject.factory
+    arguments = net_class.Arguments
     for field in dataclasses.fields(arguments):
         missing = (dataclasses.MISSING,) * 2
         if (field.default, field.default_factory) == missing and field.name not in subject.options:
@@ -180,10 +188,11 @@ def _check_refusals(
     subject: Subject, name: str, value: bool | float | str, findings: Findings
 ) -> None:
     """A record may hold any value: those that make no net are refused before it is built."""
+    net_class: Any = subject.factory
     for wrong in _wrong_values(value):
         given = {**subject.options, name: wrong}
         try:
-            arguments = subject.factory.Arguments(**given)
+            arguments = net_class.Arguments(**given)
         except OptionError:
             continue
         except Exception as error:  # third-party code may raise anything
@@ -199,7 +208,7 @@ def _check_refusals(
             )
             continue
         try:
-            subject.factory(arguments)
+            net_class(arguments)
         except StyleZooError:
             continue
         except Exception as error:  # third-party code may raise anything
@@ -399,7 +408,7 @@ def _of_probe(check: Callable[[Probe, Findings], None]) -> Callable[[Made, Findi
 
 FIRST = (Check("interface", check_interface), Check("arguments", check_arguments))
 
-CHECKS = (
+CHECKS: tuple[Check[Made], ...] = (
     Check("sizes", check_sizes),
     Check("range", check_range),
     Check("batch", check_batch),

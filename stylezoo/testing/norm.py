@@ -16,7 +16,14 @@ from stylezoo.errors import StyleZooError
 from stylezoo.findings import Report
 from stylezoo.interfaces.norm import ConditionalNorm
 from stylezoo.testing import modules
-from stylezoo.testing.examination import Check, Findings, check_skipped, describe_error, examine
+from stylezoo.testing.examination import (
+    Check,
+    Findings,
+    check_skipped,
+    describe_error,
+    examine,
+    names_of,
+)
 from stylezoo.testing.modules import Probe
 from stylezoo.testing.subject import Subject, subject_of
 from stylezoo.testing.tensors import difference, random_images, seeded, shape_text
@@ -70,7 +77,7 @@ def check_norm(
         PluginError: a name that no plugin, or several, have registered.
         OptionError: there is no check of a name in ``skip``.
     """
-    check_skipped(skip, [check.name for check in (*FIRST, *CHECKS)])
+    check_skipped(skip, names_of(FIRST, CHECKS))
     found = subject_of("norm", subject, None, catalog)
     factory = found.factory
     conditional = isinstance(factory, type) and issubclass(factory, ConditionalNorm)
@@ -241,7 +248,7 @@ def _of_probe(check: Callable[[Probe, Findings], None]) -> Callable[[Made, Findi
 
 FIRST = (Check("interface", check_interface),)
 
-CHECKS = (
+CHECKS: tuple[Check[Made], ...] = (
     Check("shapes", check_shapes),
     Check("values", check_values),
     Check("batch", check_batch),

@@ -14,7 +14,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from stylezoo.catalog import Catalog, Component, PluginInfo, default_catalog
 from stylezoo.errors import PluginError, StyleZooError
 from stylezoo.findings import Finding, Report
-from stylezoo.testing.examination import Check, Findings, check_skipped, examine
+from stylezoo.testing.examination import Check, Findings, check_skipped, examine, names_of
 from stylezoo.testing.imports import check_light, check_private_imports
 
 SETTINGS = "STYLEZOO_CHECKS"
@@ -123,12 +123,12 @@ def report_on(report: Report, part: Report, label: str) -> None:
 
 def known_checks() -> Iterator[str]:
     """The names of all checks that a plugin may meet."""
-    yield from (check.name for check in REGISTRATION)
+    yield from names_of(REGISTRATION)
     for kind in KINDS_WITH_CHECKS:
         module = importlib.import_module(f"stylezoo.testing.{kind}")
-        yield from (check.name for check in (*module.FIRST, *module.CHECKS))
+        yield from names_of(module.FIRST, module.CHECKS)
     others = importlib.import_module("stylezoo.testing.others")
-    yield from (check.name for checks in others.CHECKS.values() for check in checks)
+    yield from names_of(*others.CHECKS.values())
 
 
 def check_registration(info: PluginInfo, *, catalog: Catalog, skip: Collection[str] = ()) -> Report:
@@ -159,7 +159,7 @@ def check_component(
     given = settings.get(f"{component.kind}:{component.name}", {})
     for arguments in [given] if isinstance(given, Mapping) else given:
         own_skip = {*skip, *arguments.get("skip", ())}
-        applying = [c.name for c in (*module.FIRST, *module.CHECKS) if c.name in own_skip]
+        applying = [n for n in names_of(module.FIRST, module.CHECKS) if n in own_skip]
         yield check(name, **{**arguments, "catalog": catalog, "skip": applying})
 
 

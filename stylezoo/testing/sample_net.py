@@ -31,9 +31,9 @@ class SampleNet(TransformNet):
 
     def forward(self, images: Tensor) -> Tensor:
         """Stylise; see ``TransformNet.forward``."""
-        features = self.norm(self.down(images)).relu()
+        features: Tensor = self.norm(self.down(images)).relu()
         features = nn.functional.interpolate(features, scale_factor=2.0, mode="nearest")
-        styled = 0.3 * self.up(features) + images
+        styled: Tensor = 0.3 * self.up(features) + images
         return styled if self.training else styled.clamp(0, 1)
 
 

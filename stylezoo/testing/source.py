@@ -16,7 +16,14 @@ from stylezoo.findings import Report
 from stylezoo.interfaces.source import RegistrySource
 from stylezoo.registry.record import RECORD_FILE, STYLE_NAME, Record
 from stylezoo.registry.verify import verify_files
-from stylezoo.testing.examination import Check, Findings, check_skipped, describe_error, examine
+from stylezoo.testing.examination import (
+    Check,
+    Findings,
+    check_skipped,
+    describe_error,
+    examine,
+    names_of,
+)
 from stylezoo.testing.imports import check_light
 from stylezoo.testing.subject import Subject, subject_of
 
@@ -61,7 +68,7 @@ def check_source(
         PluginError: a name that no plugin, or several, have registered.
         OptionError: there is no check of a name in ``skip``.
     """
-    check_skipped(skip, [check.name for check in (*FIRST, *CHECKS)])
+    check_skipped(skip, names_of(FIRST, CHECKS))
     chosen = subject_of("source", subject, None, catalog)
     report = Report(subject=chosen.label)
     examine(report, chosen, FIRST, skip)
