@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from stylezoo.optimization.reconstruction import reconstruct
     from stylezoo.region import Region
     from stylezoo.registry.config import RegistryConfig
+    from stylezoo.registry.entry import StyleEntry
     from stylezoo.registry.folder import FolderSource
     from stylezoo.registry.listing import list_styles
     from stylezoo.registry.record import Record
@@ -82,6 +83,7 @@ _HOMES = {
     "stylezoo.interfaces.runtime": ["Runtime"],
     "stylezoo.interfaces.source": ["RegistrySource"],
     "stylezoo.registry.config": ["RegistryConfig"],
+    "stylezoo.registry.entry": ["StyleEntry"],
     "stylezoo.registry.folder": ["FolderSource"],
     "stylezoo.registry.listing": ["list_styles"],
     "stylezoo.registry.record": ["Record"],
@@ -120,6 +122,7 @@ __all__ = [
     "RegistrySource",
     "Runtime",
     "Style",
+    "StyleEntry",
     "StyleInput",
     "StyleZooError",
     "Term",

@@ -27,6 +27,7 @@ NAMES = {
     "RegistrySource",
     "Runtime",
     "Style",
+    "StyleEntry",
     "StyleInput",
     "StyleZooError",
     "Term",
