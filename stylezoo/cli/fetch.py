@@ -49,8 +49,8 @@ def command(styles: tuple[str, ...], locked: str | None, as_json: bool) -> None:
     if as_json:
         failed = [{"style": style, "error": str(error)} for style, error in failures.items()]
         print_json({"fetched": fetched, "failed": failed})
-    for error in failures.values():
-        click.echo(f"error: {error}", err=True)
+    for failure in failures.values():
+        click.echo(f"error: {failure}", err=True)
     if failures:
         sys.exit(1)
 
