@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -41,6 +42,47 @@ LARGEST_FACTOR = 4
 """Layers are smaller than the image by 2, then by this."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A loss's factory, and what is known of the features that it reads.
+
+    Attributes:
+        subject: to make the loss.
+        channels: of a layer, by its name; where none are given, a few.
+    """
+
+    subject: Subject
+    channels: Mapping[str, int]
+
+    def make(self) -> Loss:
+        """A new loss."""
+        loss: Loss = self.subject.make()
+        return loss
+
+    def features(self, loss: Loss, batch: int, size: tuple[int, int], seed: int = 0) -> Features:
+        """What a backbone could give: other values in each image, channels and sizes by the layer.
+
+        Images leave [0, 1] a little, as those of an optimisation do.
+        """
+        features = {IMAGE: random_images(batch, *size, low=-0.2, high=1.2, seed=seed)}
+        for index, layer in enumerate(loss.layers):
+            factor = min(2 ** (index + 1), LARGEST_FACTOR)
+            features[layer] = random_images(
+                batch,
+                math.ceil(size[0] / factor),
+                math.ceil(size[1] / factor),
+                channels=self.channels.get(layer, 5 + index),
+                low=-0.5,
+                high=2.0,
+                seed=100 * seed + index + 1,
+            )
+        return features
+
+    def for_target(self, loss: Loss, batch: int = 1, size: tuple[int, int] = SQUARE) -> Features:
+        """Of a content photo, which has the size of the image, or of a painting, which has any."""
+        return self.features(loss, batch, PAINTING if loss.target_from == "style" else size, seed=7)
+
+
 class GivenFeatures(dict[str, Tensor]):
     """The features that a loss asked for; it notes which are read."""
 
@@ -64,6 +106,7 @@ def check_loss(
     subject: str | Callable[..., Any],
     *,
     options: Mapping[str, Any] | None = None,
+    channels: Mapping[str, int] | None = None,
     catalog: Catalog | None = None,
     skip: Collection[str] = (),
 ) -> Report:
@@ -72,6 +115,8 @@ def check_loss(
     Args:
         subject: a registered name, or what is registered: a class or function.
         options: what to make it with; None for its defaults.
+        channels: of layers, by name, for a loss that must have as many as a certain backbone
+            gives; None for a few.
         catalog: where a name is looked up; None for the installed plugins.
         skip: the names of checks to leave out.
 
@@ -87,7 +132,7 @@ def check_loss(
     report = Report(subject=chosen.label)
     examine(report, chosen, FIRST, skip)
     if report.ok:
-        examine(report, chosen, CHECKS, skip)
+        examine(report, Bench(chosen, channels or {}), CHECKS, skip)
     return report
 
 
@@ -113,31 +158,6 @@ def check_interface(subject: Subject, findings: Findings) -> None:
             findings.error(f"{flag} is {getattr(loss, flag)!r}; it must be True or False")
 
 
-def features_of(loss: Loss, batch: int, size: tuple[int, int], seed: int = 0) -> Features:
-    """What a backbone could give: other values in each image, channels and sizes by the layer.
-
-    Images leave [0, 1] a little, as those of an optimisation do.
-    """
-    features = {IMAGE: random_images(batch, *size, low=-0.2, high=1.2, seed=seed)}
-    for index, layer in enumerate(loss.layers):
-        factor = min(2 ** (index + 1), LARGEST_FACTOR)
-        features[layer] = random_images(
-            batch,
-            math.ceil(size[0] / factor),
-            math.ceil(size[1] / factor),
-            channels=5 + index,
-            low=-0.5,
-            high=2.0,
-            seed=100 * seed + index + 1,
-        )
-    return features
-
-
-def target_size(loss: Loss, size: tuple[int, int]) -> tuple[int, int]:
-    """A content photo has the size of the image, a painting any."""
-    return PAINTING if loss.target_from == "style" else size
-
-
 def judge(loss: nn.Module, features: Features, of_target: Features) -> Tensor:
     """The loss of images for the target that other features make, as an objective computes it."""
     with torch.no_grad():
@@ -146,13 +166,13 @@ def judge(loss: nn.Module, features: Features, of_target: Features) -> Tensor:
     return value
 
 
-def check_value(subject: Subject, findings: Findings) -> None:
+def check_value(bench: Bench, findings: Findings) -> None:
     """A finite scalar that gradients flow from, for all sizes of image and target."""
-    loss: Loss = subject.make()
+    loss = bench.make()
     for size in SIZES:
         for batch in (1, 2):
-            features = features_of(loss, batch, size)
-            of_target = features_of(loss, 1, target_size(loss, size), seed=7)
+            features = bench.features(loss, batch, size)
+            of_target = bench.for_target(loss, size=size)
             with findings.at(f"{batch} images of {size[0]} × {size[1]}, {_text(loss, of_target)}"):
                 leaves = converted(features, lambda x: x.clone().requires_grad_())
                 value = judge(loss, leaves, of_target)
@@ -183,11 +203,11 @@ def _check_scalar(value: Any, findings: Findings) -> None:
         )
 
 
-def check_layers(subject: Subject, findings: Findings) -> None:
+def check_layers(bench: Bench, findings: Findings) -> None:
     """It reads the layers that it names, and no others."""
-    loss: Loss = subject.make()
-    features = GivenFeatures(features_of(loss, 1, SQUARE))
-    of_target = GivenFeatures(features_of(loss, 1, target_size(loss, SQUARE), seed=7))
+    loss = bench.make()
+    features = GivenFeatures(bench.features(loss, 1, SQUARE))
+    of_target = GivenFeatures(bench.for_target(loss))
     target = loss.target(of_target)
     loss(features, target)
     unread = [layer for layer in loss.layers if layer not in features.read | of_target.read]
@@ -205,11 +225,11 @@ def check_layers(subject: Subject, findings: Findings) -> None:
         )
 
 
-def check_target(subject: Subject, findings: Findings) -> None:
+def check_target(bench: Bench, findings: Findings) -> None:
     """A target serves many calls: none changes it."""
-    loss: Loss = subject.make()
-    features = features_of(loss, 2, SQUARE)
-    target = loss.target(features_of(loss, 1, target_size(loss, SQUARE), seed=7))
+    loss = bench.make()
+    features = bench.features(loss, 2, SQUARE)
+    target = loss.target(bench.for_target(loss))
     before = converted(target, torch.clone)
     first = loss(GivenFeatures(features), target)
     if modules.compare(target, before, 0):
@@ -218,16 +238,16 @@ def check_target(subject: Subject, findings: Findings) -> None:
         findings.error("a second call with the same target gives another value; keep no state")
 
 
-def check_batch_mean(subject: Subject, findings: Findings) -> None:
+def check_batch_mean(bench: Bench, findings: Findings) -> None:
     """The value of a batch is the mean of those of its images, for one target and for one each."""
-    loss: Loss = subject.make()
-    features = features_of(loss, 3, SQUARE)
-    of_target = features_of(loss, 1, target_size(loss, SQUARE), seed=7)
+    loss = bench.make()
+    features = bench.features(loss, 3, SQUARE)
+    of_target = bench.for_target(loss)
     with findings.at("3 images, one target"):
         alone = [judge(loss, _image(features, index), of_target) for index in range(3)]
         _compare_with_mean(judge(loss, features, of_target), alone, findings)
     if loss.target_from == "content":
-        of_targets = features_of(loss, 3, SQUARE, seed=7)
+        of_targets = bench.for_target(loss, 3)
         with findings.at("3 images, a target for each"):
             alone = [
                 judge(loss, _image(features, index), _image(of_targets, index))
@@ -251,12 +271,12 @@ def _compare_with_mean(together: Tensor, alone: list[Tensor], findings: Findings
         )
 
 
-def check_gradients(subject: Subject, findings: Findings) -> None:
+def check_gradients(bench: Bench, findings: Findings) -> None:
     """Gradients are finite, also where features are constant, zero or the target's own."""
-    loss: Loss = subject.make()
-    noise = features_of(loss, 2, SQUARE)
-    of_target = features_of(loss, 1, target_size(loss, SQUARE), seed=7)
-    own = features_of(loss, 1, SQUARE)
+    loss = bench.make()
+    noise = bench.features(loss, 2, SQUARE)
+    of_target = bench.for_target(loss)
+    own = bench.features(loss, 1, SQUARE)
     zeros = converted(own, torch.zeros_like)
     constant = converted(own, lambda x: torch.full_like(x, 0.5))
     cases = {
@@ -299,11 +319,11 @@ def _check_gradients_of(leaves: Features, must_reach: bool, findings: Findings) 
         )
 
 
-def check_gradcheck(subject: Subject, findings: Findings) -> None:
+def check_gradcheck(bench: Bench, findings: Findings) -> None:
     """The gradient is the slope: autograd against central differences, in float64."""
-    loss: Loss = subject.make().double()
-    features = converted(features_of(loss, 1, SQUARE), Tensor.double)
-    of_target = converted(features_of(loss, 1, target_size(loss, SQUARE), seed=7), Tensor.double)
+    loss = bench.make().double()
+    features = converted(bench.features(loss, 1, SQUARE), Tensor.double)
+    of_target = converted(bench.for_target(loss), Tensor.double)
     leaves = converted(features, lambda x: x.clone().requires_grad_())
     judge(loss, leaves, of_target).backward()
     for layer, leaf in leaves.items():
@@ -342,11 +362,11 @@ def _slopes(
     return auto, slope, precision * scale
 
 
-def check_positions(subject: Subject, findings: Findings) -> None:
+def check_positions(bench: Bench, findings: Findings) -> None:
     """One that needs no grid treats features as a set of positions, of a region, in any order."""
-    loss: Loss = subject.make()
-    features = features_of(loss, 2, SQUARE)
-    of_target = features_of(loss, 1, target_size(loss, SQUARE), seed=7)
+    loss = bench.make()
+    features = bench.features(loss, 2, SQUARE)
+    of_target = bench.for_target(loss)
     with torch.no_grad():
         on_grid = judge(loss, features, of_target)
         if loss.needs_grid:
@@ -395,18 +415,20 @@ def _shuffled(features: Features) -> Features:
     return shuffled
 
 
-def _probe(subject: Subject) -> Probe:
-    loss: Loss = subject.make()
+def _probe(bench: Bench) -> Probe:
+    loss = bench.make()
     inputs = {
-        "images": features_of(loss, 2, SQUARE),
-        "target": features_of(loss, 1, target_size(loss, SQUARE), seed=7),
+        "images": bench.features(loss, 2, SQUARE),
+        "target": bench.for_target(loss),
     }
-    return Probe(subject, loss.eval(), inputs, lambda m, x: judge(m, x["images"], x["target"]))
+    return Probe(
+        bench.subject, loss.eval(), inputs, lambda m, x: judge(m, x["images"], x["target"])
+    )
 
 
-def check_dtypes(subject: Subject, findings: Findings) -> None:
+def check_dtypes(bench: Bench, findings: Findings) -> None:
     """It moves between dtypes; with a precision of its own, it takes what a bfloat16 net gives."""
-    probe = _probe(subject)
+    probe = _probe(bench)
     modules.check_dtypes(probe, findings, None)
     if not getattr(probe.module, "own_precision", False):
         return
@@ -426,9 +448,9 @@ def check_dtypes(subject: Subject, findings: Findings) -> None:
             )
 
 
-def check_parameters(subject: Subject, findings: Findings) -> None:
+def check_parameters(bench: Bench, findings: Findings) -> None:
     """A loss judges; nothing trains it."""
-    learnt = [name for name, p in subject.make().named_parameters() if p.requires_grad]
+    learnt = [name for name, p in bench.make().named_parameters() if p.requires_grad]
     if learnt:
         findings.advise(
             f"its parameters {', '.join(learnt[:5])} want gradients, which nobody uses; "
@@ -436,14 +458,14 @@ def check_parameters(subject: Subject, findings: Findings) -> None:
         )
 
 
-def _of_probe(check: Callable[[Probe, Findings], None]) -> Callable[[Subject, Findings], None]:
-    return lambda subject, findings: check(_probe(subject), findings)
+def _of_probe(check: Callable[[Probe, Findings], None]) -> Callable[[Bench, Findings], None]:
+    return lambda bench, findings: check(_probe(bench), findings)
 
 
 FIRST = (Check("interface", check_interface),)
 
-CHECKS = (
-    Check("options", check_options),
+CHECKS: tuple[Check[Bench], ...] = (
+    Check("options", lambda bench, findings: check_options(bench.subject, findings)),
     Check("value", check_value),
     Check("layers", check_layers),
     Check("target", check_target),

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from stylezoo.testing.examination import Findings, describe_error
 from stylezoo.testing.subject import Subject
@@ -23,6 +24,21 @@ from stylezoo.testing.tensors import (
 
 BFLOAT16_TOLERANCE = 0.1
 """What eight bits of mantissa and a few layers leave, in parts of the largest value."""
+
+PRODUCTS = frozenset(
+    {
+        "conv1d",
+        "conv2d",
+        "conv_transpose2d",
+        "linear",
+        "matmul",
+        "__matmul__",
+        "mm",
+        "bmm",
+        "einsum",
+    }
+)
+"""What takes tensors of two devices without a word if one of them is the meta device."""
 
 MISPLACED = ("is not on the expected device", "Expected all tensors to be on the same device")
 """What torch says of tensors of two devices. Of the rest that fails on the meta device, nearly all
@@ -50,6 +66,25 @@ class Probe:
         chosen = self.module if module is None else module
         with torch.no_grad(), seeded(seed):
             return self.run(chosen, self.inputs if inputs is None else inputs)
+
+
+class OneDevice(TorchFunctionMode):
+    """Refuse products of tensors of two devices, as every accelerator does."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__name__", "") in PRODUCTS:
+            tensors = tensors_of([*args, *kwargs.values()])
+            devices = sorted({tensor.device.type for tensor in tensors})
+            if len(devices) > 1:
+                raise RuntimeError(f"{MISPLACED[1]}, but {' and '.join(devices)} were found")
+        return func(*args, **kwargs)
 
 
 def input_text(inputs: Any) -> str:
@@ -154,7 +189,8 @@ def check_devices(probe: Probe, findings: Findings) -> None:
             module = copy.deepcopy(probe.module).to(device)
             inputs = converted(probe.inputs, _to_device(device))
             try:
-                found = probe.outputs(module, inputs)
+                with OneDevice():
+                    found = probe.outputs(module, inputs)
             except Exception as error:  # third-party code may raise anything
                 if device != "meta" or any(text in str(error) for text in MISPLACED):
                     findings.error(

@@ -198,6 +198,17 @@ class StaysOnCpu(OnPixels):
         return (image - torch.tensor([0.5, 0.4, 0.3]).view(3, 1, 1)).square().mean()
 
 
+class KernelStaysOnCpu(OnPixels):
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel = torch.ones(3, 1, 3, 3)
+
+    def forward(self, features, target):
+        image = features["image"]
+        kernel = self.kernel.to(image.dtype)
+        return torch.conv2d(image, kernel, groups=3).square().mean()
+
+
 class StaysFloat(OnPixels):
     def __init__(self) -> None:
         super().__init__()
@@ -246,6 +257,7 @@ FAULTS = [
     (WrongBackward, "gradcheck", "autograd says the slope is .*, central differences say"),
     (Rounds, "gradients", "the gradient is 0 everywhere"),
     (StaysOnCpu, "devices", "after .to.'meta'. it raises RuntimeError"),
+    (KernelStaysOnCpu, "devices", "Expected all tensors to be on the same device"),
     (StaysFloat, "dtypes", "after .to.torch.float64. it raises RuntimeError"),
     (Imprecise, "dtypes", "returns torch.bfloat16: a sum over all positions"),
     (NotInState, "state", "something that counts is not in the state dict"),
@@ -310,6 +322,23 @@ def test_a_check_can_be_skipped_and_a_misspelt_one_is_refused():
     assert "gradcheck" not in report.checks
     with pytest.raises(OptionError, match=r"no check 'gradchek' to skip here.*gradcheck"):
         check_loss(WrongBackward, skip=["gradchek"])
+
+
+def test_a_loss_for_one_backbone_is_given_its_channels():
+    class Learnt(Sound):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.linspace(0, 1, 64), requires_grad=False)
+
+        def target(self, features):
+            return [x * self.scale if x.shape[1] == 64 else x for x in super().target(features)]
+
+        def forward(self, features, target):
+            mean = features["a"].mean(dim=(2, 3)) * self.scale
+            return (mean - target[0]).square().mean()
+
+    assert not check_loss(Learnt).ok
+    assert_conforms(check_loss(Learnt, channels={"a": 64}))
 
 
 def test_options_reach_the_loss_and_names_are_looked_up(stylezoo_catalog):
