@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 TRY = {
     "backbone": "stylezoo optimize photo.jpg --style painting.jpg --backbone {name} "
     "--content-layers relu2 --style-layers relu1,relu2,relu3 -o out.png",
-    "loss": "stylezoo optimize photo.jpg --style painting.jpg --loss {name}:10 -o out.png",
+    "loss": "stylezoo optimize photo.jpg --style painting.jpg --preset best --loss {name}:5 "
+    "-o out.png",
     "norm": "stylezoo train painting.jpg --photos photos --base none --norm {name} -o style",
     "style-pack": "stylezoo apply {name}-example photo.jpg",
 }

@@ -124,7 +124,7 @@ def test_the_command_says_what_to_do_next(tmp_path, monkeypatch):
         "cd stylezoo-mine",
         "pip install -e '.[test]'",
         "pytest",
-        "stylezoo optimize photo.jpg --style painting.jpg --loss mine:10 -o out.png",
+        "stylezoo optimize photo.jpg --style painting.jpg --preset best --loss mine:5 -o out.png",
     ]
     done = CliRunner().invoke(command, ["norm", "mine", "-o", "my norm", "--json"])
     written = json.loads(done.output)

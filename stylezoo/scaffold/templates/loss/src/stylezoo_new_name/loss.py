@@ -9,6 +9,8 @@ from torch import Tensor
 
 from stylezoo import Loss
 
+EPSILON = 1e-8  # keeps a painting without any features from a division by 0
+
 
 def describe(features: Tensor) -> Tensor:
     """What the loss compares, of one layer. CHANGE THIS: here, the mean of each channel.
@@ -45,8 +47,18 @@ class NewNameLoss(Loss):
         return {layer: describe(features[layer]) for layer in self.layers}
 
     def forward(self, features: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
-        """The mean squared difference of the descriptions, a scalar."""
+        """The mean squared difference of the descriptions, a scalar.
+
+        It is relative to the painting's own, so that a weight means the same for each painting.
+        """
         terms = [
-            (describe(features[layer]) - target[layer]).square().mean() for layer in self.layers
+            mean_square(describe(features[layer]) - target[layer])
+            / (mean_square(target[layer]) + EPSILON)
+            for layer in self.layers
         ]
         return torch.stack(terms).mean()
+
+
+def mean_square(values: Tensor) -> Tensor:
+    """Of each image: (B, ...) to (B)."""
+    return values.flatten(1).square().mean(dim=1)
