@@ -9,7 +9,7 @@ import click
 from stylezoo.catalog import default_catalog
 from stylezoo.cli.output import print_json, print_table
 from stylezoo.registry.listing import ListedStyle, list_sources
-from stylezoo.registry.sources import all_sources
+from stylezoo.registry.sources import all_sources, used_repositories
 
 
 @click.command("list")
@@ -18,9 +18,10 @@ def command(as_json: bool) -> None:
     """List the styles, each in its newest version, and what packs hold.
 
     A name that several sources have is shown once for each, with the source whose style is
-    taken.
+    taken. Of the Hub, those repositories are listed that were used here.
     """
-    print_styles(list_sources(all_sources(default_catalog())), as_json)
+    sources = {**all_sources(default_catalog()), **used_repositories()}
+    print_styles(list_sources(sources), as_json)
 
 
 def print_styles(styles: Sequence[ListedStyle], as_json: bool) -> None:

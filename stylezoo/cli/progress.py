@@ -87,8 +87,7 @@ def _bar(
 def _default_columns() -> tuple[ProgressColumn, ...]:
     from rich.progress import Progress
 
-    columns: tuple[ProgressColumn, ...] = Progress.get_default_columns()  # type: ignore[assignment]
-    return columns
+    return Progress.get_default_columns()
 
 
 def _byte_columns() -> tuple[ProgressColumn, ...]:

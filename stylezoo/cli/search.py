@@ -10,7 +10,7 @@ from stylezoo.catalog import default_catalog
 from stylezoo.cli.list import print_styles
 from stylezoo.registry.listing import list_sources
 from stylezoo.registry.search import search_styles
-from stylezoo.registry.sources import all_sources
+from stylezoo.registry.sources import all_sources, used_repositories
 
 
 @click.command("search")
@@ -31,7 +31,7 @@ def command(
     It searches what the registries said last; 'stylezoo update' asks them anew. Exit code 1 if
     nothing matches.
     """
-    styles = list_sources(all_sources(default_catalog()))
+    styles = list_sources({**all_sources(default_catalog()), **used_repositories()})
     found = search_styles(styles, words, tags=tags, licence=licence, net=net)
     if found or as_json:
         print_styles(found, as_json)

@@ -13,8 +13,7 @@ from stylezoo.cli.output import print_json, print_line, print_table
 from stylezoo.cli.progress import progress
 from stylezoo.errors import StyleZooError
 from stylezoo.interfaces.source import RegistrySource
-from stylezoo.registry.hub_repository import known_repositories
-from stylezoo.registry.sources import all_sources
+from stylezoo.registry.sources import all_sources, used_repositories
 from stylezoo.registry.updates import Update, find_updates
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def command(as_json: bool) -> None:
     were used here are asked too; a version whose tag was moved there is reported, and stays here
     what it was.
     """
-    repositories = {source.location: source for source in known_repositories()}
+    repositories = used_repositories()
     sources = {**all_sources(default_catalog()), **repositories}
     failures = _refresh(sources)
     answering = {name: source for name, source in sources.items() if name not in failures}

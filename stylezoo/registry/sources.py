@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from stylezoo.cache import cache_dir
 from stylezoo.catalog import Catalog, PluginWarning
 from stylezoo.errors import CacheError, RegistryError
 from stylezoo.interfaces.source import RegistrySource
@@ -18,6 +21,9 @@ from stylezoo.registry.config import (
 )
 from stylezoo.registry.folder import FolderSource
 from stylezoo.registry.transport import Transport
+
+if TYPE_CHECKING:
+    from stylezoo.registry.hub_repository import HubRepository
 
 
 def all_sources(catalog: Catalog) -> dict[str, RegistrySource]:
@@ -54,6 +60,20 @@ def all_sources(catalog: Catalog) -> dict[str, RegistrySource]:
             except (RegistryError, CacheError) as error:
                 _warn(f"the registry {name!r} is left out: {error}")
     return ordered
+
+
+def used_repositories() -> dict[str, HubRepository]:
+    """The repositories on the Hub that were used on this machine, as sources by location.
+
+    Raises:
+        CacheError: what is known of them cannot be read.
+    """
+    with suppress(RuntimeError):  # no home folder: nothing was kept in it
+        if (cache_dir() / "hub").is_dir():  # only then is the module worth its import
+            from stylezoo.registry.hub_repository import known_repositories
+
+            return {source.location: source for source in known_repositories()}
+    return {}
 
 
 def make_source(name: str, config: RegistryConfig) -> RegistrySource:

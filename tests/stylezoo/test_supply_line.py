@@ -131,6 +131,10 @@ def test_a_repository_on_the_hub_is_pinned_and_its_moved_tag_reported(
     assert stylezoo.load("alice/ink").record.name == "toy"
     assert len(hub.requests) == asked
 
+    listed = {style["name"]: style["source"] for style in json.loads(run("list", "--json"))}
+    assert listed["alice/ink"] == "hub:alice/ink"
+    assert len(hub.requests) == asked
+
     newer = copy_style(toy_style, tmp_path, "toy", "1.1.0")
     changed = {path.name: path.read_bytes() for path in newer.iterdir()}
     second = hub.add("alice/ink", changed, tag="v1.1.0")
