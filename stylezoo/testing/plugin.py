@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, requires
-from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -16,13 +15,7 @@ from stylezoo.errors import PluginError, StyleZooError
 from stylezoo.findings import Finding, Report
 from stylezoo.testing.examination import Check, Findings, check_skipped, examine, names_of
 from stylezoo.testing.imports import check_light, check_private_imports
-
-SETTINGS = "STYLEZOO_CHECKS"
-"""What a plugin module may define: by ``"kind:name"``, the arguments of that component's check."""
-
-KINDS_WITH_CHECKS = ("backbone", "loss", "net", "norm", "source")
-
-Settings = Mapping[str, Mapping[str, Any] | Sequence[Mapping[str, Any]]]
+from stylezoo.testing.settings import KINDS, Settings, function_of, module_of, read_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +34,8 @@ class Installed:
     def settings(self) -> Settings:
         """What it says of its own checks."""
         if not self.module or self.info.status != "ok":
-            return {}
-        settings: Settings = getattr(importlib.import_module(self.module), SETTINGS, {})
-        return settings
+            return Settings({})
+        return read_settings(importlib.import_module(self.module), self.info.components)
 
 
 def check_plugin(
@@ -124,9 +116,8 @@ def report_on(report: Report, part: Report, label: str) -> None:
 def known_checks() -> Iterator[str]:
     """The names of all checks that a plugin may meet."""
     yield from names_of(REGISTRATION)
-    for kind in KINDS_WITH_CHECKS:
-        module = importlib.import_module(f"stylezoo.testing.{kind}")
-        yield from names_of(module.FIRST, module.CHECKS)
+    for kind in KINDS:
+        yield from names_of(module_of(kind).FIRST, module_of(kind).CHECKS)
     others = importlib.import_module("stylezoo.testing.others")
     yield from names_of(*others.CHECKS.values())
 
@@ -149,17 +140,16 @@ def check_component(
         finding = Finding(check="target", where="", message=str(error))
         yield Report(subject=name, checks=["target"], findings=[finding])
         return
-    if component.kind not in KINDS_WITH_CHECKS:
+    if component.kind not in KINDS:
         from stylezoo.testing.others import check_other
 
         yield check_other(component.kind, name, catalog, skip)
         return
-    module = importlib.import_module(f"stylezoo.testing.{component.kind}")
-    check: Callable[..., Report] = getattr(module, f"check_{component.kind}")
-    given = settings.get(f"{component.kind}:{component.name}", {})
-    for arguments in [given] if isinstance(given, Mapping) else given:
-        own_skip = {*skip, *arguments.get("skip", ())}
-        applying = [n for n in names_of(module.FIRST, module.CHECKS) if n in own_skip]
+    module = module_of(component.kind)
+    for arguments in settings.of(component):
+        left_out = {*skip, *arguments.get("skip", ())}
+        applying = [n for n in names_of(module.FIRST, module.CHECKS) if n in left_out]
+        check = function_of(component.kind)
         yield check(name, **{**arguments, "catalog": catalog, "skip": applying})
 
 
@@ -199,19 +189,14 @@ def check_names(plugin: Installed, findings: Findings) -> None:
 
 
 def check_settings(plugin: Installed, findings: Findings) -> None:
-    """What it says of its checks is about components that it has."""
-    mine = [f"{component.kind}:{component.name}" for component in plugin.info.components]
-    for key in plugin.settings:
-        if key not in mine:
-            findings.error(
-                f"{SETTINGS} names {key!r}, which the plugin does not register; it registers: "
-                f"{', '.join(mine)}"
-            )
+    """What it says of its checks is what they take."""
+    for fault in plugin.settings.faults:
+        findings.error(fault)
 
 
 def check_import(plugin: Installed, findings: Findings) -> None:
     """Importing it brings along nothing heavy."""
-    if plugin.module:
+    if plugin.module and plugin.info.status == "ok":
         check_light(plugin.module, findings)
 
 

@@ -174,7 +174,27 @@ FAULTS = [
     (
         {"plugin": GOOD + "\nSTYLEZOO_CHECKS = {'loss:bright': {}}"},
         "settings",
-        "STYLEZOO_CHECKS names 'loss:bright', which the plugin does not register",
+        r"STYLEZOO_CHECKS\['loss:bright'\] is of nothing that the plugin registers.* loss:dark",
+    ),
+    (
+        {"plugin": GOOD + "\nSTYLEZOO_CHECKS = {'loss:dark': {'weights': 'random'}}"},
+        "settings",
+        "gives 'weights'; check_loss takes: options, channels, skip",
+    ),
+    (
+        {"plugin": GOOD + "\nSTYLEZOO_CHECKS = {'loss:dark': {'skip': ['gradchek']}}"},
+        "settings",
+        "skips 'gradchek'; the checks are: interface, options, value",
+    ),
+    (
+        {"plugin": GOOD + "\nSTYLEZOO_CHECKS = {'loss:dark': 'random'}"},
+        "settings",
+        "is 'random'; it must be a dict of arguments, or a list of them",
+    ),
+    (
+        {"plugin": GOOD + "\nSTYLEZOO_CHECKS = ['loss:dark']"},
+        "settings",
+        "it must be a dict by 'kind:name'",
     ),
     (
         {"mine_parts": PARTS.replace(".mean()", ".mean().item()")},

@@ -1,0 +1,93 @@
+"""What a plugin module says of how its components are checked: ``STYLEZOO_CHECKS``."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from stylezoo.catalog import Component
+from stylezoo.findings import Report
+from stylezoo.testing.examination import names_of
+
+SETTINGS = "STYLEZOO_CHECKS"
+KINDS = ("backbone", "loss", "net", "norm", "source")
+"""Those with a check function of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the components of a plugin are checked.
+
+    Attributes:
+        given: by ``"kind:name"``, the arguments of each run of the component's check.
+        faults: what is wrong with the rest, which counts for nothing.
+    """
+
+    given: Mapping[str, list[Mapping[str, Any]]]
+    faults: tuple[str, ...] = ()
+
+    def of(self, component: Component) -> list[Mapping[str, Any]]:
+        """The arguments of each run of a component's check: one run without any, if none are."""
+        return self.given.get(_key(component), [{}])
+
+
+def module_of(kind: str) -> ModuleType:
+    """The module with the checks of a kind."""
+    return importlib.import_module(f"stylezoo.testing.{kind}")
+
+
+def function_of(kind: str) -> Callable[..., Report]:
+    """The check function of a kind."""
+    function: Callable[..., Report] = getattr(module_of(kind), f"check_{kind}")
+    return function
+
+
+def read_settings(plugin: object, components: Iterable[Component]) -> Settings:
+    """Read what a plugin says, and judge it.
+
+    Args:
+        plugin: the module that its entry point names.
+        components: what it registers.
+    """
+    settings = getattr(plugin, SETTINGS, {})
+    if not isinstance(settings, Mapping):
+        return Settings({}, (f"{SETTINGS} is {settings!r}; it must be a dict by 'kind:name'",))
+    mine = {_key(component): component.kind for component in components}
+    given, faults = {}, []
+    for key, value in settings.items():
+        runs = [value] if isinstance(value, Mapping) else value
+        fault = _fault(key, runs, mine)
+        if fault:
+            faults.append(f"{SETTINGS}[{key!r}] {fault}")
+        else:
+            given[key] = list(runs)
+    return Settings(given, tuple(faults))
+
+
+def _key(component: Component) -> str:
+    return f"{component.kind}:{component.name}"
+
+
+def _fault(key: object, runs: Any, mine: Mapping[Any, str]) -> str | None:
+    if key not in mine:
+        return f"is of nothing that the plugin registers, which is: {', '.join(mine)}"
+    kind = mine[key]
+    if kind not in KINDS:
+        return f"counts for nothing: a {kind} is checked in one way"
+    if not isinstance(runs, list | tuple) or not all(isinstance(run, Mapping) for run in runs):
+        return f"is {runs!r}; it must be a dict of arguments, or a list of them"
+    _, *known = inspect.signature(function_of(kind)).parameters
+    known.remove("catalog")
+    checks = names_of(module_of(kind).FIRST, module_of(kind).CHECKS)
+    for run in runs:
+        for name in run:
+            if name not in known:
+                return f"gives {name!r}; check_{kind} takes: {', '.join(known)}"
+        for name in run.get("skip", ()):
+            if name not in checks:
+                return f"skips {name!r}; the checks are: {', '.join(checks)}"
+    return None
