@@ -18,15 +18,18 @@ from stylezoo.registry.spec import StyleSpec
 @click.argument("style")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(style: str, as_json: bool) -> None:
-    """Show all that is known of STYLE: a name, name@version or folder."""
+    """Show all that is known of STYLE: a name, name@version, owner/name or folder.
+
+    Of a style that is not here, only the record is fetched.
+    """
     found = resolve(StyleSpec.parse(style), all_sources(default_catalog()))
     record = record_to_dict(found.record)
+    folder = str(found.folder) if found.is_here() else None
     if as_json:
-        place = {"source": found.source, "folder": str(found.folder)}
-        print_json({**record, **place})
+        print_json({**record, "source": found.source, "folder": folder})
         return
     print_line(f"{found.record.name} {found.record.version}: {found.record.summary}")
-    print_line(f"source: {found.source or 'folder'} ({found.folder})")
+    print_line(f"source: {found.source or 'folder'} ({folder or 'not fetched'})")
     for name, value in record.items():
         if name not in ("schema", "name", "version", "summary"):
             _print(name, value, 0)

@@ -37,11 +37,13 @@ class ResolvedStyle:
         fetch: brings the files to this machine, if they are not here, and says where they are.
             It does not verify what was here before. It may be told to whom to tell how many
             bytes are here.
+        is_here: says whether the files are on this machine, without fetching them.
     """
 
     record: Record
     source: str | None
     fetch: Callable[[Progress | None], Path]
+    is_here: Callable[[], bool]
 
     @property
     def folder(self) -> Path:
@@ -131,6 +133,7 @@ def _resolve_name(
         record=source.record(name, version),
         source=source_name,
         fetch=lambda progress: source.fetch(name, version, progress),
+        is_here=lambda: version in source.local_versions(name),
     )
 
 
@@ -142,7 +145,12 @@ def _resolve_path(path: Path) -> ResolvedStyle:
             f"{path} is no style folder: it holds no {RECORD_FILE}; for a style by name, "
             "see: stylezoo list"
         )
-    return ResolvedStyle(record=read_record(path), source=None, fetch=lambda progress: path)
+    return ResolvedStyle(
+        record=read_record(path),
+        source=None,
+        fetch=lambda progress: path,
+        is_here=lambda: True,
+    )
 
 
 def _ask(name: str, sources: Mapping[str, RegistrySource]) -> list[_Answer]:

@@ -51,6 +51,15 @@ def test_list_and_search_show_what_the_registry_has_without_asking_it(registry, 
     assert server.log.requests == []
 
 
+def test_info_fetches_the_record_alone(registry, server):
+    known = json.loads(run("info", "toy", "--json"))
+    assert (known["source"], known["folder"], known["version"]) == ("museum", None, "1.0.0")
+    assert "source: museum (not fetched)" in run("info", "toy")
+    assert [request.path for request in server.log.requests] == ["/styles/toy/1.0.0/style.toml"]
+    run("fetch", "toy")
+    assert json.loads(run("info", "toy", "--json"))["folder"] is not None
+
+
 def test_what_was_fetched_works_without_any_request(registry, server, monkeypatch, astronaut):
     fetched = json.loads(run("fetch", "toy", "--json"))["fetched"]
     assert [(style["name"], style["source"]) for style in fetched] == [("toy", "museum")]
