@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stylezoo.scaffold import Project
 
 TRY = {
-    "backbone": "stylezoo optimize photo.jpg --style painting.jpg --backbone {name} "
+    "backbone": "stylezoo optimize photo.jpg --style painting.jpg --preset best --backbone {name} "
     "--content-layers relu2 --style-layers relu1,relu2,relu3 -o out.png",
     "loss": "stylezoo optimize photo.jpg --style painting.jpg --preset best --loss {name}:5 "
     "-o out.png",

@@ -4,14 +4,16 @@ import importlib
 import json
 import os
 import re
+import shlex
 import zipfile
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
-from stylezoo.cli.new import command
+from stylezoo.cli.new import TRY, command
 from stylezoo.errors import OptionError, OutputError
 from stylezoo.scaffold import KINDS, write_project
 from tests.environments import Environment, build_wheels
@@ -58,6 +60,20 @@ def test_their_own_tests_pass(environment, projects, tmp_path):
     passed = Counter(re.findall(r"test_(\w+)\.py.* PASSED", done.stdout))
     assert set(passed) == {f"my_{kind.replace('-', '_')}" for kind in KINDS}
     assert min(passed.values()) >= 2
+
+
+@pytest.mark.parametrize("kind", ["backbone", "style-pack"])
+def test_the_command_that_new_names_runs(environment, projects, kind, astronaut, tmp_path):
+    """That of a loss is run by the test of docs/new-plugin.md; that of a norm is a training."""
+    with Image.open(astronaut) as image:
+        for name in ("photo", "painting"):
+            image.resize((48, 48)).save(tmp_path / f"{name}.jpg")
+    command = shlex.split(TRY[kind].format(name=projects[kind].name))
+    quick = ["--size", "48", "--steps", "2"] if "optimize" in command else []
+    done = environment.run("-m", *command, *quick, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / done.stdout.strip()) as picture:
+        assert picture.size == (48, 48)
 
 
 def test_a_wheel_holds_what_its_project_does(projects, tmp_path):
