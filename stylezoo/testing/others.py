@@ -18,7 +18,7 @@ from stylezoo.findings import Report
 from stylezoo.interfaces.callback import TrainingCallback
 from stylezoo.interfaces.importer import Importer
 from stylezoo.testing.examination import Check, Findings, describe_error, examine
-from stylezoo.testing.subject import Subject, subject_of
+from stylezoo.testing.subject import Subject, make_or_report, subject_of
 
 
 def check_other(kind: Kind, name: str, catalog: Catalog, skip: Collection[str]) -> Report:
@@ -69,12 +69,8 @@ def check_command(command: Any, findings: Findings) -> None:
 
 def check_callback(subject: Subject, findings: Findings) -> None:
     """It is made without arguments, and its methods are those that a training calls."""
-    callback = subject.factory()
-    if not isinstance(callback, TrainingCallback):
-        findings.error(
-            f"the factory returns a {type(callback).__name__}, which is no TrainingCallback; "
-            f"inherit from stylezoo.TrainingCallback"
-        )
+    callback = make_or_report(subject, findings, TrainingCallback)
+    if callback is None:
         return
     promised = [name for name in vars(TrainingCallback) if name.startswith("on_")]
     for name in dir(callback):
@@ -99,12 +95,8 @@ def check_runtime(subject: Subject, findings: Findings) -> None:
     from stylezoo.testing.sample_net import sample_net
     from stylezoo.testing.tensors import difference, random_images, shape_text
 
-    runtime = subject.factory()
-    if not isinstance(runtime, Runtime):
-        findings.error(
-            f"the factory returns a {type(runtime).__name__}, which is no Runtime; inherit from "
-            f"stylezoo.Runtime"
-        )
+    runtime = make_or_report(subject, findings, Runtime)
+    if runtime is None:
         return
     net = sample_net()
     run = runtime.prepare(net, None)
@@ -147,12 +139,8 @@ class _Trap:
 
 def check_importer(subject: Subject, findings: Findings) -> None:
     """It looks at any file without raising, and executes none."""
-    importer = subject.factory()
-    if not isinstance(importer, Importer):
-        findings.error(
-            f"the factory returns a {type(importer).__name__}, which is no Importer; inherit from "
-            f"stylezoo.Importer"
-        )
+    importer = make_or_report(subject, findings, Importer)
+    if importer is None:
         return
     import torch
 

@@ -248,11 +248,9 @@ FAULTS = [
     ("files", "check", "message"), FAULTS, ids=[f"{i}-{f[1]}" for i, f in enumerate(FAULTS)]
 )
 @pytest.mark.filterwarnings("ignore::stylezoo.catalog.PluginWarning")
-def test_a_seeded_fault_is_found(install, files, check, message):
+def test_a_seeded_fault_is_found(assert_found, install, files, check, message):
     report = check_plugin("mine", catalog=install(**files))
-    with pytest.raises(AssertionError, match=message):
-        assert_conforms(report)
-    assert check in {finding.check for finding in report.errors}
+    assert_found(report, check, message)
 
 
 def test_what_is_only_unwise_is_advice(install):

@@ -1,0 +1,15 @@
+import re
+
+import pytest
+
+
+@pytest.fixture
+def assert_found():
+    """Assert that a report has an error of a check, for a reason that a pattern matches."""
+
+    def assert_found(report, check, pattern):
+        errors = [str(finding) for finding in report.errors]
+        mine = [text for text in errors if text.startswith((f"{check} ", f"{check}:"))]
+        assert any(re.search(pattern, text) for text in mine), errors
+
+    return assert_found
