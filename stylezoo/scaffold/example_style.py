@@ -10,12 +10,13 @@ from PIL import Image
 
 from stylezoo import __version__
 from stylezoo.catalog import default_catalog
+from stylezoo.objective_config import Scalar
 from stylezoo.registry.golden import golden_input
 from stylezoo.registry.publish import StyleDraft, write_style
 from stylezoo.registry.record import UNKNOWN, Licence, Provenance, StyleImage, Training
 
 NET = "johnson"
-ARGUMENTS = {"width": 4, "residual_blocks": 1, "norm": "instance"}
+ARGUMENTS: dict[str, Scalar] = {"width": 4, "residual_blocks": 1, "norm": "instance"}
 PREVIEW_SIDE = 256  # pixels
 
 

@@ -24,14 +24,14 @@ class NewNameBackbone(Backbone):
 
     def __init__(self, *, seed: int = 0) -> None:
         super().__init__()
-        self.convolutions = nn.ModuleList(
-            nn.Conv2d(before, after, 3, padding=1, padding_mode="replicate")
+        convolutions = [
+            nn.Conv2d(before, after, 3, padding=1, padding_mode="replicate", bias=False)
             for before, after in pairwise(CHANNELS)
-        )
+        ]
         generator = torch.Generator().manual_seed(seed)
-        for convolution in self.convolutions:
+        for convolution in convolutions:
             nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu", generator=generator)
-            nn.init.zeros_(convolution.bias)
+        self.convolutions = nn.ModuleList(convolutions)
         self.requires_grad_(False)  # a backbone is frozen; gradients flow through it to images
         self.eval()
 
@@ -48,7 +48,7 @@ class NewNameBackbone(Backbone):
                 f"there is no layer {unknown[0]!r}; there are {', '.join(self.layers)}"
             )
         # The preprocessing is the backbone's own; images are float32 when weights are bfloat16.
-        features = (images * 2 - 1).to(self.convolutions[0].weight.dtype)
+        features = (images * 2 - 1).to(next(self.parameters()).dtype)
         found: dict[str, Tensor] = {}
         for name, convolution in zip(self.layers, self.convolutions, strict=True):
             if set(layers) <= set(found):
