@@ -75,6 +75,7 @@ def test_first_party_plugins_come_through_the_entry_points():
         "johnson",
         "torch",
         "styles",
+        "importers",
     }
     assert {plugin.status for plugin in ours} == {"ok"}
 
