@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -22,7 +23,7 @@ from stylezoo.registry.resolve import ResolvedStyle, resolve_base
 from stylezoo.registry.sources import all_sources
 from stylezoo.registry.spec import StyleSpec
 from stylezoo.registry.verify import verify_files
-from stylezoo.registry.weights import load_weights, read_net_metadata
+from stylezoo.registry.weights import check_header, load_weights, read_net_metadata
 
 if TYPE_CHECKING:
     import numpy as np
@@ -252,8 +253,11 @@ def load(
         record, described = found.record, found.record.net
         weights = _verified_weights(found)
         base = _base_weights(record, sources)
-    net = _build(described, parsed.text, catalog)
-    _fill(net, weights, base, record)
+    _require_net(described, parsed.text, catalog)
+    with _naming_the_field(record):
+        _check_fit(described, catalog, weights, base)
+        net = catalog.create_net(described.name, **described.arguments)
+        load_weights(net, weights, base)
     net = net.eval().requires_grad_(False)
     if record is not None:
         _check_styles(net, record)
@@ -272,10 +276,27 @@ def _base_weights(record: Record, sources: Mapping[str, RegistrySource]) -> Path
     return None if base is None else _verified_weights(base)
 
 
-def _fill(net: TransformNet, weights: Path, base: Path | None, record: Record | None) -> None:
-    """Load the weights; where they do not fit, the error names their field of the record."""
+def _check_fit(described: Net, catalog: Catalog, weights: Path, base: Path | None) -> None:
+    """Compare the net with the header of the weights, before it takes any memory.
+
+    For that it is built on torch's meta device. A net that computes while it is built may fail
+    there; it is compared when it is filled.
+    """
+    import torch
+
     try:
-        load_weights(net, weights, base)
+        with torch.device("meta"):
+            net = catalog.create_net(described.name, **described.arguments)
+    except Exception:  # third-party code may raise anything; if it is no such net, it will again
+        return
+    check_header(net, weights, base)
+
+
+@contextmanager
+def _naming_the_field(record: Record | None) -> Iterator[None]:
+    """Where weights do not fit, let the error name their field of the record."""
+    try:
+        yield
     except WeightsError as error:
         if record is None:
             raise
@@ -296,7 +317,7 @@ def _check_styles(net: TransformNet, record: Record) -> None:
         )
 
 
-def _build(described: Net, style: str, catalog: Catalog) -> TransformNet:
+def _require_net(described: Net, style: str, catalog: Catalog) -> None:
     try:
         catalog.find("net", described.name)
     except ComponentNotFoundError as error:
@@ -306,7 +327,6 @@ def _build(described: Net, style: str, catalog: Catalog) -> TransformNet:
             f"net.name: {style} needs the net {described.name!r}, "
             f"which no installed plugin provides; {advice}"
         ) from error
-    return catalog.create_net(described.name, **described.arguments)
 
 
 def _run_as_it_is(net: TransformNet) -> Run:

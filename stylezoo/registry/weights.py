@@ -208,6 +208,29 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"{path} is broken: {error}; fetch it again") from error
 
 
+def check_header(net: nn.Module, path: Path, base: Path | None = None) -> None:
+    """Check that a file has the tensors of a net, by its header alone.
+
+    Args:
+        net: which the weights are for; it may be one without memory, on torch's meta device.
+        path: of the weights.
+        base: see ``load_weights``.
+
+    Raises:
+        WeightsError: tensors are missing, too many, or of another shape.
+    """
+    shapes: dict[str, Any] = {}
+    for file in filter(None, (base, path)):
+        shapes |= {
+            name: entry["shape"]
+            for name, entry in read_header(file).items()
+            if name != "__metadata__"
+        }
+    wanted = {name: list(tensor.shape) for name, tensor in net.state_dict().items()}
+    for fault in _shape_faults(wanted, shapes):
+        raise WeightsError(f"{path} {fault}")
+
+
 def load_weights(net: nn.Module, path: Path, base: Path | None = None) -> None:
     """Fill a net with the tensors of a file: exactly its names and shapes, all finite.
 
@@ -238,14 +261,10 @@ def weights_faults(net: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[st
     """
     wanted = net.state_dict()
     both = [name for name in wanted if name in tensors]
-    yield from _listing("lacks the tensors", wanted.keys() - tensors.keys())
-    yield from _listing("has tensors that the net does not have:", tensors.keys() - wanted.keys())
-    shapes = [
-        f"{name} ({list(tensors[name].shape)} instead of {list(wanted[name].shape)})"
-        for name in both
-        if tensors[name].shape != wanted[name].shape
-    ]
-    yield from _listing("has tensors of another shape:", shapes)
+    yield from _shape_faults(
+        {name: list(tensor.shape) for name, tensor in wanted.items()},
+        {name: list(tensor.shape) for name, tensor in tensors.items()},
+    )
     kinds = [
         f"{name} ({tensors[name].dtype})"
         for name in both
@@ -254,6 +273,18 @@ def weights_faults(net: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[st
     yield from _listing("has tensors of another type:", kinds)
     broken = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
     yield from _listing("has values that are not finite in", broken)
+
+
+def _shape_faults(wanted: Mapping[str, list[int]], found: Mapping[str, list[int]]) -> Iterator[str]:
+    """Where tensors are missing, too many, or of another shape."""
+    yield from _listing("lacks the tensors", wanted.keys() - found.keys())
+    yield from _listing("has tensors that the net does not have:", found.keys() - wanted.keys())
+    shapes = [
+        f"{name} ({found[name]} instead of {shape})"
+        for name, shape in wanted.items()
+        if name in found and found[name] != shape
+    ]
+    yield from _listing("has tensors of another shape:", shapes)
 
 
 def _listing(what: str, names: Iterable[str]) -> Iterator[str]:

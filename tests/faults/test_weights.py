@@ -7,6 +7,8 @@ import pickle
 import re
 import shutil
 import struct
+import subprocess
+import sys
 import time
 import zipfile
 
@@ -237,6 +239,38 @@ def test_fault_50_a_style_whose_weights_do_not_fit_leaves_no_picture(
     message = fails("apply", style, astronaut, "-o", tmp_path / "out.png")
     assert "has tensors that the net does not have: extra0, extra1, " in message
     assert not (tmp_path / "out.png").exists()
+
+
+LARGEST = """
+import resource, sys, time
+import torch, stylezoo
+from stylezoo.errors import WeightsError
+
+def megabytes():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+stylezoo.create_net("johnson", width=4, norm="instance")
+before, started = megabytes(), time.perf_counter()
+try:
+    stylezoo.load(sys.argv[1])
+except WeightsError as error:
+    print(error)
+print(megabytes() - before < 100, time.perf_counter() - started < 10)
+"""
+
+
+def test_fault_50_a_net_that_its_weights_cannot_fill_takes_no_memory(toy_style, tmp_path):
+    """The largest net that the bounds allow has 1.2 thousand million parameters."""
+    style = shutil.copytree(toy_style, tmp_path / "style")
+    record = style / "style.toml"
+    text = record.read_text()
+    assert "width = 4\n" in text
+    record.write_text(text.replace("width = 4\n", "width = 256\nresidual_blocks = 64\n"))
+    done = subprocess.run([sys.executable, "-c", LARGEST, style], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    message, bounded = done.stdout.splitlines()
+    assert "lacks the tensors" in message
+    assert bounded == "True True"
 
 
 @pytest.mark.parametrize("name", ["magic", "os-system"])
