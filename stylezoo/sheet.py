@@ -12,6 +12,7 @@ from stylezoo.errors import OptionError, StyleZooError
 from stylezoo.images import Photo, open_photo
 from stylezoo.registry.listing import list_sources
 from stylezoo.registry.resolve import resolve
+from stylezoo.registry.sources import all_sources
 from stylezoo.registry.spec import StyleSpec
 from stylezoo.style import load
 
@@ -30,7 +31,8 @@ def styles_for_sheet(
     """Give the specs of single styles: a pack stands for all that it holds.
 
     Args:
-        specs: of styles and packs; none for all that the sources have, in their newest version.
+        specs: of styles and packs; none for all that installed packages bring, in their newest
+            version, which takes no network.
         tag: take only those with this tag.
         catalog: where they come from; None for the installed plugins.
 
@@ -38,11 +40,13 @@ def styles_for_sheet(
         StyleZooError: a spec cannot be read or resolved.
         OptionError: nothing is left.
     """
-    sources = (catalog or default_catalog()).sources()
+    catalog = catalog or default_catalog()
     if specs:
+        sources = all_sources(catalog)
         named = [(spec, _entry(StyleSpec.parse(spec), sources)) for spec in specs]
     else:
-        named = [(style.entry.name, style.entry) for style in list_sources(sources) if style.taken]
+        listed = list_sources(catalog.sources())
+        named = [(style.entry.name, style.entry) for style in listed if style.taken]
     tagged = [
         (spec, entry)
         for spec, entry in named

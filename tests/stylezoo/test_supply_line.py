@@ -11,6 +11,7 @@ import torch
 
 import stylezoo
 from stylezoo.errors import OfflineError, StyleNotFoundError, VersionNotFoundError
+from stylezoo.sheet import styles_for_sheet
 from tests.faults.server import FileServer
 from tests.signed_registry import SignedRegistry, copy_style, run
 
@@ -125,6 +126,8 @@ def test_a_plain_folder_is_a_registry_by_the_variable_alone(user, toy_style, tmp
     monkeypatch.setenv("STYLEZOO_REGISTRIES", f"mine={toy_style.parents[1]}")
     assert stylezoo.load("toy").record.name == "toy"
     assert "toy" in {entry.name for entry in stylezoo.list_styles()}
+    assert styles_for_sheet(["toy"]) == ["toy"]
+    assert "toy" not in styles_for_sheet()
 
 
 def test_a_repository_on_the_hub_is_pinned_and_its_moved_tag_reported(
