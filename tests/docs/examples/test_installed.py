@@ -8,6 +8,7 @@ import shlex
 import pytest
 from PIL import Image
 
+from stylezoo.scaffold import KINDS, write_project
 from tests.environments import Environment, build_wheels
 
 EXAMPLES = ("stylezoo-example-texture", "stylezoo-example-sketch")
@@ -76,6 +77,17 @@ def test_the_commands_of_its_readme_run(run, root, name, tmp_path):
 def test_styles_of_the_pack_are_listed_with_all_others(run):
     styles = {style["name"] for style in json.loads(run("-m", "stylezoo", "list", "--json"))}
     assert {"example-pencil", "example-charcoal", "great-wave"} <= styles
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_templates_are_in_the_wheel(run, kind, tmp_path):
+    """Those that pip compiled, too, for it compiles what it installs."""
+    written = json.loads(run("-m", "stylezoo", "new", kind, "mine", "-o", "installed", "--json"))
+    here = write_project(kind, "mine", tmp_path / "here")
+    assert written["files"] == [str(path) for path in here.files]
+    for path in here.files:
+        if "styles" not in path.parts:
+            assert (tmp_path / "installed" / path).read_text() == (here.folder / path).read_text()
 
 
 def test_their_own_tests_pass(run, root):
