@@ -2,14 +2,18 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import time
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 import stylezoo
+from stylezoo.catalog import default_catalog
+from stylezoo.cli import cli
 from stylezoo.errors import OfflineError, StyleNotFoundError, VersionNotFoundError
 from stylezoo.sheet import styles_for_sheet
 from tests.faults.server import FileServer
@@ -164,10 +168,6 @@ def test_a_repository_on_the_hub_is_pinned_and_its_moved_tag_reported(
 
 def test_updates_that_cannot_be_asked_for_are_an_error(registry, server, monkeypatch):
     monkeypatch.setenv("STYLEZOO_OFFLINE", "1")
-    from click.testing import CliRunner
-
-    from stylezoo.cli import cli
-
     done = CliRunner().invoke(cli, ["update"])
     assert done.exit_code == 1
     assert "error: museum: what the registry 'museum' has now is not in the cache" in done.stderr
@@ -205,3 +205,30 @@ def test_sixteen_processes_load_a_cold_style_by_one_download(hub, user, toy_styl
     expected = hashlib.sha256(styled.numpy().tobytes()).hexdigest()
     assert done.stdout.split() == [expected] * 16
     assert len(hub.log.lines(r"^GET .*/resolve/.*model\.safetensors")) == 1
+
+
+def test_one_style_that_cannot_be_fetched_does_not_stop_the_others(registry):
+    done = CliRunner().invoke(cli, ["fetch", "nothing", "toy", "sea@9", "--json"])
+    assert done.exit_code == 1
+    report = json.loads(done.stdout)
+    assert [style["name"] for style in report["fetched"]] == ["toy"]
+    assert [style["style"] for style in report["failed"]] == ["nothing", "sea@9"]
+    errors = done.stderr.splitlines()
+    assert errors[0].startswith("error: there is no style 'nothing'")
+    assert errors[1].startswith("error: sea has no version 9; it has: 0.9.0")
+    assert CliRunner().invoke(cli, ["fetch"]).exit_code == 2
+
+
+def test_an_adapter_is_fetched_with_its_base(user, tmp_path, monkeypatch):
+    styles = next(iter(default_catalog().sources().values())).root
+    shared = SignedRegistry(tmp_path / "shared")
+    shared.add(styles / "museum" / "0.9.0", styles / "starry-night" / "0.9.0")
+    run("registries", "add", shared.folder, "--root", shared.root, "--name", "shared")
+    config = tmp_path / "registries.toml"
+    config.write_text(config.read_text() + '\n[[registries]]\nname = "embedded"\n')
+    run("fetch", "starry-night")
+    kept = {record.parent for record in (tmp_path / "cache" / "styles").glob("*/style.toml")}
+    assert len(kept) == 2
+    shutil.rmtree(shared.folder)
+    monkeypatch.setenv("STYLEZOO_OFFLINE", "1")
+    assert stylezoo.load("starry-night").record.name == "starry-night"
