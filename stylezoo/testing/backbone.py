@@ -17,11 +17,13 @@ from stylezoo.findings import Report
 from stylezoo.interfaces.backbone import Backbone
 from stylezoo.testing import modules
 from stylezoo.testing.examination import (
+    AlreadyReportedError,
     Check,
     Findings,
     check_skipped,
     describe_error,
     examine,
+    examine_on_grounds,
     names_of,
 )
 from stylezoo.testing.modules import Probe
@@ -64,8 +66,19 @@ class Made:
     def features(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """Run it without gradients."""
         with torch.no_grad(), seeded():
-            features: dict[str, Tensor] = self.backbone(images, layers)
+            features: dict[str, Tensor] = self.backbone(images.clone(), layers)
             return features
+
+    def sound_features(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """The same, where they are what was asked for: if not, the check of shapes tells.
+
+        Raises:
+            AlreadyReportedError: they are not.
+        """
+        features = self.features(images, layers)
+        if not isinstance(features, Mapping) or not set(layers) <= features.keys():
+            raise AlreadyReportedError
+        return features
 
     def probe(self) -> Probe:
         """What the checks of any module need."""
@@ -104,7 +117,8 @@ def check_backbone(
     report = Report(subject=chosen.label)
     examine(report, chosen, FIRST, skip)
     if report.ok:
-        examine(report, Made(chosen, chosen.make(), size), CHECKS, skip)
+        made = Made(chosen, chosen.make(), size)
+        examine_on_grounds(report, made, GROUND, COMPARISONS, skip)
     return report
 
 
@@ -194,7 +208,7 @@ def _check_feature(
 def check_selection(made: Made, findings: Findings) -> None:
     """A layer is the same asked for alone, with others, and in any order."""
     images = made.images(1)
-    together = made.features(images, made.probed)
+    together = made.sound_features(images, made.probed)
     backwards = list(reversed(made.probed))
     for asked in ([layer] for layer in made.probed):
         _check_selected(made, images, asked, together, findings)
@@ -210,7 +224,7 @@ def _check_selected(
 ) -> None:
     what = asked[0] if len(asked) == 1 else "the layers in reverse"
     with findings.at(f"asked for {what}"):
-        features = made.features(images, asked)
+        features = made.sound_features(images, asked)
         _check_keys(features, asked, findings)
         for layer in asked:
             gap = difference(features[layer], together[layer])
@@ -280,12 +294,12 @@ def check_range(made: Made, findings: Findings) -> None:
     for low, high in ((-0.3, 1.3), (0.0, 0.0), (1.0, 1.0)):
         images = made.images(1, low=low, high=high)
         with findings.at(f"values from {low} to {high}"):
-            features = made.features(images, made.probed)
+            features = made.sound_features(images, made.probed)
             broken = [layer for layer, x in features.items() if not x.isfinite().all()]
             if broken:
                 findings.error(f"{', '.join(broken)} have values that are not finite")
     dark, light = (
-        made.features(made.images(1, low=x, high=x + 0.1), made.probed) for x in (0.1, 0.8)
+        made.sound_features(made.images(1, low=x, high=x + 0.1), made.probed) for x in (0.1, 0.8)
     )
     if all(difference(light[layer], dark[layer], 1e-6) is None for layer in made.probed):
         findings.error("dark and light images give the same features; does it read its input?")
@@ -296,7 +310,10 @@ def check_gradients(made: Made, findings: Findings) -> None:
     for layer in made.probed:
         with findings.at(f"from {layer}"):
             images = made.images(1).requires_grad_()
-            feature = made.backbone(images, [layer])[layer]
+            features = made.backbone(images, [layer])
+            if not isinstance(features, Mapping) or layer not in features:
+                raise AlreadyReportedError
+            feature = features[layer]
             if not feature.requires_grad:
                 findings.error(
                     "no gradient flows to the images; freeze the parameters by "
@@ -320,8 +337,8 @@ def check_batch(made: Made, findings: Findings) -> None:
 def check_layout(made: Made, findings: Findings) -> None:
     """It takes images in channels-last layout, in which convolutions are fastest."""
     images = made.images(2)
-    expected = made.features(images, made.probed)
-    found = made.features(images.to(memory_format=torch.channels_last), made.probed)
+    expected = made.sound_features(images, made.probed)
+    found = made.sound_features(images.to(memory_format=torch.channels_last), made.probed)
     gap = modules.compare(found, expected)
     if gap:
         findings.error(
@@ -334,11 +351,11 @@ def check_dtypes(made: Made, findings: Findings) -> None:
     """It moves between dtypes, and takes float32 images in any: it owns its preprocessing."""
     modules.check_dtypes(made.probe(), findings, None)
     images = made.images(1)
-    expected = made.features(images, made.probed)
+    expected = made.sound_features(images, made.probed)
     half = Made(made.subject, copy.deepcopy(made.backbone).to(torch.bfloat16), made.size)
     with findings.at("in bfloat16, float32 images"):
         try:
-            found = half.features(images, made.probed)
+            found = half.sound_features(images, made.probed)
         except RuntimeError as error:
             findings.error(
                 f"it raises {describe_error(error)}; cast the preprocessed images to the dtype of "
@@ -356,19 +373,24 @@ def _of_probe(check: Callable[[Probe, Findings], None]) -> Callable[[Made, Findi
 
 FIRST = (Check("options", check_options), Check("interface", check_interface))
 
-CHECKS = (
-    Check("frozen", check_frozen),
+GROUND = (
     Check("shapes", check_shapes),
+    Check("determinism", _of_probe(modules.check_determinism)),
+    Check("inputs", _of_probe(modules.check_inputs_untouched)),
+)
+
+COMPARISONS = (
+    Check("frozen", check_frozen),
     Check("selection", check_selection),
     Check("unknown-layer", check_unknown_layer),
     Check("depth", check_depth),
     Check("range", check_range),
     Check("gradients", check_gradients),
     Check("batch", check_batch),
-    Check("determinism", _of_probe(modules.check_determinism)),
-    Check("inputs", _of_probe(modules.check_inputs_untouched)),
     Check("layout", check_layout),
     Check("dtypes", check_dtypes),
     Check("devices", _of_probe(modules.check_devices)),
     Check("state", _of_probe(modules.check_state)),
 )
+
+CHECKS = (*GROUND, *COMPARISONS)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -18,7 +18,17 @@ from stylezoo.findings import Finding, Report
 
 T = TypeVar("T")
 
+GROUNDS = frozenset({"determinism", "target", "eval-mode"})
+"""The checks that see whether a component keeps a state between calls."""
+
+PLACES_SHOWN = 3
+RAISES = "it raises "
+
 OWN_FOLDER = Path(__file__).parent
+
+
+class AlreadyReportedError(Exception):
+    """A check cannot go on, for a fault that is the business of another check."""
 
 
 class Findings:
@@ -54,8 +64,10 @@ class Findings:
         self._places.append(where)
         try:
             yield
+        except AlreadyReportedError:
+            pass
         except Exception as error:  # third-party code may raise anything
-            self.error(f"it raises {describe_error(error)}")
+            self.error(f"{RAISES}{describe_error(error)}")
         finally:
             self._places.pop()
 
@@ -88,11 +100,63 @@ def examine(
         try:
             with _one_thread():
                 check.run(subject, findings)
+        except AlreadyReportedError:
+            pass
         except Exception as error:  # third-party code may raise anything
-            findings.error(f"it raises {describe_error(error)}")
-        # One cause may fail every check in the same words: once is enough.
-        known = {finding.message for finding in report.findings}
-        report.findings += [f for f in findings.found if f.message not in known]
+            findings.error(f"{RAISES}{describe_error(error)}")
+        # One cause may make every check raise the same: once is enough.
+        raised = {f.message for f in report.findings if f.message.startswith(RAISES)}
+        report.findings += [f for f in gathered(findings.found) if f.message not in raised]
+
+
+def gathered(findings: Iterable[Finding]) -> list[Finding]:
+    """What is the same in several places, as one finding that names the first of them."""
+    places: dict[Finding, list[str]] = {}
+    for finding in findings:
+        places.setdefault(replace(finding, where=""), []).append(finding.where)
+    return [
+        replace(finding, where="; ".join(filter(None, _shortened(wheres))))
+        for finding, wheres in places.items()
+    ]
+
+
+def _shortened(wheres: list[str]) -> list[str]:
+    more = len(wheres) - PLACES_SHOWN
+    return [*wheres[:PLACES_SHOWN], f"and {more} more"] if more > 0 else wheres
+
+
+def examine_on_grounds(
+    report: Report,
+    subject: T,
+    grounds: Sequence[Check[T]],
+    comparisons: Sequence[Check[T]],
+    skip: Collection[str],
+) -> None:
+    """Run checks that compare what a component gives twice, if that can be compared.
+
+    Of a component that keeps a state between calls they would find much, and all of it that.
+
+    Args:
+        report: to add to.
+        subject: what the checks are given.
+        grounds: checks that come first; those named in ``GROUNDS`` must find nothing.
+        comparisons: checks that come then.
+        skip: the names of checks to leave out.
+    """
+    examine(report, subject, grounds, skip)
+    shaky = sorted({finding.check for finding in report.errors} & GROUNDS)
+    if not shaky:
+        examine(report, subject, comparisons, skip)
+        return
+    waiting = [check.name for check in comparisons if check.name not in skip]
+    report.findings.append(
+        Finding(
+            check="not-run",
+            where="",
+            message=f"{', '.join(waiting)} wait until {' and '.join(shaky)} find nothing",
+            severity="advice",
+        )
+    )
 
 
 @contextmanager

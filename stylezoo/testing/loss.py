@@ -15,10 +15,12 @@ from stylezoo.findings import Report
 from stylezoo.interfaces.loss import IMAGE, Loss
 from stylezoo.testing import modules
 from stylezoo.testing.examination import (
+    AlreadyReportedError,
     Check,
     Findings,
     check_skipped,
     examine,
+    examine_on_grounds,
     names_of,
 )
 from stylezoo.testing.modules import Probe
@@ -132,7 +134,7 @@ def check_loss(
     report = Report(subject=chosen.label)
     examine(report, chosen, FIRST, skip)
     if report.ok:
-        examine(report, Bench(chosen, channels or {}), CHECKS, skip)
+        examine_on_grounds(report, Bench(chosen, channels or {}), GROUND, COMPARISONS, skip)
     return report
 
 
@@ -158,11 +160,35 @@ def check_interface(subject: Subject, findings: Findings) -> None:
             findings.error(f"{flag} is {getattr(loss, flag)!r}; it must be True or False")
 
 
-def judge(loss: nn.Module, features: Features, of_target: Features) -> Tensor:
+def value_of(loss: nn.Module, features: Features, of_target: Features) -> Any:
     """The loss of images for the target that other features make, as an objective computes it."""
     with torch.no_grad():
         target = loss.target(GivenFeatures(of_target))  # type: ignore[operator]
-    value: Tensor = loss(GivenFeatures(features), target)
+    return loss(GivenFeatures(features), target)
+
+
+def _copied(features: Features) -> GivenFeatures:
+    """A copy, for a loss that writes to its features would spoil what else it is given."""
+    return GivenFeatures({layer: tensor.clone() for layer, tensor in features.items()})
+
+
+def judge(loss: nn.Module, features: Features, of_target: Features) -> Tensor:
+    """The same, where it is a scalar: whatever else it is, the check of the value tells.
+
+    Raises:
+        AlreadyReportedError: it is none.
+    """
+    value = value_of(loss, _copied(features), _copied(of_target))
+    if not isinstance(value, Tensor) or value.ndim:
+        raise AlreadyReportedError
+    return value
+
+
+def judge_with_gradient(loss: nn.Module, leaves: Features, of_target: Features) -> Tensor:
+    """The same, where autograd sees what it depends on."""
+    value = judge(loss, leaves, of_target)
+    if not value.requires_grad:
+        raise AlreadyReportedError
     return value
 
 
@@ -175,8 +201,7 @@ def check_value(bench: Bench, findings: Findings) -> None:
             of_target = bench.for_target(loss, size=size)
             with findings.at(f"{batch} images of {size[0]} × {size[1]}, {_text(loss, of_target)}"):
                 leaves = converted(features, lambda x: x.clone().requires_grad_())
-                value = judge(loss, leaves, of_target)
-                _check_scalar(value, findings)
+                _check_scalar(value_of(loss, _copied(leaves), of_target), findings)
 
 
 def _text(loss: Loss, of_target: Features) -> str:
@@ -206,8 +231,7 @@ def _check_scalar(value: Any, findings: Findings) -> None:
 def check_layers(bench: Bench, findings: Findings) -> None:
     """It reads the layers that it names, and no others."""
     loss = bench.make()
-    features = GivenFeatures(bench.features(loss, 1, SQUARE))
-    of_target = GivenFeatures(bench.for_target(loss))
+    features, of_target = _copied(bench.features(loss, 1, SQUARE)), _copied(bench.for_target(loss))
     target = loss.target(of_target)
     loss(features, target)
     unread = [layer for layer in loss.layers if layer not in features.read | of_target.read]
@@ -229,12 +253,14 @@ def check_target(bench: Bench, findings: Findings) -> None:
     """A target serves many calls: none changes it."""
     loss = bench.make()
     features = bench.features(loss, 2, SQUARE)
-    target = loss.target(bench.for_target(loss))
+    target = loss.target(GivenFeatures(bench.for_target(loss)))
     before = converted(target, torch.clone)
-    first = loss(GivenFeatures(features), target)
+    first = loss(_copied(features), target)
+    if not isinstance(first, Tensor):
+        raise AlreadyReportedError
     if modules.compare(target, before, 0):
         findings.error("forward changes the target, which serves all later calls; work on a copy")
-    elif difference(loss(GivenFeatures(features), target), first, 1e-6):
+    elif difference(loss(_copied(features), target), first, 1e-6):
         findings.error("a second call with the same target gives another value; keep no state")
 
 
@@ -289,7 +315,7 @@ def check_gradients(bench: Bench, findings: Findings) -> None:
     for name, (features, target_features) in cases.items():
         with findings.at(name):
             leaves = converted(features, lambda x: x.clone().requires_grad_())
-            value = judge(loss, leaves, target_features)
+            value = judge_with_gradient(loss, leaves, target_features)
             if not value.isfinite():
                 findings.error(
                     f"the value is {value.item()}; guard divisions, roots and logarithms"
@@ -325,7 +351,10 @@ def check_gradcheck(bench: Bench, findings: Findings) -> None:
     features = converted(bench.features(loss, 1, SQUARE), Tensor.double)
     of_target = converted(bench.for_target(loss), Tensor.double)
     leaves = converted(features, lambda x: x.clone().requires_grad_())
-    judge(loss, leaves, of_target).backward()
+    try:
+        judge_with_gradient(loss, leaves, of_target).backward()
+    except RuntimeError as error:  # the check of dtypes tells
+        raise AlreadyReportedError from error
     for layer, leaf in leaves.items():
         with findings.at(f"with respect to {layer}"):
             gradient = torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
@@ -422,7 +451,7 @@ def _probe(bench: Bench) -> Probe:
         "target": bench.for_target(loss),
     }
     return Probe(
-        bench.subject, loss.eval(), inputs, lambda m, x: judge(m, x["images"], x["target"])
+        bench.subject, loss.eval(), inputs, lambda m, x: value_of(m, x["images"], x["target"])
     )
 
 
@@ -464,19 +493,24 @@ def _of_probe(check: Callable[[Probe, Findings], None]) -> Callable[[Bench, Find
 
 FIRST = (Check("interface", check_interface),)
 
-CHECKS: tuple[Check[Bench], ...] = (
+GROUND: tuple[Check[Bench], ...] = (
     Check("options", lambda bench, findings: check_options(bench.subject, findings)),
     Check("value", check_value),
     Check("layers", check_layers),
     Check("target", check_target),
+    Check("determinism", _of_probe(modules.check_determinism)),
+    Check("inputs", _of_probe(modules.check_inputs_untouched)),
+    Check("parameters", check_parameters),
+)
+
+COMPARISONS: tuple[Check[Bench], ...] = (
     Check("batch-mean", check_batch_mean),
     Check("gradients", check_gradients),
     Check("gradcheck", check_gradcheck),
     Check("positions", check_positions),
-    Check("determinism", _of_probe(modules.check_determinism)),
-    Check("inputs", _of_probe(modules.check_inputs_untouched)),
     Check("dtypes", check_dtypes),
     Check("devices", _of_probe(modules.check_devices)),
     Check("state", _of_probe(modules.check_state)),
-    Check("parameters", check_parameters),
 )
+
+CHECKS = (*GROUND, *COMPARISONS)

@@ -64,8 +64,10 @@ class Probe:
     def outputs(self, module: nn.Module | None = None, inputs: Any = None, seed: int = 0) -> Any:
         """Run without gradients, from global generators in a known state."""
         chosen = self.module if module is None else module
+        # A copy, for one that writes to its input would spoil what else it is given.
+        given = converted(self.inputs, torch.clone) if inputs is None else inputs
         with torch.no_grad(), seeded(seed):
-            return self.run(chosen, self.inputs if inputs is None else inputs)
+            return self.run(chosen, given)
 
 
 class OneDevice(TorchFunctionMode):
@@ -283,10 +285,10 @@ def check_batch(
     images = images * torch.linspace(1, 0.2, len(images)).view(-1, 1, 1, 1)
     with findings.at(f"input {shape_text(images)}"), torch.no_grad():
         with seeded():
-            together = tensors_of(run(images))
+            together = tensors_of(run(images.clone()))
         for index in range(len(images)):
             with seeded():
-                alone = tensors_of(run(images[index : index + 1]))
+                alone = tensors_of(run(images[index : index + 1].clone()))
             gaps = (
                 difference(a[index : index + 1], b) for a, b in zip(together, alone, strict=True)
             )

@@ -22,6 +22,7 @@ from stylezoo.testing.examination import (
     check_skipped,
     describe_error,
     examine,
+    examine_on_grounds,
     names_of,
 )
 from stylezoo.testing.modules import Probe
@@ -86,7 +87,8 @@ def check_norm(
     report = Report(subject=chosen.label)
     examine(report, chosen, FIRST, skip)
     if report.ok:
-        examine(report, Made(chosen, _shaken(chosen.make()).eval()), CHECKS, skip)
+        made = Made(chosen, _shaken(chosen.make()).eval())
+        examine_on_grounds(report, made, GROUND, COMPARISONS, skip)
     return report
 
 
@@ -248,18 +250,23 @@ def _of_probe(check: Callable[[Probe, Findings], None]) -> Callable[[Made, Findi
 
 FIRST = (Check("interface", check_interface),)
 
-CHECKS: tuple[Check[Made], ...] = (
+GROUND: tuple[Check[Made], ...] = (
     Check("shapes", check_shapes),
     Check("values", check_values),
+    Check("determinism", _of_probe(modules.check_determinism)),
+    Check("inputs", _of_probe(modules.check_inputs_untouched)),
+    Check("eval-mode", _of_probe(modules.check_state_untouched)),
+)
+
+COMPARISONS: tuple[Check[Made], ...] = (
     Check("batch", check_batch),
     Check("gradients", check_gradients),
     Check("styles", check_styles),
     Check("blended", check_blended),
-    Check("determinism", _of_probe(modules.check_determinism)),
-    Check("inputs", _of_probe(modules.check_inputs_untouched)),
-    Check("eval-mode", _of_probe(modules.check_state_untouched)),
     Check("dtypes", lambda made, found: modules.check_dtypes(made.probe(), found, torch.bfloat16)),
     Check("devices", _of_probe(modules.check_devices)),
     Check("state", _of_probe(modules.check_state)),
     Check("export", _of_probe(modules.check_export)),
 )
+
+CHECKS = (*GROUND, *COMPARISONS)

@@ -199,6 +199,8 @@ class StaysOnCpu(OnPixels):
 
 
 class KernelStaysOnCpu(OnPixels):
+    needs_grid = True
+
     def __init__(self) -> None:
         super().__init__()
         self.kernel = torch.ones(3, 1, 3, 3)
