@@ -190,21 +190,8 @@ def train_style(
     if checkpoint.exists():
         trainer.resume(checkpoint)
     if trainer.processes.main:
-        log = _start_log(trainer, folders)
-        callbacks = Callbacks(catalog.callbacks())
-        for report in trainer.run():
-            log.add(report)
-            if report.step % checkpoint_every == 0 or report.step == report.steps:
-                trainer.save(checkpoint)
-                callbacks.checkpoint(report.step, checkpoint)
-            if report.step % samples_every == 0 or report.step == report.steps:
-                sample = folders.work / f"sample-{report.step:06}.jpg"
-                write_samples(trainer, sample)
-                callbacks.sample(report.step, sample)
-            callbacks.step_end(report)
-            if on_step is not None:
-                on_step(report)
-        log.close()
+        if config.steps:  # an adapter may have none, and then there is nothing to watch
+            _watch(trainer, folders, catalog, checkpoint_every, samples_every, on_step)
         record = _write(trainer, description, folders, catalog)
         trainer.processes.wait()
     else:
@@ -225,6 +212,33 @@ def train_style(
         )
         record = record_quality(folders.output, measured.quality)
     return TrainedStyle(record, skipped=trainer.crops.skipped, left_out=trainer.left_out)
+
+
+def _watch(
+    trainer: Trainer,
+    folders: TrainingFolders,
+    catalog: Catalog,
+    checkpoint_every: int,
+    samples_every: int,
+    on_step: Callable[[StepReport], None] | None,
+) -> None:
+    """Do the steps that are left, and write down what whoever waits wants to see."""
+    checkpoint = folders.work / CHECKPOINT
+    log = _start_log(trainer, folders)
+    callbacks = Callbacks(catalog.callbacks())
+    for report in trainer.run():
+        log.add(report)
+        if report.step % checkpoint_every == 0 or report.step == report.steps:
+            trainer.save(checkpoint)
+            callbacks.checkpoint(report.step, checkpoint)
+        if report.step % samples_every == 0 or report.step == report.steps:
+            sample = folders.work / f"sample-{report.step:06}.jpg"
+            write_samples(trainer, sample)
+            callbacks.sample(report.step, sample)
+        callbacks.step_end(report)
+        if on_step is not None:
+            on_step(report)
+    log.close()
 
 
 def _read_once(folders: TrainingFolders) -> None:

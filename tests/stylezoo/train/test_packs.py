@@ -229,6 +229,7 @@ def test_a_style_of_a_pack_gets_a_name_of_its_own_as_it_is(registry, material, t
     assert np.array_equal(own(photo()), pack(photo()))
     weights = {term.name: term.weight for term in trained.record.objective.terms}
     assert weights["style"] == pack.pack_style.style_weight == 20
+    assert [path.name for path in tmp_path.iterdir()] == ["my-blues"]
     with pytest.raises(OptionError, match="steps is 0; it must be 1 or more"):
         config(material, "blues", base="colours", steps=0)
 
