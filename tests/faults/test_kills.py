@@ -30,6 +30,19 @@ COUNTS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def starter(tmp_path_factory):
+    with Zygote(tmp_path_factory.mktemp("zygote")) as zygote:
+        yield zygote
+
+
+@pytest.fixture
+def zygote(starter, place):
+    """What starts and kills commands, for the user of this test."""
+    starter.environment = place
+    return starter
+
+
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """The environment of a user with an empty cache."""
@@ -37,7 +50,6 @@ def place(tmp_path, monkeypatch):
         "STYLEZOO_CACHE": str(tmp_path / "cache"),
         "STYLEZOO_CONFIG": str(tmp_path / "registries.toml"),
         "NO_PROXY": "127.0.0.1,localhost",
-        "OMP_NUM_THREADS": "1",
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -108,7 +120,7 @@ def kill_all(zygote, count, seconds, command, prepare, check):
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_a_killed_fetch(count, place, style, server, tmp_path):
+def test_a_killed_fetch(count, zygote, style, server, tmp_path):
     registry = SignedRegistry(tmp_path / "made")
     registry.add(style)
     registry.serve(server)
@@ -120,22 +132,21 @@ def test_a_killed_fetch(count, place, style, server, tmp_path):
         for records in cache.glob("registries/*/records"):
             shutil.rmtree(records)
 
-    with Zygote(place, tmp_path) as zygote:
-        zygote.run("fetch", "toy")
-        forget()
-        seconds = zygote.run("fetch", "toy")
-        clean = files(cache)
+    zygote.run("fetch", "toy")
+    forget()
+    seconds = zygote.run("fetch", "toy")
+    clean = files(cache)
 
-        def check():
-            assert files(cache) == clean
-            (folder,) = (path.parent for path in cache.glob(f"styles/*/{RECORD_FILE}"))
-            verify_files(folder, read_record(folder))
+    def check():
+        assert files(cache) == clean
+        (folder,) = (path.parent for path in cache.glob(f"styles/*/{RECORD_FILE}"))
+        verify_files(folder, read_record(folder))
 
-        kill_all(zygote, count, seconds, lambda: ("fetch", "toy"), forget, check)
+    kill_all(zygote, count, seconds, lambda: ("fetch", "toy"), forget, check)
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_a_killed_update(count, place, toy_style, server, tmp_path):
+def test_a_killed_update(count, zygote, toy_style, server, tmp_path):
     registry = SignedRegistry(tmp_path / "made")
     registry.add(toy_style)
     registry.serve(server)
@@ -149,20 +160,19 @@ def test_a_killed_update(count, place, toy_style, server, tmp_path):
         registry.add(copy_style(toy_style, tmp_path / "new", "toy", f"1.0.{version}"))
         registry.serve(server)
 
-    with Zygote(place, tmp_path) as zygote:
-        publish()
-        seconds = zygote.run("update")
-        clean = files(cache)
+    publish()
+    seconds = zygote.run("update")
+    clean = files(cache)
 
-        def check():
-            assert files(cache) == clean
-            assert f"1.0.{version}" in run("list")
+    def check():
+        assert files(cache) == clean
+        assert f"1.0.{version}" in run("list")
 
-        kill_all(zygote, count, seconds, lambda: ("update",), publish, check)
+    kill_all(zygote, count, seconds, lambda: ("update",), publish, check)
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_a_killed_build_of_a_registry(count, place, toy_style, tmp_path):
+def test_a_killed_build_of_a_registry(count, zygote, toy_style, tmp_path):
     registry = SignedRegistry(tmp_path / "made")
     registry.add(toy_style)
     run("registries", "add", registry.folder, "--root", registry.root, "--name", "museum")
@@ -178,34 +188,33 @@ def test_a_killed_build_of_a_registry(count, place, toy_style, tmp_path):
         names = {path.name for path in (registry.folder / "metadata").iterdir()}
         assert not {name for name in names if not name.endswith(".json")}, names
 
-    with Zygote(place, tmp_path) as zygote:
+    prepare()
+    seconds_to_add = zygote.run("registry", "add", registry.folder, new)
+    build = ("registry", "build", registry.folder, "--keys", registry.keys)
+    seconds_to_build = zygote.run(*build)
+    killed = 0
+    for number, moment in enumerate(moments(count, 1.0)):
         prepare()
-        seconds_to_add = zygote.run("registry", "add", registry.folder, new)
-        build = ("registry", "build", registry.folder, "--keys", registry.keys)
-        seconds_to_build = zygote.run(*build)
-        killed = 0
-        for number, moment in enumerate(moments(count, 1.0)):
-            prepare()
-            add = ("registry", "add", registry.folder, new)
-            if number % 3 == 0:
-                killed += zygote.kill(moment * seconds_to_add, *add)
-            zygote.run(*add)
-            if number % 3:
-                killed += zygote.kill(moment * seconds_to_build, *build)
-            run("update")  # of a user, between the kill and the next run: all is valid
-            zygote.run(*build)
-            check_metadata()
-            styles = files(registry.folder / "styles")
-            assert {path.split("/")[1] for path in styles} == {
-                f"1.0.{number}" for number in range(version + 1)
-            }
-            run("update")
-            assert f"1.0.{version}" in run("list")
-        assert killed >= count / 3
+        add = ("registry", "add", registry.folder, new)
+        if number % 3 == 0:
+            killed += zygote.kill(moment * seconds_to_add, *add)
+        zygote.run(*add)
+        if number % 3:
+            killed += zygote.kill(moment * seconds_to_build, *build)
+        run("update")  # of a user, between the kill and the next run: all is valid
+        zygote.run(*build)
+        check_metadata()
+        styles = files(registry.folder / "styles")
+        assert {path.split("/")[1] for path in styles} == {
+            f"1.0.{number}" for number in range(version + 1)
+        }
+        run("update")
+        assert f"1.0.{version}" in run("list")
+    assert killed >= count / 3
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_a_killed_publication(count, place, toy_style, tmp_path):
+def test_a_killed_publication(count, zygote, place, toy_style, tmp_path):
     token = "hf_secretsecret"
     version = 0
     new = None
@@ -216,31 +225,28 @@ def test_a_killed_publication(count, place, toy_style, tmp_path):
         new = copy_style(toy_style, tmp_path / "new", "toy", f"1.0.{version}")
 
     with Hub(token=token) as hub:
-        environment = {
+        zygote.environment = {
             **place,
             "HF_ENDPOINT": hub.url,
             "HF_TOKEN": token,
             "HF_HOME": str(tmp_path / "hf"),
         }
-        with Zygote(environment, tmp_path) as zygote:
 
-            def command():
-                return ("publish", new, "--to", "hub:org/ink")
+        def command():
+            return ("publish", new, "--to", "hub:org/ink")
 
-            def check():
-                repository = hub.repositories["org/ink"]
-                tree = repository.commits[repository.tags[f"v1.0.{version}"]]
-                there = {
-                    path: file.content for path, file in tree.items() if path != ".gitattributes"
-                }
-                assert there == {path.name: path.read_bytes() for path in new.iterdir()}
+        def check():
+            repository = hub.repositories["org/ink"]
+            tree = repository.commits[repository.tags[f"v1.0.{version}"]]
+            there = {path: file.content for path, file in tree.items() if path != ".gitattributes"}
+            assert there == {path.name: path.read_bytes() for path in new.iterdir()}
 
-            prepare()
-            zygote.run(*command())
-            prepare()
-            seconds = zygote.run(*command())
-            check()
-            before = files(tmp_path / "cache") if (tmp_path / "cache").exists() else set()
-            kill_all(zygote, count, seconds, command, prepare, check)
-            after = files(tmp_path / "cache") if (tmp_path / "cache").exists() else set()
-            assert after == before
+        prepare()
+        zygote.run(*command())
+        prepare()
+        seconds = zygote.run(*command())
+        check()
+        before = files(tmp_path / "cache") if (tmp_path / "cache").exists() else set()
+        kill_all(zygote, count, seconds, command, prepare, check)
+        after = files(tmp_path / "cache") if (tmp_path / "cache").exists() else set()
+        assert after == before

@@ -75,16 +75,28 @@ def _run(job: dict[str, Any]) -> None:
         os._exit(code)
 
 
+def _bare_environment() -> dict[str, str]:
+    """The environment, without what stylezoo and the Hub's client would read."""
+    read = ("STYLEZOO_", "HF_", "HUGGING")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(read) and not name.lower().endswith("_proxy")
+    }
+
+
 class Zygote:
     """The tests' side of it.
 
     Args:
-        environment: of all commands.
-        folder: for what they print.
+        folder: for what commands print.
+
+    Attributes:
+        environment: of the commands to come.
     """
 
-    def __init__(self, environment: dict[str, str], folder: Path) -> None:
-        self.environment = environment
+    def __init__(self, folder: Path) -> None:
+        self.environment: dict[str, str] = {}
         self.output = folder / "output.txt"
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.zygote"],
@@ -92,7 +104,7 @@ class Zygote:
             stdout=subprocess.PIPE,
             text=True,
             cwd=Path(__file__).parents[2],
-            env={**os.environ, **environment},
+            env={**_bare_environment(), "OMP_NUM_THREADS": "1"},
         )
         assert self._line() == "ready"
 
