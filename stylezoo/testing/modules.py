@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -256,13 +259,8 @@ def check_state(probe: Probe, findings: Findings) -> None:
 
 def check_export(probe: Probe, findings: Findings) -> None:
     """torch.export takes it, and the exported program gives the same."""
-    import logging
-    import warnings
-
     inputs = tuple(tensors_of(probe.inputs))
-    logging.getLogger("torch").setLevel(logging.CRITICAL)
-    with findings.at(input_text(probe.inputs)), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with findings.at(input_text(probe.inputs)), _silence():
         expected = probe.module(*inputs)
         try:
             program = torch.export.export(copy.deepcopy(probe.module), inputs, strict=False)
@@ -275,6 +273,20 @@ def check_export(probe: Probe, findings: Findings) -> None:
         gap = compare(program.module()(*inputs), expected)
         if gap:
             findings.error(f"what torch.export makes of it gives {gap}; it depends on Python state")
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """torch.export prints and warns much; what matters, it raises."""
+    logger = logging.getLogger("torch")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def check_batch(
