@@ -201,7 +201,7 @@ def check_registry_name(name: str) -> None:
 def _expanded(path: str) -> Path:
     try:
         return Path(path).expanduser()
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:  # no such user, or no name of one
         raise RegistryError(
             f"{path[:300]!r} begins with the home folder of nobody known here"
         ) from error

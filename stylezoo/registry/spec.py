@@ -132,9 +132,9 @@ def _split_style(text: str) -> tuple[str, str | None]:
 def _expanded(path: Path) -> Path:
     try:
         return path.expanduser()
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:  # no such user, or no name of one
         raise InvalidSpecError(
-            f"{path} begins with the home folder of nobody known here; write the whole path"
+            f"{str(path)!r} begins with the home folder of nobody known here; write the whole path"
         ) from error
 
 
