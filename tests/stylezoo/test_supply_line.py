@@ -15,6 +15,7 @@ import stylezoo
 from stylezoo.catalog import default_catalog
 from stylezoo.cli import cli
 from stylezoo.errors import OfflineError, StyleNotFoundError, VersionNotFoundError
+from stylezoo.interfaces.source import SourceWarning
 from stylezoo.sheet import styles_for_sheet
 from tests.faults.server import FileServer
 from tests.signed_registry import SignedRegistry, copy_style, run
@@ -232,3 +233,26 @@ def test_an_adapter_is_fetched_with_its_base(user, tmp_path, monkeypatch):
     shutil.rmtree(shared.folder)
     monkeypatch.setenv("STYLEZOO_OFFLINE", "1")
     assert stylezoo.load("starry-night").record.name == "starry-night"
+
+
+def test_list_shows_a_name_in_two_registries_and_which_is_taken(
+    user, toy_style, tmp_path, monkeypatch
+):
+    for place, version in (("one", "1.0.0"), ("two", "2.0.0")):
+        (tmp_path / place / "toy").mkdir(parents=True)
+        copy_style(toy_style, tmp_path, "toy", version).rename(tmp_path / place / "toy" / version)
+    places = f"one={tmp_path / 'one'},two={tmp_path / 'two'}"
+    monkeypatch.setenv("STYLEZOO_REGISTRIES", places)
+    rows = [line.split() for line in run("list").splitlines() if line.startswith("toy ")]
+    assert [row[:5] for row in rows] == [
+        ["toy", "1.0.0", "one", "Random", "weights,"],
+        ["toy", "2.0.0", "two", "(taken:", "one)"],
+    ]
+    listed = [style for style in json.loads(run("list", "--json")) if style["name"] == "toy"]
+    assert [(style["source"], style["taken"]) for style in listed] == [
+        ("one", True),
+        ("two", False),
+    ]
+    assert str(stylezoo.load("toy").record.version) == "1.0.0"
+    with pytest.warns(SourceWarning, match="'one', which comes before it, has toy only in 1"):
+        assert str(stylezoo.load("toy@2").record.version) == "2.0.0"
