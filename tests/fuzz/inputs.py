@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import struct
 import tempfile
 import tomllib
@@ -39,7 +40,7 @@ from stylezoo.registry.strict_json import parse_object
 from stylezoo.registry.weights import read_header, read_net_metadata
 
 STYLES = Path(__file__).parents[2] / "registry" / "stylezoo_styles" / "styles"
-WORK = Path(tempfile.gettempdir())
+FOLDER = tempfile.TemporaryDirectory(prefix="stylezoo-fuzz-")  # removed when this process ends
 
 Tree = dict[str, Any]
 
@@ -158,17 +159,9 @@ def changed_bytes(draw: st.DrawFn, content: bytes) -> bytes:
 
 def _written(name: str, content: bytes) -> Path:
     """A file of this process with this content."""
-    folder = WORK / f"stylezoo-fuzz-{_process()}"
-    folder.mkdir(exist_ok=True)
-    path = folder / name
+    path = Path(FOLDER.name) / name
     path.write_bytes(content)
     return path
-
-
-def _process() -> int:
-    import os
-
-    return os.getpid()
 
 
 # Records.
@@ -301,8 +294,6 @@ def _feed_lock(content: bytes) -> None:
 
 
 def _feed_config(content: bytes) -> None:
-    import os
-
     os.environ["STYLEZOO_CONFIG"] = str(_written("registries.toml", content))
     read_config_file()
 
