@@ -69,14 +69,12 @@ class RemoteSource(RegistrySource):
         return list(self.registry.index().newest())
 
     def refresh(self) -> None:
-        """Ask the registry for its index; see ``TrustedRegistry.refresh``.
+        """Ask the registry for its index; one from before will not do.
 
         Raises:
-            OfflineError: stylezoo is told to stay offline.
+            See ``TrustedRegistry.refresh``.
         """
-        if self.registry.transport.remote:
-            require_network(f"what the registry {self.registry.name!r} has now", "stylezoo update")
-        self.registry.refresh()
+        self.registry.refresh(fall_back=False)
 
     def record(self, name: str, version: Version) -> Record:
         """Read the record of one version, from the cache if it was read before.

@@ -13,7 +13,9 @@ from packaging.version import Version
 from stylezoo.errors import (
     IntegrityError,
     OfflineError,
+    RegistryFormatError,
     StyleNotFoundError,
+    StyleZooError,
     UnavailableError,
     VersionNotFoundError,
 )
@@ -53,11 +55,12 @@ class ResolvedStyle:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Answer:
-    """What a source says of a style: the versions it knows, oldest first, or why it is silent."""
+    """What a source says of a style: the versions it knows, oldest first, and why no newer ones."""
 
     source: str
     versions: Sequence[Version] = ()
-    error: UnavailableError | None = None
+    error: UnavailableError | RegistryFormatError | None = None
+    mute: bool = False  # it knows nothing at all, and would have to ask again
 
 
 def resolve(spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> ResolvedStyle:
@@ -159,7 +162,7 @@ def _ask(name: str, sources: Mapping[str, RegistrySource]) -> list[_Answer]:
         try:
             answers.append(_Answer(source=source_name, versions=source.versions(name)))
         except UnavailableError as error:
-            answers.append(_Answer(source=source_name, error=error))
+            answers.append(_Answer(source=source_name, error=error, mute=True))
     return answers
 
 
@@ -174,7 +177,7 @@ def _ask_again(
             if answer.error is None:
                 source.refresh()
                 answer = replace(answer, versions=source.versions(name))
-        except UnavailableError as error:
+        except (UnavailableError, RegistryFormatError) as error:
             answer = replace(answer, error=error)
         again.append(answer)
     return again
@@ -206,8 +209,8 @@ def _warn_of_others_before(
 
 
 def _not_found(
-    name: str, spec: StyleSpec, sources: Mapping[str, RegistrySource], answers: Iterable[_Answer]
-) -> StyleNotFoundError | VersionNotFoundError | UnavailableError:
+    name: str, spec: StyleSpec, sources: Mapping[str, RegistrySource], answers: Sequence[_Answer]
+) -> StyleZooError:
     silent = [(answer.source, answer.error) for answer in answers if answer.error is not None]
     versions = {version for answer in answers for version in answer.versions}
     if versions:
@@ -215,7 +218,7 @@ def _not_found(
         wanted = spec.text.partition("@")[2].partition(":")[0]
         missing = f"{name} has no version {wanted}; it has: {listing}"
     else:
-        missing = f"there is no style {name!r}{_advice(name, sources, silent)}"
+        missing = f"there is no style {name!r}{_advice(name, sources, answers)}"
     if silent and spec.repository is not None:
         return silent[0][1]
     # With a server that was not asked, nobody knows whether it exists.
@@ -230,17 +233,12 @@ def _not_found(
     return VersionNotFoundError(missing) if versions else StyleNotFoundError(missing)
 
 
-def _advice(
-    name: str,
-    sources: Mapping[str, RegistrySource],
-    silent: Sequence[tuple[str, UnavailableError]],
-) -> str:
+def _advice(name: str, sources: Mapping[str, RegistrySource], answers: Sequence[_Answer]) -> str:
     from difflib import get_close_matches
 
-    mute = {source for source, _ in silent}
-    answering = [source for source_name, source in sources.items() if source_name not in mute]
+    answering = [sources[answer.source] for answer in answers if not answer.mute]
     known = sorted({known for source in answering for known in source.names()})
     near = get_close_matches(name, known, n=1)
     if near:
         return f"; did you mean {near[0]!r}?"
-    return "" if silent else "; see: stylezoo list"
+    return "" if any(answer.error for answer in answers) else "; see: stylezoo list"

@@ -102,25 +102,28 @@ class TrustedRegistry:
             self._held = (stamp, index)
         return self._held[1]
 
-    def refresh(self) -> Index:
+    def refresh(self, *, fall_back: bool = True) -> Index:
         """Ask the registry for its index and verify it.
 
         If the registry cannot be reached, or what it says cannot be read, an index that was
         verified before stays in use, with a RegistryWarning. If what it says is read and refused,
         that is an error, and the index from before stays in use after it.
 
+        Args:
+            fall_back: whether one from before will do.
+
         Raises:
             SignatureError: it is not signed by the keys that the root trusts.
             RollbackError: it is older than one that was seen.
             ExpiredError: it has expired.
-            RegistryFormatError: it cannot be read, and there is none from before.
-            UnavailableError, OfflineError: it cannot be reached, and there is none from before.
+            RegistryFormatError: it cannot be read, and none from before will do.
+            UnavailableError, OfflineError: it cannot be reached, and none from before will do.
             AuthError: the server refuses access.
             CacheError: the state cannot be written.
             RegistryError: the file with the trusted root cannot be read.
         """
         if self.transport.remote and offline_variable() is not None:
-            copy = self.copy()
+            copy = self.copy() if fall_back else None
             if copy is None:
                 require_network(f"the index of the registry {self.name!r}", "stylezoo update")
                 raise AssertionError("the variable was there a moment ago")
@@ -129,7 +132,7 @@ class TrustedRegistry:
         try:
             return self._refresh()
         except (UnavailableError, RegistryFormatError) as error:
-            copy = self.copy()
+            copy = self.copy() if fall_back else None
             if copy is None:
                 raise
             warnings.warn(

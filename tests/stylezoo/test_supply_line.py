@@ -14,7 +14,12 @@ from click.testing import CliRunner
 import stylezoo
 from stylezoo.catalog import default_catalog
 from stylezoo.cli import cli
-from stylezoo.errors import OfflineError, StyleNotFoundError, VersionNotFoundError
+from stylezoo.errors import (
+    OfflineError,
+    StyleNotFoundError,
+    UnavailableError,
+    VersionNotFoundError,
+)
 from stylezoo.interfaces.source import SourceWarning
 from stylezoo.sheet import styles_for_sheet
 from tests.faults.server import FileServer
@@ -171,7 +176,7 @@ def test_updates_that_cannot_be_asked_for_are_an_error(registry, server, monkeyp
     monkeypatch.setenv("STYLEZOO_OFFLINE", "1")
     done = CliRunner().invoke(cli, ["update"])
     assert done.exit_code == 1
-    assert "error: museum: what the registry 'museum' has now is not in the cache" in done.stderr
+    assert "error: museum: the index of the registry 'museum' is not in the cache" in done.stderr
     assert server.log.requests == []
 
 
@@ -206,6 +211,17 @@ def test_sixteen_processes_load_a_cold_style_by_one_download(hub, user, toy_styl
     expected = hashlib.sha256(styled.numpy().tobytes()).hexdigest()
     assert done.stdout.split() == [expected] * 16
     assert len(hub.log.lines(r"^GET .*/resolve/.*model\.safetensors")) == 1
+
+
+def test_a_registry_that_is_gone_is_missed_by_update_alone(registry, server):
+    server.files.clear()
+    done = CliRunner().invoke(cli, ["update"])
+    assert done.exit_code == 1
+    assert "error: museum: the registry 'museum'" in done.stderr
+    assert "toy" in run("list")
+    reason = r"no style 'toys'; did you mean 'toy'\?; 'museum' could not be asked: the registry"
+    with pytest.raises(UnavailableError, match=reason):
+        stylezoo.load("toys")
 
 
 def test_one_style_that_cannot_be_fetched_does_not_stop_the_others(registry):
