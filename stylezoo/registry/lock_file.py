@@ -183,7 +183,7 @@ def read_lock_file(path: Path) -> LockFile:
     schema = table.get("schema")
     if schema != SCHEMA or isinstance(schema, bool):
         raise LockFileError(
-            f"{path} has the schema {schema!r}; this stylezoo reads {SCHEMA}: "
+            f"{path} has the schema {repr(schema)[:50]}; this stylezoo reads {SCHEMA}: "
             "write it anew with stylezoo lock, or upgrade stylezoo"
         )
     entries = table.get("styles")
