@@ -115,6 +115,9 @@ def loading(work: Path) -> None:
 
     import stylezoo
 
+    # So little work is done by one thread as quickly; with more of them than free cores, their
+    # waiting for each other would be measured.
+    torch.set_num_threads(1)
     source = one_megabyte_style(work)
     os.environ["STYLEZOO_REGISTRIES"] = f"mine={source}"
     stylezoo.load("medium")(torch.zeros(3, 64, 64))
