@@ -152,7 +152,7 @@ _LICENCES = {
 
 
 def facts_of_record(fields: Mapping[str, Any]) -> Facts:
-    """The facts that a record tells, as far as it can be read; what is unknown is not told.
+    """The facts that a record tells, as far as it can be read; some may be ``unknown``.
 
     Args:
         fields: of ``RecordParts``.
@@ -171,8 +171,7 @@ def facts_of_record(fields: Mapping[str, Any]) -> Facts:
             told |= {name: getattr(fields[table], name) for name in names}
     if "licence" in fields:
         told |= {fact: getattr(fields["licence"], name) for name, fact in _LICENCES.items()}
-    unknown = [name for name, value in told.items() if name in NEEDED and value == UNKNOWN]
-    return Facts(**{name: value for name, value in told.items() if name not in unknown})
+    return Facts(**told)
 
 
 def make_style(

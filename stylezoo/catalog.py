@@ -335,11 +335,20 @@ class Catalog:
                 f"or uninstall the other"
             )
         known = [component.name for component in self.components(kind)]
-        listing = ", ".join(known) or "none"
+        listing = ", ".join(dict.fromkeys(known)) or "none"  # several may claim one name
         raise ComponentNotFoundError(
             f"no plugin provides the {kind} {name!r}{_did_you_mean(name, known)}; "
             f"installed: {listing}"
         )
+
+    def advice_to_get(self, distribution: str) -> str:
+        """What to do where a distribution is said to provide a component, and nobody does."""
+        states = [plugin.status for plugin in self.plugins if plugin.distribution == distribution]
+        if not states:
+            return f"run: pip install {distribution}"
+        if any(state != "ok" for state in states):
+            return f"a plugin of {distribution} is left out, see: stylezoo plugins"
+        return f"{distribution} is installed and has none of that name: correct it, or upgrade"
 
     def _claims(self, kind: Kind, name: str) -> list[Component]:
         return [c for c in self._components[kind] if name in (c.name, c.full_name)]
@@ -506,6 +515,11 @@ def _call(kind: Kind, name: str, factory: Any, options: dict[str, Any]) -> Any:
     try:
         inspect.signature(factory).bind(**options)
     except TypeError as error:
+        family, _, variant = name.rpartition(":")
+        if family and options.get("variant") == variant and "variant" in str(error):
+            raise OptionError(
+                f"there is no {kind} {name!r}: {family!r} has no variants; write {family!r}"
+            ) from error
         known = ", ".join(_option_names(factory)) or "none"
         raise OptionError(f"{kind} {name!r}: {error}; its options: {known}") from error
     return factory(**options)

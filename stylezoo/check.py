@@ -45,6 +45,7 @@ PICTURE_ROLES: tuple[Role, ...] = ("preview", "painting")
 TENSOR_ROLES: tuple[Role, ...] = ("weights", "golden")
 MAX_PREVIEW_SIDE = 2048
 MAX_CARD_BYTES = 256 * 1024
+SHOWN_LINES = 3  # of those that a card lacks; another text lacks them all
 FLAT = 1 / 255  # a picture whose values deviate less shows nothing
 
 _TARGET = re.compile(r"\]\(\s*<?([^)>\s]+)")
@@ -75,6 +76,8 @@ def find_style_folders(root: Path) -> list[Path]:
     """
     if (root / RECORD_FILE).is_file():
         return [root]
+    if not root.exists():
+        raise StyleNotFoundError(f"{root} does not exist")
     found = []
     for parent, folders, files in os.walk(root):
         if RECORD_FILE in files:
@@ -273,7 +276,7 @@ class _StyleCheck:
         try:
             component = self.catalog.find("net", described.name)
         except ComponentNotFoundError as error:
-            self._error("net.name", f"{error}; run: pip install {described.plugin}")
+            self._error("net.name", f"{error}; {self.catalog.advice_to_get(described.plugin)}")
             return None
         except StyleZooError as error:
             self._error("net.name", str(error))
@@ -409,7 +412,10 @@ class _StyleCheck:
 
     def _read_card(self) -> None:
         self._start("card")
-        if not any(file and file.role == "card" for file in self.fields.get("files", ())):
+        files = self.fields.get("files")
+        if files is None:
+            return  # the record cannot be read, which was told
+        if not any(file and file.role == "card" for file in files):
             self._error(
                 "files", "no file has the role 'card'; 'stylezoo record make' writes README.md"
             )
@@ -422,15 +428,22 @@ class _StyleCheck:
         except (OSError, UnicodeDecodeError) as error:
             self._error(field, f"{file.path} is no text in UTF-8: {error}")
             return
-        listed = {other.path for _, other, _ in self._files()}
+        listed = {other.path for other in self.fields["files"] if other}
         for target in _TARGET.findall(text):
             if not target.startswith(("https://", "http://", "#")) and target not in listed:
                 self._error(
                     field, f"{file.path} shows or links {target!r}, which the record does not list"
                 )
         if self.record is not None:
-            for line in _missing_lines(text, self.record):
+            missing = _missing_lines(text, self.record)
+            for line in missing[:SHOWN_LINES]:
                 self._error(field, f"{file.path} lacks the line {line!r}, which the record says")
+            if len(missing) > SHOWN_LINES:
+                self._error(
+                    field,
+                    f"{file.path} lacks {len(missing) - SHOWN_LINES} more lines that the record "
+                    "says; 'stylezoo record make' writes it again",
+                )
 
     def _judge_licences(self) -> None:
         self._start("licence")

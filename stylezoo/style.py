@@ -322,7 +322,7 @@ def _require_net(described: Net, style: str, catalog: Catalog) -> None:
         catalog.find("net", described.name)
     except ComponentNotFoundError as error:
         known = described.plugin != UNKNOWN
-        advice = f"run: pip install {described.plugin}" if known else "install the plugin it is of"
+        advice = catalog.advice_to_get(described.plugin) if known else "install the plugin it is of"
         raise PluginError(
             f"net.name: {style} needs the net {described.name!r}, "
             f"which no installed plugin provides; {advice}"

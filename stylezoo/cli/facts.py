@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -51,21 +51,29 @@ def with_told(facts: Facts, told: dict[str, Any]) -> Facts:
     return dataclasses.replace(facts, **given)
 
 
-def complete(facts: Facts, *, besides: list[str]) -> Facts:
+def complete(facts: Facts, *, besides: list[str], unknown: Collection[str] = ()) -> Facts:
     """Ask for what is missing on a terminal; elsewhere tell all of it at once.
 
     Args:
         facts: what is known.
         besides: what else is missing, a line each.
+        unknown: facts that were recorded as unknown, which a terminal asks for again.
 
     Raises:
         click.UsageError: something is missing or wrong.
     """
+    from stylezoo.registry.record import UNKNOWN
+
     if not besides and is_terminal(sys.stdin) and is_terminal(sys.stderr):
         answers: dict[str, Any] = {
-            name: click.prompt(_HELP[name], err=True) for name in facts.missing
+            name: click.prompt(_HELP[name], default=UNKNOWN if name in unknown else None, err=True)
+            for name in _HELP
+            if name in unknown or name in facts.missing
         }
         facts = dataclasses.replace(facts, **answers)
+    elif unknown:
+        options = ", ".join(_option(name) for name in unknown)
+        click.echo(f"recorded as unknown, as before: {options}", err=True)
     lines = [*besides, *(f"{_option(name)}  {_HELP[name]}" for name in facts.missing)]
     text = []
     if lines:

@@ -58,7 +58,8 @@ def make(
 
     Sizes, hashes, dtypes, the golden test, the preview and, with --photos, the quality are filled
     in. What only a person knows is taken from the options, else from style.toml in FOLDER; what is
-    missing is asked for on a terminal, and listed at once elsewhere.
+    missing is asked for on a terminal, and listed at once elsewhere. What style.toml says is
+    unknown is asked for on a terminal, and stays so elsewhere.
     """
     from stylezoo.authoring import make_style
     from stylezoo.catalog import default_catalog
@@ -69,7 +70,8 @@ def make(
     facts = with_told(material.facts, told)
     named = net or material.net
     besides = [] if named else ["--net  The transform net that the weights are of."]
-    facts = complete(facts, besides=besides)
+    unknown = [name for name in material.unknown if told[name] is None]
+    facts = complete(facts, besides=besides, unknown=unknown)
     assert named is not None
     catalog = default_catalog()
     arguments = {**(material.arguments if named == material.net else {}), **_pairs(net_arguments)}
@@ -108,6 +110,7 @@ class _Material:
         weights: a safetensors file.
         dtype: to store them in again.
         facts: that a style.toml tells.
+        unknown: those that it says are unknown.
         net: its name, if it is known.
         arguments: of the net.
         objective: of the training, if it is known.
@@ -117,6 +120,7 @@ class _Material:
     weights: Path
     dtype: StoredDtype
     facts: Facts
+    unknown: tuple[str, ...] = ()
     net: str | None = None
     arguments: dict[str, Scalar] = field(default_factory=dict)
     objective: ObjectiveConfig | None = None
@@ -124,8 +128,8 @@ class _Material:
 
 
 def _material(start: Path) -> _Material:
-    from stylezoo.authoring import Facts, facts_of_record
-    from stylezoo.registry.record import RECORD_FILE
+    from stylezoo.authoring import NEEDED, Facts, facts_of_record
+    from stylezoo.registry.record import RECORD_FILE, UNKNOWN
     from stylezoo.registry.record_io import parse_record_parts, read_record_text
     from stylezoo.registry.weights import read_header, stored_dtype
 
@@ -144,10 +148,12 @@ def _material(start: Path) -> _Material:
     net, arguments = _net_of(weights)
     if "net" in fields:
         net, arguments = fields["net"].name, dict(fields["net"].arguments)
+    facts = facts_of_record(fields) if fields else Facts()
     return _Material(
         weights=weights,
         dtype=dtype,
-        facts=facts_of_record(fields) if fields else Facts(),
+        facts=facts,
+        unknown=tuple(name for name in NEEDED if getattr(facts, name) == UNKNOWN),
         net=net,
         arguments=arguments,
         objective=fields.get("objective"),

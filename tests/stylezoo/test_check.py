@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import tomllib
 
@@ -270,6 +271,37 @@ def test_a_card_is_wanted(folder):
     del table["files"][CARD]
     (folder / "style.toml").write_text(tomli_w.dumps(table))
     assert "no file has the role 'card'" in faults(folder)["card", "files"]
+
+
+def test_a_card_of_another_text_is_few_faults(folder):
+    (folder / "README.md").write_text("My style\n")
+    describe(folder, CARD)
+    messages = [finding.message for finding in check_style_folder(folder).errors]
+    assert len(messages) == 4
+    assert re.search(r"lacks \d+ more lines", messages[-1])
+
+
+def test_a_record_that_cannot_be_read_is_one_fault(folder):
+    (folder / "style.toml").write_text("title = Candy")
+    assert list(faults(folder)) == [("record", "style.toml")]
+
+
+def test_a_preview_that_is_gone_is_one_fault(folder):
+    (folder / "preview.jpg").unlink()
+    assert list(faults(folder)) == [("files", "files[2].path")]
+
+
+def test_a_misspelt_net_of_an_installed_plugin_is_to_be_corrected(folder):
+    edit(folder, "net.name", "jonson")
+    message = faults(folder)["net", "net.name"]
+    assert "did you mean 'johnson'?" in message
+    assert "stylezoo is installed and has none of that name" in message
+    assert "pip install" not in message
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(StyleNotFoundError, match="nowhere does not exist"):
+        find_style_folders(tmp_path / "nowhere")
 
 
 def test_a_painting_of_unknown_licence_is_told(folder):

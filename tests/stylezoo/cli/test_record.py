@@ -123,6 +123,13 @@ def test_a_folder_brings_its_facts_and_quality_is_measured(toy_style, astronaut,
     assert made.file("weights").sha256 == record.file("weights").sha256
 
 
+def test_what_a_record_says_is_unknown_stays_so(toy_style, tmp_path):
+    done = make(toy_style, "-o", tmp_path / "made")
+    assert done.returncode == 0, done.stderr
+    assert "recorded as unknown, as before: --image-licence, --data-licence" in done.stderr
+    assert read_record(tmp_path / "made").licence == read_record(toy_style).licence
+
+
 def test_without_an_objective_quality_cannot_be_measured(toy_style, tmp_path):
     told = ["--data-licence", "unknown", "--image-licence", "CC0-1.0"]
     done = make(toy_style, *told, "--photos", toy_style, "-o", tmp_path / "made")
