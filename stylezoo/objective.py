@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor, nn
 
-from stylezoo.errors import OptionError
+from stylezoo.errors import OptionError, PluginError
 from stylezoo.interfaces.backbone import Backbone
 from stylezoo.interfaces.loss import IMAGE, Loss
 from stylezoo.objective_config import ObjectiveConfig
@@ -172,6 +172,7 @@ class PerceptualObjective(nn.Module):
 
         Raises:
             OptionError: a term with a region cannot be restricted to one.
+            PluginError: a loss returns no scalar.
         """
         return self.judge(self.features(images), targets, regions, weights)
 
@@ -185,14 +186,32 @@ class PerceptualObjective(nn.Module):
         """Judge images as ``forward`` does, whose features are there already."""
         regions = regions or {}
         values = {
-            term.name: term.loss(
-                _given_to(term, features, regions.get(term.name)), targets.get(term.name)
+            term.name: _scalar(
+                term,
+                term.loss(
+                    _given_to(term, features, regions.get(term.name)), targets.get(term.name)
+                ),
             )
             for term in self.terms
         }
         weights = weights or {}
         weighted = [values[term.name] * weights.get(term.name, term.weight) for term in self.terms]
         return ObjectiveValue(total=torch.stack(weighted).sum(), terms=values)
+
+
+def _scalar(term: Term, value: object) -> Tensor:
+    """What a loss returned, which comes from a plugin and may be anything."""
+    if isinstance(value, Tensor) and value.dim() == 0:
+        return value
+    found = (
+        f"a tensor of shape {' × '.join(map(str, value.shape))}"
+        if isinstance(value, Tensor)
+        else f"a {type(value).__name__}"
+    )
+    raise PluginError(
+        f"the loss {term.name!r} returns {found}; it must be a tensor without dimensions, the mean "
+        "over the images: mend its plugin, with: stylezoo plugins --check PLUGIN"
+    )
 
 
 def build_objective(

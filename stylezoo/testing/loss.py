@@ -199,7 +199,8 @@ def check_value(bench: Bench, findings: Findings) -> None:
         for batch in (1, 2):
             features = bench.features(loss, batch, size)
             of_target = bench.for_target(loss, size=size)
-            with findings.at(f"{batch} images of {size[0]} × {size[1]}, {_text(loss, of_target)}"):
+            images = "1 image" if batch == 1 else f"{batch} images"
+            with findings.at(f"{images} of {size[0]} × {size[1]}, {_text(loss, of_target)}"):
                 leaves = converted(features, lambda x: x.clone().requires_grad_())
                 _check_scalar(value_of(loss, _copied(leaves), of_target), findings)
 

@@ -183,7 +183,7 @@ def check_names(plugin: Installed, findings: Findings) -> None:
             ]
             if others:
                 findings.advise(
-                    f"{' and '.join(others)} register this name too; users must write "
+                    f"this name is registered by {' and '.join(others)} too; users must write "
                     f"{component.full_name!r}: a name of your own is easier on them"
                 )
 

@@ -6,7 +6,7 @@ from torch import nn
 
 import stylezoo
 from stylezoo import Backbone, Loss, PerceptualObjective, Term
-from stylezoo.errors import OptionError
+from stylezoo.errors import OptionError, PluginError
 
 
 class Halves(Backbone):
@@ -45,6 +45,27 @@ class Mean(Loss):
 
     def forward(self, features, target):
         return features[self.layer].mean() - target
+
+
+class Flawed(Mean):
+    """Returns what it is told to."""
+
+    def __init__(self, value):
+        super().__init__("a", None)
+        self.value = value
+
+    def forward(self, features, target):
+        return self.value
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [(torch.zeros(2, 1), "a tensor of shape 2 × 1"), (0.5, "a float"), (None, "a NoneType")],
+)
+def test_a_loss_that_returns_no_scalar_is_named(value, found):
+    objective = PerceptualObjective(Halves(), [Term("mine", Flawed(value), 1.0)])
+    with pytest.raises(PluginError, match=f"the loss 'mine' returns {found}"):
+        objective(torch.rand(1, 3, 8, 8), {})
 
 
 @pytest.fixture

@@ -199,7 +199,7 @@ FAULTS = [
     (
         {"mine_parts": PARTS.replace(".mean()", ".mean().item()")},
         "value",
-        "loss 'dark', 1 images of 48 × 48, no target.*returns a float",
+        "loss 'dark', 1 image of 48 × 48, no target.*returns a float",
     ),
     (
         {"plugin": hook("callbacks", "'mine_diary:Diary'"), "mine_diary": CALLBACK},
@@ -283,7 +283,7 @@ def test_what_is_only_unwise_is_advice(install):
     for start in (
         "names: it has no summary",
         "names: it is registered as an object",
-        "names: stylezoo register this name too; users must write 'stylezoo-mine:instance'",
+        "names: this name is registered by stylezoo too; users must write 'stylezoo-mine:instance'",
         "api-version: it does not say which plugin API it was written for",
         "dependencies: stylezoo-mine does not depend on stylezoo",
     ):
