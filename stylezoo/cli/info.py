@@ -44,7 +44,9 @@ def _print(name: str, value: Any, depth: int) -> None:
     elif isinstance(value, list) and value and isinstance(value[0], dict):
         for entry in value:
             _print(name, entry, depth)
+    elif value in ("", []):
+        pass  # it says nothing
     elif isinstance(value, list):
         print_line(f"{indent}{name}: {', '.join(map(str, value))}")
-    elif value != "":
+    else:
         print_line(f"{indent}{name}: {value}")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -72,6 +73,7 @@ def test_list_shows_the_embedded_styles():
 
 def test_info_shows_the_whole_record(toy_style):
     text = run("info", str(toy_style)).stdout
+    assert not re.search(r"^(tags|styles): *$", text, re.MULTILINE)  # what is empty says nothing
     for expected in ("toy 1.0.0: Random weights", "name: johnson", "weights: CC0-1.0"):
         assert expected in text
     assert "style_image: unknown" in text
