@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stylezoo.catalog import Catalog, default_catalog
-from stylezoo.errors import RegistryError, UnavailableError
+from stylezoo.errors import PluginError, StyleZooError
 from stylezoo.interfaces.source import RecordWarning, RegistrySource, SourceWarning
 from stylezoo.registry.entry import StyleEntry
 from stylezoo.registry.sources import all_sources
@@ -51,18 +51,27 @@ def list_styles(catalog: Catalog | None = None) -> list[StyleEntry]:
 def list_sources(sources: Mapping[str, RegistrySource]) -> list[ListedStyle]:
     """What each source lists, sorted by name, and for one name in the order of sources.
 
-    A source that cannot be asked or trusted is left out with a warning.
+    A source that cannot be asked or trusted, or that fails, is left out with a warning.
     """
     taken_from: dict[str, str] = {}
     listed = []
     for source_name, source in sources.items():
         try:
-            entries = source.entries()
-        except (UnavailableError, RegistryError) as error:
-            message = f"the source {source_name!r} is left out: {error}"
+            entries = [_checked(entry) for entry in source.entries()]
+        except Exception as error:  # third-party code may raise anything
+            reason = (
+                error if isinstance(error, StyleZooError) else f"{type(error).__name__}: {error}"
+            )
+            message = f"the source {source_name!r} is left out: {reason}"
             warnings.warn(message, SourceWarning, stacklevel=2)
             continue
         for entry in entries:
             first = taken_from.setdefault(entry.name, source_name)
             listed.append(ListedStyle(entry=entry, source=source_name, taken_from=first))
     return sorted(listed, key=lambda style: style.entry.name)
+
+
+def _checked(entry: object) -> StyleEntry:
+    if not isinstance(entry, StyleEntry):
+        raise PluginError(f"it lists {entry!r:.80}, which is no StyleEntry")
+    return entry

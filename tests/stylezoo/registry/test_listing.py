@@ -100,3 +100,26 @@ def test_words_are_looked_for_in_names_summaries_and_tags(source):
     assert names(search_styles(listed, licence="cc0-1.0")) == names(listed)
     assert names(search_styles(listed, licence="MIT")) == []
     assert names(search_styles(listed, net="magic")) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (lambda self: 1 / 0, "ZeroDivisionError: division by zero"),
+        (lambda self: None, "TypeError: 'NoneType' object is not iterable"),
+        (lambda self: [7], "TypeError"),
+    ],
+)
+def test_a_source_that_fails_costs_the_others_nothing(source, names, reason):
+    good = source("a", "toy@1.0.0")
+    broken = type("Broken", (FolderSource,), {"names": names})(good.root)
+    with pytest.warns(SourceWarning, match=f"the source 'broken' is left out: {reason}"):
+        listed = list_sources({"broken": broken, "good": good})
+    assert [style.entry.name for style in listed] == ["toy"]
+
+
+def test_a_source_that_lists_no_entries_costs_the_others_nothing(source):
+    good = source("a", "toy@1.0.0")
+    broken = type("Broken", (FolderSource,), {"entries": lambda self: ["toy"]})(good.root)
+    with pytest.warns(SourceWarning, match="it lists 'toy', which is no StyleEntry"):
+        assert [one.source for one in list_sources({"broken": broken, "good": good})] == ["good"]
