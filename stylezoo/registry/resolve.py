@@ -122,7 +122,7 @@ def resolve_base(record: Record, sources: Mapping[str, RegistrySource]) -> Resol
 def _resolve_name(
     name: str, spec: StyleSpec, sources: Mapping[str, RegistrySource]
 ) -> ResolvedStyle:
-    answers = _ask(name, sources)
+    answers = _ask(name, spec, sources)
     chosen = _first_match(spec, answers)
     if chosen is None:
         answers = _ask_again(name, sources, answers)
@@ -156,13 +156,17 @@ def _resolve_path(path: Path) -> ResolvedStyle:
     )
 
 
-def _ask(name: str, sources: Mapping[str, RegistrySource]) -> list[_Answer]:
+def _ask(name: str, spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> list[_Answer]:
+    """Ask one source after the other: those after the first with a match cannot change a thing."""
     answers = []
     for source_name, source in sources.items():
         try:
-            answers.append(_Answer(source=source_name, versions=source.versions(name)))
+            answer = _Answer(source=source_name, versions=source.versions(name))
         except UnavailableError as error:
-            answers.append(_Answer(source=source_name, error=error, mute=True))
+            answer = _Answer(source=source_name, error=error, mute=True)
+        answers.append(answer)
+        if _first_match(spec, [answer]) is not None:
+            break
     return answers
 
 

@@ -9,6 +9,7 @@ from stylezoo.errors import (
     InvalidSpecError,
     OfflineError,
     RecordError,
+    SignatureError,
     StyleNotFoundError,
     UnavailableError,
     VersionNotFoundError,
@@ -202,6 +203,18 @@ def test_offline_says_what_to_run_when_online(zoo, tmp_path, monkeypatch):
             found(spec, a=here, b=silent)
     with pytest.raises(VersionNotFoundError):
         found("great-wave@2", a=here)
+
+
+def test_what_comes_after_the_first_match_is_not_asked(zoo, tmp_path):
+    class Forged(Server):
+        def versions(self, name):
+            raise SignatureError("signed by other keys")
+
+    here = zoo("a", "toy@1.0.0")
+    assert found("toy", a=here, b=Forged(tmp_path)) == ("a", "1.0.0")
+    for spec in ("toy@2", "other"):
+        with pytest.raises(SignatureError):
+            found(spec, a=here, b=Forged(tmp_path))
 
 
 def test_a_source_that_was_passed_over_is_named(zoo, tmp_path):
