@@ -16,6 +16,8 @@ from stylezoo.cache import cache_dir
 from stylezoo.catalog import default_catalog
 from stylezoo.cli.output import print_json, print_line
 from stylezoo.cli.plugins import plugin_to_dict
+from stylezoo.errors import RegistryError
+from stylezoo.registry.config import config_file, read_registries
 
 REQUIRED = ("torch", "numpy", "pillow", "safetensors", "huggingface-hub", "pluggy")
 # What is optional: the extra, the package it brings, and what that is for.
@@ -46,6 +48,7 @@ def command(as_json: bool) -> None:
         }
         for extra, package, purpose in OPTIONAL
     ]
+    registries_error = _registries_error()
     report = {
         "stylezoo": __version__,
         "python": platform.python_version(),
@@ -53,10 +56,16 @@ def command(as_json: bool) -> None:
         "packages": packages,
         "devices": _devices(),
         "cache": str(cache_dir()),
+        "registries": str(config_file()),
+        "registries_error": registries_error,
         "optional": optional,
         "plugins": [plugin_to_dict(plugin) for plugin in plugins],
     }
-    healthy = all(packages.values()) and all(plugin.status != "failed" for plugin in plugins)
+    healthy = (
+        all(packages.values())
+        and all(plugin.status != "failed" for plugin in plugins)
+        and registries_error is None
+    )
     if as_json:
         print_json({**report, "healthy": healthy})
     else:
@@ -68,6 +77,7 @@ def command(as_json: bool) -> None:
 def _print(report: Mapping[str, object]) -> None:
     for name in ("stylezoo", "python", "platform", "cache"):
         print_line(f"{name}: {report[name]}")
+    print_line(f"registries: {report['registries_error'] or report['registries']}")
     packages, optional, plugins = report["packages"], report["optional"], report["plugins"]
     assert isinstance(packages, dict)
     assert isinstance(optional, list)
@@ -91,6 +101,15 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def _registries_error() -> str | None:
+    """Why no style can be found by name; None if the list of registries can be read."""
+    try:
+        read_registries()
+    except RegistryError as error:
+        return str(error)
+    return None
 
 
 def _devices() -> list[str]:

@@ -105,6 +105,18 @@ def test_plugins_and_doctor_report_a_failing_plugin(tmp_path):
     assert done.returncode == 0
 
 
+def test_doctor_reports_a_list_of_registries_that_cannot_be_read(tmp_path):
+    config = tmp_path / "registries.toml"
+    config.write_text("[[registries]\n")
+    done = run("doctor", STYLEZOO_CONFIG=str(config))
+    assert done.returncode == 1
+    assert f"registries: {config} is not TOML" in done.stdout
+    config.unlink()
+    done = run("doctor", "--json", STYLEZOO_CONFIG=str(config))
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["registries"] == str(config)
+
+
 def test_doctor_knows_versions_and_how_to_get_optional_parts(root):
     report = json.loads(run("doctor", "--json").stdout)
     from importlib.metadata import version
