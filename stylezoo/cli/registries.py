@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import click
 
 from stylezoo.catalog import default_catalog
 from stylezoo.cli.output import print_json, print_line, print_table
+from stylezoo.errors import RegistryError
 from stylezoo.registry.config import parse_location
 from stylezoo.registry.sources import all_sources
 from stylezoo.registry.state import SourceState, source_states
@@ -22,7 +24,7 @@ def command(context: click.Context, as_json: bool) -> None:
     """Show the registries, in the order to ask them; add and remove them.
 
     The list is a file, registries.toml in the folder for configuration; STYLEZOO_CONFIG names
-    another. STYLEZOO_REGISTRIES, a comma-separated list of names or folders, replaces it.
+    another file. STYLEZOO_REGISTRIES, a comma-separated list of names or folders, replaces it.
     """
     if context.invoked_subcommand is not None:
         return
@@ -84,8 +86,11 @@ def add(
         )
         for key in keys.ids:
             click.echo(f"  {key}", err=True)
-        if not yes:
-            click.confirm("Are they its maintainer's? Trust them", abort=True, err=True)
+        if not yes and not _are_trusted():
+            raise RegistryError(
+                f"{location} was not added, for its keys were not trusted; "
+                "where nobody can answer, compare them first, and give --yes"
+            )
     taken = all_sources(default_catalog())
     name, index = add_registry(location, name=name, root=content, taken=taken)
     if as_json:
@@ -109,6 +114,16 @@ def remove(name: str, as_json: bool) -> None:
         print_json({"removed": name})
     else:
         print_line(f"removed {name}")
+
+
+def _are_trusted() -> bool:
+    try:
+        return click.confirm("Are they its maintainer's? Trust them", err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        click.echo(err=True)  # ends the line of the question
+        return False
 
 
 def _plain(state: SourceState) -> dict[str, object]:

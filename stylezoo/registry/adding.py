@@ -27,6 +27,7 @@ from stylezoo.registry.config import (
 )
 from stylezoo.registry.index import Index
 from stylezoo.registry.offline import offline_variable, require_network
+from stylezoo.registry.record import RECORD_FILE
 from stylezoo.registry.sources import make_transport, state_folder
 from stylezoo.registry.strict_json import parse_object
 from stylezoo.registry.trust import ROOT_LIMIT, TrustedRegistry
@@ -151,6 +152,11 @@ def add_registry(
             )
         if not Path(location).is_dir():
             raise UnavailableError(f"{location} is no folder, or not mounted at the moment")
+        if (Path(location) / RECORD_FILE).is_file():
+            raise RegistryError(
+                f"{location} is one style, not a folder of styles; it needs no registry: "
+                f"stylezoo apply {location} PHOTO"
+            )
         write_registries({**registries, name: RegistryConfig(location=location)})
         return name, None
     index = None

@@ -125,7 +125,8 @@ class TrustedRegistry:
         if self.transport.remote and offline_variable() is not None:
             copy = self.copy() if fall_back else None
             if copy is None:
-                require_network(f"the index of the registry {self.name!r}", "stylezoo update")
+                which = "the" if self.copy() is None else "a newer"
+                require_network(f"{which} index of the registry {self.name!r}", "stylezoo update")
                 raise AssertionError("the variable was there a moment ago")
             self._warn_if_expired(copy)
             return copy

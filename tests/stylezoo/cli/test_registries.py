@@ -7,8 +7,10 @@ from datetime import datetime
 import pytest
 from click.testing import CliRunner
 
+from stylezoo.catalog import default_catalog
 from stylezoo.cli import cli
 from stylezoo.errors import (
+    OfflineError,
     OutputError,
     RegistryError,
     RegistryFormatError,
@@ -18,6 +20,7 @@ from stylezoo.errors import (
 )
 from stylezoo.registry.config import read_registries, root_file
 from stylezoo.registry.signing import sign_registry
+from stylezoo.registry.sources import all_sources
 from tests.kept_registry import KeptRegistry, WebServer, edit, expires_in
 
 
@@ -119,10 +122,12 @@ def test_an_expired_index_is_shown_as_such(registry, monkeypatch):
 def test_on_first_use_the_keys_are_shown_and_asked_about(registry, web):
     root = json.loads(registry.root.read_bytes())["signed"]
     (key,) = root["roles"]["root"]["keyids"]
-    done = run("add", web.url, "--trust-on-first-use", "--name", "web", input="n\n", code=1)
-    assert key in done.stderr
+    for answer in ("n\n", ""):
+        with pytest.raises(RegistryError, match=r"keys were not trusted; .* give --yes"):
+            run("add", web.url, "--trust-on-first-use", "--name", "web", input=answer)
     assert list(states()) == ["embedded"]
     done = run("add", web.url, "--trust-on-first-use", "--name", "web", input="y\n")
+    assert key in done.stderr
     assert "Trust them" in done.stderr
     assert done.stdout == f"added web: 1 styles, signed to {states()['web']['expires'][:10]}\n"
     assert root_file("web").read_bytes() == registry.root.read_bytes()
@@ -161,6 +166,8 @@ def test_a_registry_that_its_root_does_not_vouch_for_is_not_added(registry, toy_
 def test_what_is_not_there_is_not_added(registry, web, tmp_path):
     with pytest.raises(UnavailableError, match="is no folder"):
         run("add", tmp_path / "gone")
+    with pytest.raises(RegistryError, match="is one style, not a folder of styles"):
+        run("add", registry.folder / "styles" / "toy" / "1.0.0")
     web.stop()
     with pytest.raises(UnavailableError, match="cannot be reached"):
         run("add", web.url, "--root", registry.root)
@@ -183,6 +190,15 @@ def test_offline_a_registry_is_added_unseen(registry, web, monkeypatch):
     with pytest.raises(UnavailableError, match="STYLEZOO_OFFLINE forbids the network"):
         run("add", web.url, "--trust-on-first-use", "--yes", "--name", "other")
     assert web.asked() == []
+    with pytest.raises(UnavailableError, match=r"^the index of the registry 'web' is not in the"):
+        all_sources(default_catalog())["web"].refresh()
+
+
+def test_offline_an_index_that_is_here_is_not_said_to_be_missing(registry, web, monkeypatch):
+    run("add", web.url, "--root", registry.root, "--name", "web")
+    monkeypatch.setenv("STYLEZOO_OFFLINE", "1")
+    with pytest.raises(OfflineError, match=r"^a newer index of the registry 'web' is not in the"):
+        all_sources(default_catalog())["web"].refresh()
 
 
 def test_options_that_contradict_each_other_are_wrong_usage(registry):
