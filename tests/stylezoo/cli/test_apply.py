@@ -58,7 +58,7 @@ def test_options(toy_style, photo, tmp_path):
     options = ("--strength", "0.5", "--preserve-color", "--size", "20", "--quality", "80")
     done = run("apply", toy_style, photo, "-o", tmp_path / "out.jpg", *options, "--json")
     report = json.loads(done.stdout)
-    assert report["failed"] == []
+    assert (report["style"], report["version"], report["failed"]) == (str(toy_style), "1.0.0", [])
     assert report["done"][0] | {"seconds": 0} == {
         "source": str(photo),
         "output": str(tmp_path / "out.jpg"),
@@ -139,7 +139,7 @@ def other_net(path):
         (None, ("./nowhere", "photo.jpg"), "nowhere does not exist"),
         (("style/model.safetensors", flip_byte), ("{style}", "photo.jpg"), "has the sha256"),
         (("style/model.safetensors", cut), ("{style}", "photo.jpg"), "its record says"),
-        (("style/style.toml", other_net), ("{style}", "photo.jpg"), "pip install stylezoo"),
+        (("style/style.toml", other_net), ("{style}", "photo.jpg"), "stylezoo is installed"),
         (None, ("{style}", "photo.jpg", "-o", "nowhere.xyz"), "the suffix '.xyz'"),
         (None, ("{style}", "photo.jpg", "--device", "warp"), "'warp' cannot be used"),
         (None, ("{style}", "photo.jpg", "-o", "text.png/x.png"), "text.png"),
