@@ -148,13 +148,19 @@ def sign(folder: Path, keys: Path | None, role: str, days: int | None, as_json: 
 
     By default the timestamp, for 90 days: a job for a scheduler.
     """
-    from stylezoo.registry.signing import sign_registry
+    from stylezoo.registry.signing import first_to_expire, sign_registry
 
     expires = sign_registry(folder, _key_folder(folder, keys), role, days)  # type: ignore[arg-type]
+    first = first_to_expire(folder)
     if as_json:
-        print_json({"role": role, "expires": expires.isoformat()})
-    else:
-        _print_signed(f"signed {role}", expires)
+        print_json({"role": role, "expires": expires.isoformat(), "first": first})
+        return
+    _print_signed(f"signed {role}", expires)
+    if first not in ("timestamp", role):
+        print_line(
+            f"{first} expires before the timestamp; to renew it, run: "
+            f"stylezoo registry sign {folder} --role {first}"
+        )
 
 
 @command.command("rotate")

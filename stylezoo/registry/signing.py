@@ -190,6 +190,25 @@ def sign_registry(
         return _first_expiry(state)
 
 
+def first_to_expire(folder: Path) -> Role:
+    """The role whose metadata expires first, and with it the index.
+
+    Args:
+        folder: of the registry.
+
+    Raises:
+        RegistryError: it is no signed registry.
+    """
+    state = _read(folder)
+    expiry: dict[Role, datetime] = {
+        "timestamp": state.timestamp.signed.expires,
+        "snapshot": state.snapshot.signed.expires,
+        "targets": state.targets.signed.expires,
+        "root": state.root.signed.expires,
+    }
+    return min(expiry, key=expiry.__getitem__)
+
+
 def rotate_key(folder: Path, keys: KeyFolder, role: Role) -> str:
     """Replace the key of a role by a new one.
 

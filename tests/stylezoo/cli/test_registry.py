@@ -106,6 +106,17 @@ def test_days_are_as_told():
     run("registry", "sign", "zoo", "--days", 0, code=2)
 
 
+def test_signing_names_what_expires_before_the_timestamp():
+    run("registry", "init", "zoo")
+    assert "expires before" not in run("registry", "sign", "zoo")
+    assert "expires before" not in run("registry", "sign", "zoo", "--role", "targets", "--days", 9)
+    line = "targets expires before the timestamp; to renew it, run: "
+    assert f"{line}stylezoo registry sign zoo --role targets\n" in run("registry", "sign", "zoo")
+    assert json.loads(run("registry", "sign", "zoo", "--json"))["first"] == "targets"
+    run("registry", "sign", "zoo", "--role", "targets")
+    assert json.loads(run("registry", "sign", "zoo", "--json"))["first"] == "timestamp"
+
+
 def test_the_commands_of_the_page_run_in_their_order(root, home, toy_style):
     for name in ("my-style", "another-style", "hub-style"):
         shutil.copytree(toy_style, home / name)
