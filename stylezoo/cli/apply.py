@@ -129,7 +129,8 @@ def command(
             advance()
     if as_json:
         failed = [{"source": job.source, "error": str(e)} for job, e in failures.items()]
-        print_json({"style": style, "done": done, "failed": failed})
+        version = str(loaded.record.version) if loaded.record else None
+        print_json({"style": style, "version": version, "done": done, "failed": failed})
     if not failures:
         return
     if len(jobs) == 1:
