@@ -176,7 +176,9 @@ def test_updates_that_cannot_be_asked_for_are_an_error(registry, server, monkeyp
     monkeypatch.setenv("STYLEZOO_OFFLINE", "1")
     done = CliRunner().invoke(cli, ["update"])
     assert done.exit_code == 1
-    assert "error: museum: the index of the registry 'museum' is not in the cache" in done.stderr
+    assert (
+        "error: museum: a newer index of the registry 'museum' is not in the cache" in done.stderr
+    )
     assert server.log.requests == []
 
 
