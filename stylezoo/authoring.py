@@ -20,6 +20,7 @@ from stylezoo.registry.record import (
     UNKNOWN,
     Licence,
     Provenance,
+    Quality,
     Record,
     StyleImage,
     Training,
@@ -187,6 +188,7 @@ def make_style(
     photo_name: str = "",
     painting: Photo | None = None,
     objective: ObjectiveConfig | None = None,
+    quality: Quality | None = None,
 ) -> Record:
     """Write a complete style folder around a net of one style.
 
@@ -202,6 +204,7 @@ def make_style(
         photo_name: what to call it.
         painting: as the net was trained on it; left out if its licence is unknown.
         objective: what the net was trained to minimise, if that is known.
+        quality: measured of these weights, if it was.
 
     Raises:
         OutputError: the folder exists and is not empty, or cannot be written.
@@ -228,6 +231,7 @@ def make_style(
         provenance=facts.provenance(),
         licence=facts.licence(),
         objective=objective,
+        quality=quality,
         preview=f"{what}, stylised at {PREVIEW_SIZE} px",
     )
     return write_style(

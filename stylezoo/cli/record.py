@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from stylezoo.authoring import Facts
     from stylezoo.objective_config import ObjectiveConfig, Scalar
     from stylezoo.registry.publish import StoredDtype
+    from stylezoo.registry.record import Quality
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -75,6 +77,7 @@ def make(
     assert named is not None
     catalog = default_catalog()
     arguments = {**(material.arguments if named == material.net else {}), **_pairs(net_arguments)}
+    same_net = (named, arguments) == (material.net, material.arguments)
     made = catalog.create_net(named, **arguments)
     load_weights(made, material.weights)
     painting = painting or material.painting
@@ -96,6 +99,7 @@ def make(
         photo_name=photo.name if photo is not None else "",
         painting=open_photo(painting) if painting is not None else None,
         objective=material.objective,
+        quality=material.quality if same_net else None,
     )
     if photos is not None and painting is not None:
         _measure(output, photos, painting, sizes)
@@ -114,6 +118,7 @@ class _Material:
         net: its name, if it is known.
         arguments: of the net.
         objective: of the training, if it is known.
+        quality: measured of these very weights, if it was.
         painting: its file, if there is one.
     """
 
@@ -124,6 +129,7 @@ class _Material:
     net: str | None = None
     arguments: dict[str, Scalar] = field(default_factory=dict)
     objective: ObjectiveConfig | None = None
+    quality: Quality | None = None
     painting: Path | None = None
 
 
@@ -157,8 +163,16 @@ def _material(start: Path) -> _Material:
         net=net,
         arguments=arguments,
         objective=fields.get("objective"),
+        quality=fields.get("quality") if _is_recorded(weights, fields) else None,
         painting=_painting_in(start) if start.is_dir() else None,
     )
+
+
+def _is_recorded(weights: Path, fields: Mapping[str, Any]) -> bool:
+    from stylezoo.registry.verify import sha256_of
+
+    recorded = [file.sha256 for file in fields.get("files", ()) if file.role == "weights"]
+    return sha256_of(weights) in recorded
 
 
 def _net_of(weights: Path) -> tuple[str | None, dict[str, Scalar]]:

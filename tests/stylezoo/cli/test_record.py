@@ -123,6 +123,20 @@ def test_a_folder_brings_its_facts_and_quality_is_measured(toy_style, astronaut,
     assert made.file("weights").sha256 == record.file("weights").sha256
 
 
+def test_what_was_measured_stays_with_the_weights_it_was_measured_of(toy_style, tmp_path):
+    measured = read_record(toy_style).quality
+    assert measured is not None
+    assert make(toy_style, "-o", tmp_path / "made", "--title", "Waves").returncode == 0
+    assert read_record(tmp_path / "made").quality == measured
+    folder = shutil.copytree(toy_style, tmp_path / "toy")
+    others = {name: x * 0.5 for name, x in load_file(folder / "model.safetensors").items()}
+    save_file(others, folder / "model.safetensors")
+    net = ["--net", "johnson", "--net-arguments", "width=4"]
+    done = make(folder, *net, "-o", tmp_path / "changed")
+    assert done.returncode == 0, done.stderr
+    assert read_record(tmp_path / "changed").quality is None
+
+
 def test_what_a_record_says_is_unknown_stays_so(toy_style, tmp_path):
     done = make(toy_style, "-o", tmp_path / "made")
     assert done.returncode == 0, done.stderr
