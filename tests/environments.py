@@ -31,9 +31,10 @@ class Environment:
         (self.site / "shared.pth").write_text("\n".join(paths))
 
     def install(self, *wheels):
-        """Install wheels, and nothing that they depend on."""
+        """Install wheels, and nothing that they depend on; what is shared does not count as here."""
         pip = [sys.executable, "-m", "pip", "--python", self.python]
-        subprocess.run([*pip, "install", "--quiet", "--no-deps", *wheels], check=True)
+        options = ["--quiet", "--no-deps", "--ignore-installed"]
+        subprocess.run([*pip, "install", *options, *wheels], check=True)
 
     def run(self, *arguments, **options):
         """Run Python with arguments; the output is kept."""
