@@ -31,7 +31,7 @@ class Environment:
         (self.site / "shared.pth").write_text("\n".join(paths))
 
     def install(self, *wheels):
-        """Install wheels, and nothing that they depend on; what is shared does not count as here."""
+        """Install wheels and nothing that they depend on; what is shared counts as not here."""
         pip = [sys.executable, "-m", "pip", "--python", self.python]
         options = ["--quiet", "--no-deps", "--ignore-installed"]
         subprocess.run([*pip, "install", *options, *wheels], check=True)

@@ -46,7 +46,8 @@ def list_(as_json: bool) -> None:
     rows += [("(damaged)", "", "", "", str(store.root / sha256)) for sha256 in damaged]
     if rows:
         print_table(("name", "version", "size", "last used", "folder"), rows)
-    click.echo(f"{len(styles)} styles, {_megabytes(total)} in {store.root}", err=True)
+    count = "1 style" if len(styles) == 1 else f"{len(styles)} styles"
+    click.echo(f"{count}, {_megabytes(total)} in {store.root}", err=True)
 
 
 @command.command("prune")

@@ -13,7 +13,12 @@ from packaging.version import Version
 from stylezoo.catalog import default_catalog
 from stylezoo.cli.output import print_json, print_line
 from stylezoo.cli.progress import progress
-from stylezoo.errors import StyleNotFoundError, StyleZooError, VersionNotFoundError
+from stylezoo.errors import (
+    IntegrityError,
+    StyleNotFoundError,
+    StyleZooError,
+    VersionNotFoundError,
+)
 from stylezoo.interfaces.source import RegistrySource
 from stylezoo.registry.folder import FolderSource
 from stylezoo.registry.record import RECORD_FILE
@@ -75,7 +80,8 @@ def command(styles: tuple[str, ...], everything: bool, as_json: bool) -> None:
             }
         )
     for local, failure in failures.items():
-        advice = f"; run: stylezoo fetch {local.name}" if local.source == CACHE else ""
+        damaged_here = local.source == CACHE and isinstance(failure, IntegrityError)
+        advice = f"; run: stylezoo fetch {local.name}" if damaged_here else ""
         click.echo(f"error: {local}: {failure}{advice}", err=True)
     for sha256 in damaged:
         path = Store().root / sha256 / RECORD_FILE

@@ -34,6 +34,7 @@ from stylezoo.registry.web import (
     proxy_for,
     retry_after,
     shown,
+    tell_retry,
     timeout_seconds,
 )
 
@@ -260,6 +261,7 @@ class HubClient:
         _keep_quiet()
         limit = timeout_seconds() if limit is None else limit
         for tried in range(1, tries + 1):
+            began = time.monotonic()
             try:
                 return _within(limit, lambda: function(api))
             except _TooLate:
@@ -273,6 +275,7 @@ class HubClient:
             if tried == tries:
                 times = f", after {tried} tries" if tried > 1 else ""
                 raise UnavailableError(f"{what}: {reason}{times}; try again later")
+            tell_retry(f"{what}: {reason}", time.monotonic() - began)
             pause = max(wait, FIRST_PAUSE * 2 ** (tried - 1) * random.uniform(0.5, 1.5))
             time.sleep(pause)
         raise AssertionError("the last try returns or raises")

@@ -15,6 +15,7 @@ import re
 import ssl
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -31,6 +32,7 @@ CONNECT_TIMEOUT = 5.0  # seconds, if the other is not less
 TRIES = 4
 FIRST_PAUSE = 0.2  # seconds; doubled after each try
 LONGEST_WAIT = 30.0  # seconds that a server may ask to wait
+LONG_TRY = 2.0  # seconds; after a failure that took so long, whoever waits is told
 MOST_REDIRECTS = 10
 CHUNK = 64 * 1024
 
@@ -41,6 +43,10 @@ _CONTENT_RANGE = re.compile(r"bytes (?:([0-9]{1,50})-[0-9]{1,50}|\*)/([0-9]{1,50
 _ERROR_CODE = re.compile(r"[A-Za-z]{1,64}")  # X-Error-Code, as the Hub sends it
 
 T = TypeVar("T")
+
+
+class RetryWarning(UserWarning):
+    """A server has kept us waiting, and is asked again; the message says which and why."""
 
 
 class Passing(Exception):
@@ -68,6 +74,7 @@ def persist(attempt: Callable[[], T], label: Callable[[], str]) -> T:
         UnavailableError: the last try failed, or the server asks to wait for too long.
     """
     for tried in range(1, TRIES + 1):
+        began = time.monotonic()
         try:
             return attempt()
         except Passing as failure:
@@ -81,9 +88,21 @@ def persist(attempt: Callable[[], T], label: Callable[[], str]) -> T:
                 raise UnavailableError(
                     f"{label()}: {failure.reason}, after {TRIES} tries; try again later"
                 ) from failure
+            tell_retry(f"{label()}: {failure.reason}", time.monotonic() - began)
             pause = FIRST_PAUSE * 2 ** (tried - 1) * random.uniform(0.5, 1.5)
             time.sleep(max(pause, failure.wait or 0.0))
     raise AssertionError("the last try returns or raises")
+
+
+def tell_retry(failure: str, seconds: float) -> None:
+    """Warn that there is another try, if the failed one was long.
+
+    Args:
+        failure: in words.
+        seconds: that the try took.
+    """
+    if seconds >= LONG_TRY:
+        warnings.warn(f"{failure}; trying again", RetryWarning, stacklevel=3)
 
 
 def _later(wait: float) -> float:

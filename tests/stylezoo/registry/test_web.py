@@ -20,6 +20,7 @@ from stylezoo.errors import (
     UnavailableError,
 )
 from stylezoo.registry.download import download, read
+from stylezoo.registry.web import LONG_TRY, RetryWarning
 from tests.faults.server import FileServer, digest
 
 CONTENT = bytes(range(256)) * 4
@@ -332,3 +333,11 @@ def test_a_redirect_to_a_line_without_encryption_is_refused(secured, server, mon
     with pytest.raises(UnavailableError, match="which is refused: from https only https may"):
         get(f"{url}/down")
     assert server.asked() == []
+
+
+def test_who_waits_for_a_silent_server_is_told_why(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEZOO_TIMEOUT", str(LONG_TRY + 0.3))
+    server.fail(stall_after=len(CONTENT) // 2, delay=3 * LONG_TRY)
+    with pytest.warns(RetryWarning, match=r"/file.*; trying again"):
+        fetch(f"{server.url}/file", tmp_path / "part")
+    assert (tmp_path / "part").read_bytes() == CONTENT
