@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from stylezoo.registry.record import Record
     from stylezoo.style import Style, load
     from stylezoo.train import TrainingConfig, train_style
+    from stylezoo.train.trainer import StepReport
 
 __version__ = "0.1.0"
 
@@ -94,6 +95,7 @@ _HOMES = {
     "stylezoo.region": ["Region"],
     "stylezoo.evaluation": ["EvaluationConfig", "evaluate_style"],
     "stylezoo.train": ["TrainingConfig", "train_style"],
+    "stylezoo.train.trainer": ["StepReport"],
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -121,6 +123,7 @@ __all__ = [
     "RegistryConfig",
     "RegistrySource",
     "Runtime",
+    "StepReport",
     "Style",
     "StyleEntry",
     "StyleInput",

@@ -26,6 +26,7 @@ NAMES = {
     "RegistryConfig",
     "RegistrySource",
     "Runtime",
+    "StepReport",
     "Style",
     "StyleEntry",
     "StyleInput",

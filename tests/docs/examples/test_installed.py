@@ -56,6 +56,8 @@ def test_stylezoo_is_the_installed_one_and_lists_them(run, environment):
     assert provided == {
         ("backbone", "gabor"),
         ("loss", "shifted-gram"),
+        ("command", "orientations"),
+        ("callback", "diary"),
         ("net", "sketch"),
         ("source", "example-sketch"),
     }

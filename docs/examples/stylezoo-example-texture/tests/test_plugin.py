@@ -4,9 +4,13 @@ import math
 
 import pytest
 import torch
+from click.testing import CliRunner
+from PIL import Image
 
 import stylezoo
 from stylezoo.testing import PluginConformance
+from stylezoo_example_texture.command import orientations
+from stylezoo_example_texture.diary import Diary
 
 
 class TestPlugin(PluginConformance):
@@ -52,3 +56,29 @@ def test_the_loss_sees_a_period_that_the_gram_loss_does_not():
 def test_a_shift_of_0_is_refused():
     with pytest.raises(stylezoo.StyleZooError, match="shift is 0"):
         stylezoo.create_loss("shifted-gram", shift=0)
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_the_hue_is_the_direction(number, tmp_path):
+    grating = waves(math.pi * number / 4)[0].permute(1, 2, 0)
+    Image.fromarray((grating * 255).byte().numpy()).save(tmp_path / "grating.png")
+    out = tmp_path / "out.png"
+    done = CliRunner().invoke(orientations, [str(tmp_path / "grating.png"), "-o", str(out)])
+    assert done.exit_code == 0, done.output
+    with Image.open(out) as picture:
+        hue, _, brightness = picture.convert("HSV").getpixel((32, 32))
+    assert brightness > 128
+    assert abs((hue / 256 - number / 4 + 0.5) % 1 - 0.5) < 0.03
+
+
+def test_the_diary_tells_the_best_and_the_time(tmp_path):
+    diary = Diary()
+    for step, total in enumerate((3.0, 1.5, 2.0), start=1):
+        diary.on_step_end(
+            stylezoo.StepReport(
+                step=step, steps=3, total=total, terms={}, learning_rate=0.1, seconds=2.0
+            )
+        )
+    diary.on_checkpoint(3, tmp_path / "checkpoint.pt")
+    told = (tmp_path / "diary.txt").read_text()
+    assert told == "step 3: best objective 1.5, 6 s of training\n"
