@@ -212,7 +212,7 @@ class Catalog:
                 self._check_hook_names(plugin)
                 with guarded():
                     self._call_hooks(plugin, entry, staged)
-            except BaseException:
+            except BaseException:  # Ctrl-C too: half a plugin must not stay
                 self._pm.unregister(name=unique)
                 raise
         except (Exception, SystemExit) as error:  # third-party code may raise anything
@@ -239,7 +239,7 @@ class Catalog:
             raise PluginError(f"it is the same module as the plugin {other!r}, which is loaded")
         try:
             self._pm.register(plugin, unique)
-        except Exception:
+        except Exception:  # third-party hooks may make pluggy raise anything
             # pluggy enters the name before it looks at the hooks.
             if self._pm.has_plugin(unique):
                 self._pm.unregister(name=unique)

@@ -323,7 +323,7 @@ class Store:
             if damage is None:
                 raise
             raise IntegrityError(f"{damage}; it cannot be fetched anew: {error}") from error
-        except BaseException:
+        except BaseException:  # a full disk, a wrong file, Ctrl-C: what it took is given back
             _remove(staging)
             raise
         _remove(staging)
