@@ -1,16 +1,25 @@
-"""Files that appear complete or not at all."""
+"""Files and folders that appear complete or not at all."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from stylezoo.errors import OutputError
 
 
-def write_file(path: Path, content: bytes, *, overwrite: bool) -> None:
+def write_file(path: Path, content: bytes, *, overwrite: bool, private: bool = False) -> None:
     """Write a file under another name beside it, and move it into place.
+
+    Args:
+        path: of the file.
+        content: of it.
+        overwrite: whether it may be there.
+        private: whether its owner alone may read it, from the first byte on.
 
     Raises:
         OutputError: the file exists and may not be replaced, or it cannot be written.
@@ -25,10 +34,11 @@ def write_file(path: Path, content: bytes, *, overwrite: bool) -> None:
         unfinished = Path(name)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-        # mkstemp makes private files; this one gets the permissions of any new file.
-        mask = os.umask(0)
-        os.umask(mask)
-        unfinished.chmod(0o666 & ~mask)
+        if not private:
+            # mkstemp makes private files; this one gets the permissions of any new file.
+            mask = os.umask(0)
+            os.umask(mask)
+            unfinished.chmod(0o666 & ~mask)
         unfinished.replace(path)
         unfinished = None
     except OSError as error:
@@ -36,3 +46,45 @@ def write_file(path: Path, content: bytes, *, overwrite: bool) -> None:
     finally:
         if unfinished is not None:  # an error, or Ctrl-C
             unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Fill a folder under another name beside it, and move it into place.
+
+    Args:
+        folder: to make; it may be there if it is empty.
+
+    Yields:
+        The folder to fill.
+
+    Raises:
+        OutputError: the folder exists and is not empty, or it cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputError(f"{folder} exists and is not empty; choose another folder with -o")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be made: {error.strerror}") from error
+    try:
+        yield unfinished
+        unfinished.chmod(0o755)  # mkdtemp makes private folders
+        unfinished.replace(folder)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)  # gone already if all went well
+
+
+def remove_path(path: Path) -> None:
+    """Remove a folder, file or link, if it is there; a link is not followed.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

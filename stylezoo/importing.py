@@ -80,14 +80,13 @@ def import_checkpoint(
 def _choose(path: Path, name: str | None, catalog: Catalog) -> tuple[Component, Importer]:
     if name is not None:
         return catalog.find("importer", name), catalog.get("importer", name)()
-    known = catalog.components("importer")
-    made = [(component, catalog.get("importer", component.full_name)()) for component in known]
+    made = [(catalog.find("importer", key), one) for key, one in catalog.importers().items()]
     found = [(component, one) for component, one in made if _recognises(one, component, path)]
     if len(found) > 1:
         names = " or ".join(component.full_name for component, _ in found)
         raise OptionError(f"several importers recognise {path}; choose one: --importer {names}")
     if not found:
-        formats = "; ".join(f"{component.name} ({component.summary})" for component in known)
+        formats = "; ".join(f"{component.name} ({component.summary})" for component, _ in made)
         raise WeightsError(
             f"{path} is of no format that an installed importer recognises: {formats or 'none'}"
         )

@@ -117,3 +117,20 @@ def ink(hub, toy_style):
     files = {path.name: path.read_bytes() for path in toy_style.iterdir()}
     hub.add("alice/ink", files, tag="v1.0.0")
     return files
+
+
+@pytest.fixture
+def web(registry, tmp_path, monkeypatch):
+    """A web server process that serves the ``registry`` of the test's module."""
+    from tests.kept_registry import WebServer
+
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    server = WebServer(registry.folder, tmp_path / "web.log")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["folder", "http"])
+def location(request, registry):
+    """Where that registry is, for a user: in a folder, and on the web server."""
+    return str(registry.folder) if request.param == "folder" else request.getfixturevalue("web").url

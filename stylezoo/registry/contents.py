@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
 from stylezoo.errors import IntegrityError, OutputError, PublishError
+from stylezoo.files import new_folder, remove_path
+from stylezoo.registry.entry import StyleEntry
 from stylezoo.registry.index import IndexEntry
 from stylezoo.registry.index_io import check_place
 from stylezoo.registry.locks import locked
@@ -147,16 +149,8 @@ def _entry(folder: Path, record: Record) -> IndexEntry:
     if place is None:
         _check_files(folder, record)
     size = (folder / RECORD_FILE).stat().st_size
-    shown = record.entry
     return IndexEntry(
-        name=shown.name,
-        version=shown.version,
-        status=shown.status,
-        summary=shown.summary,
-        tags=shown.tags,
-        licence=shown.licence,
-        net=shown.net,
-        styles=shown.styles,
+        **{field.name: getattr(record.entry, field.name) for field in fields(StyleEntry)},
         sha256=sha256_of(folder / RECORD_FILE),
         size=size,
         total_size=size + sum(file.size for file in record.files),
@@ -233,33 +227,19 @@ def _same_or_refused(style: Path, target: Path, record: Record) -> None:
 
 
 def _copy(style: Path, target: Path, record: Record, place: dict[str, Any] | None) -> None:
-    unfinished: Path | None = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+    with new_folder(target) as unfinished:
         shutil.copyfile(style / RECORD_FILE, unfinished / RECORD_FILE, follow_symlinks=False)
         if place is not None:
             (unfinished / PLACE_FILE).write_text(json.dumps(place), encoding="utf-8")
-        else:
-            for file in record.files:
-                (unfinished / file.path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(style / file.path, unfinished / file.path, follow_symlinks=False)
-            verify_files(unfinished, record)  # what was checked may have changed meanwhile
-        unfinished.chmod(0o755)  # mkdtemp makes private folders
-        unfinished.replace(target)
-        unfinished = None
-    except OSError as error:
-        raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
-    finally:
-        if unfinished is not None:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            return
+        for file in record.files:
+            (unfinished / file.path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(style / file.path, unfinished / file.path, follow_symlinks=False)
+        verify_files(unfinished, record)  # what was checked may have changed meanwhile
 
 
 def _remove(leftover: Path) -> None:
     try:
-        if leftover.is_dir() and not leftover.is_symlink():
-            shutil.rmtree(leftover)
-        else:
-            leftover.unlink()
+        remove_path(leftover)
     except OSError as error:
         raise OutputError(f"{leftover} cannot be removed: {error.strerror}") from error

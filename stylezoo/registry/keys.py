@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from stylezoo.errors import MissingDependencyError, OutputError, RegistryError
+from stylezoo.files import write_file
 
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner
@@ -131,23 +130,13 @@ class KeyFolder:
         )
 
     def _write(self, path: Path, content: bytes) -> None:
-        unfinished: Path | None = None
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for leftover in self.folder.glob(".*.part"):
                 leftover.unlink()  # of a process that was killed; nobody else writes here now
-            # mkstemp makes files that nobody else can read, from the first byte on.
-            descriptor, name = tempfile.mkstemp(dir=self.folder, prefix=".", suffix=".part")
-            unfinished = Path(name)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-            unfinished.replace(path)
-            unfinished = None
         except OSError as error:
             raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
-        finally:
-            if unfinished is not None:
-                unfinished.unlink(missing_ok=True)
+        write_file(path, content, overwrite=True, private=True)
 
     def _read(self, path: Path) -> CryptoSigner:
         from cryptography.exceptions import UnsupportedAlgorithm

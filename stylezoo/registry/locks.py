@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 import warnings
@@ -11,7 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stylezoo.cache import CACHE_VARIABLE
-from stylezoo.errors import CacheError, OptionError
+from stylezoo.environment import seconds_of
+from stylezoo.errors import CacheError
 
 LOCK_VARIABLE = "STYLEZOO_LOCK_TIMEOUT"
 LOCK_TIMEOUT = 60.0  # seconds in which the process that holds a lock gets no further
@@ -42,7 +42,7 @@ def locked(
     import filelock
 
     lock = filelock.FileLock(path)
-    limit = _limit()
+    limit = seconds_of(LOCK_VARIABLE, LOCK_TIMEOUT)
     began = moved = time.monotonic()
     seen, noticed = progress(), False
     while True:
@@ -78,20 +78,6 @@ def locked(
         with suppress(OSError):
             path.write_text("")
         lock.release()
-
-
-def _limit() -> float:
-    text = os.environ.get(LOCK_VARIABLE, "")
-    if not text:
-        return LOCK_TIMEOUT
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    # Written so that NaN fails too.
-    if not seconds >= 0:
-        raise OptionError(f"{LOCK_VARIABLE} is {text!r}; set it to a number of seconds")
-    return seconds
 
 
 def _holder(path: Path) -> str:

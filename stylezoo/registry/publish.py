@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import shutil
-import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from stylezoo.errors import OutputError
-from stylezoo.files import write_file
+from stylezoo.files import new_folder, write_file
 from stylezoo.objective_config import ObjectiveConfig, Scalar
 from stylezoo.registry.card import render_card
 from stylezoo.registry.golden import OUTPUT, golden_input, golden_run
@@ -119,22 +116,8 @@ def write_style(
         RecordError: the draft breaks the format.
         WeightsError: the weights are not finite.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder} exists and is not empty; choose another folder")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be made: {error.strerror}") from error
-    try:
-        record = _fill(unfinished, net, draft, preview, paintings or {}, shared, dtype)
-        unfinished.chmod(0o755)  # mkdtemp makes private folders
-        unfinished.replace(folder)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)  # gone already if all went well
-    return record
+    with new_folder(folder) as unfinished:
+        return _fill(unfinished, net, draft, preview, paintings or {}, shared, dtype)
 
 
 def record_quality(folder: Path, quality: Quality, style: str | None = None) -> Record:

@@ -35,6 +35,7 @@ from stylezoo.errors import (
     RegistryFormatError,
     UnavailableError,
 )
+from stylezoo.files import remove_path
 from stylezoo.registry.locks import locked
 from stylezoo.registry.record import RECORD_FILE, SHA256, File, Record
 from stylezoo.registry.stored_folder import (
@@ -244,11 +245,11 @@ class Store:
             with self._lock(sha256, folder.name):
                 freed = _size(folder)
                 staging = self._staging(sha256)
-                _remove(staging)
+                remove_path(staging)
                 staging.mkdir()
                 with suppress(FileNotFoundError):  # removed while we waited
                     folder.replace(staging / "removed")
-                _remove(staging)
+                remove_path(staging)
         return freed
 
     def sweep(self) -> int:
@@ -308,7 +309,7 @@ class Store:
         try:
             new = staging / "style"
             if not is_intact(new, sha256, self.root):
-                _remove(new)
+                remove_path(new)
                 parts = self._parts(sha256, record)
                 self._require_room(record, parts)
                 _fetch(parts, record, fetch, progress)
@@ -324,9 +325,9 @@ class Store:
                 raise
             raise IntegrityError(f"{damage}; it cannot be fetched anew: {error}") from error
         except BaseException:  # a full disk, a wrong file, Ctrl-C: what it took is given back
-            _remove(staging)
+            remove_path(staging)
             raise
-        _remove(staging)
+        remove_path(staging)
         return folder
 
     def _parts(self, sha256: str, record: Record) -> dict[str, Path]:
@@ -366,7 +367,7 @@ class Store:
                 lock = filelock.FileLock(self._locks / f"{leftover.name}.lock")
                 with suppress(filelock.Timeout, OSError), lock.acquire(timeout=0):
                     size = _size(leftover)
-                    _remove(leftover)
+                    remove_path(leftover)
                     freed += size
         return freed
 
@@ -416,14 +417,6 @@ def _assemble(
         else:
             shutil.copyfile(old / file.path, target)
     (new / RECORD_FILE).write_bytes(record_bytes)
-
-
-def _remove(path: Path) -> None:
-    """Remove a folder, file or link; a link is not followed."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _size(path: Path) -> int:

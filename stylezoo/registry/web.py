@@ -8,7 +8,6 @@ STYLEZOO_TIMEOUT sets how many seconds of silence are a failure.
 from __future__ import annotations
 
 import email.utils
-import math
 import os
 import random
 import re
@@ -21,7 +20,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from stylezoo.errors import AuthError, OptionError, UnavailableError
+from stylezoo.environment import seconds_of
+from stylezoo.errors import AuthError, UnavailableError
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -367,17 +367,7 @@ def timeout_seconds() -> float:
     Raises:
         OptionError: the variable is no number of seconds.
     """
-    text = os.environ.get(TIMEOUT_VARIABLE, "")
-    if not text:
-        return TIMEOUT
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    # Written so that NaN fails too.
-    if not 0 < seconds < 1e6:
-        raise OptionError(f"{TIMEOUT_VARIABLE} is {text!r}; set it to a number of seconds")
-    return seconds
+    return seconds_of(TIMEOUT_VARIABLE, TIMEOUT)
 
 
 def host_of(url: str) -> str:

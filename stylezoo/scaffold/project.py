@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -12,7 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, get_args
 
 from stylezoo.catalog import Catalog, Kind, default_catalog
-from stylezoo.errors import OptionError, OutputError
+from stylezoo.errors import OptionError
+from stylezoo.files import new_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,25 +64,12 @@ def write_project(
     distribution = f"stylezoo-{name}"
     _check_free(kind, name, distribution, catalog or default_catalog())
     folder = folder or Path(distribution)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder} exists and is not empty; choose another folder with -o")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be made: {error.strerror}") from error
-    try:
+    with new_folder(folder) as unfinished:
         for template in (COMMON, kind):
             _copy(template, name, unfinished)
         if kind == "style-pack":
             _write_example_style(unfinished, name)
         written = sorted(p.relative_to(unfinished) for p in unfinished.rglob("*") if p.is_file())
-        unfinished.chmod(0o755)  # mkdtemp makes private folders
-        unfinished.replace(folder)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)  # gone already if all went well
     return Project(
         kind=kind,
         name=name,

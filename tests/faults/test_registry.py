@@ -39,7 +39,6 @@ from stylezoo.registry.sources import all_sources
 from stylezoo.registry.spec import StyleSpec
 from tests.kept_registry import (
     KeptRegistry,
-    WebServer,
     edit,
     expires_in,
     stranger,
@@ -50,21 +49,6 @@ from tests.kept_registry import (
 def registry(tmp_path, toy_style):
     """A signed registry with two versions of one style, and another style."""
     return KeptRegistry(tmp_path, toy_style, "toy@1.0.0 toy@2.0.0 udnie@1.0.0")
-
-
-@pytest.fixture
-def web(registry, tmp_path, monkeypatch):
-    """A web server process that serves the registry."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    server = WebServer(registry.folder, tmp_path / "web.log")
-    yield server
-    server.stop()
-
-
-@pytest.fixture(params=["folder", "http"])
-def location(request, registry):
-    """Where the registry is, for a user."""
-    return str(registry.folder) if request.param == "folder" else request.getfixturevalue("web").url
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import stylezoo
+from stylezoo.catalog import PluginWarning
 from stylezoo.check import check_style_folder
 from stylezoo.importing import import_checkpoint
 from stylezoo.registry.record_io import read_record
@@ -94,3 +95,17 @@ def test_what_cannot_be_imported_fails_without_a_trace(checkpoint, tmp_path):
         assert reason in done.stderr
     assert not (tmp_path / "made").exists()
     assert not list(tmp_path.glob(".made*"))
+
+
+def test_an_importer_that_cannot_be_made_costs_the_others_nothing(checkpoint):
+    catalog = stylezoo.Catalog.discover()
+
+    class Broken:
+        @stylezoo.hookimpl
+        def register_importers(self, register):
+            register("broken", lambda: 1 / 0)
+
+    catalog.add(Broken(), "broken", distribution="stylezoo-broken")
+    with pytest.warns(PluginWarning, match="'stylezoo-broken:broken' is left out"):
+        imported = import_checkpoint(checkpoint, catalog=catalog)
+    assert imported.importer.name == "pytorch-examples"

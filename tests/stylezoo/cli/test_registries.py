@@ -21,7 +21,7 @@ from stylezoo.errors import (
 from stylezoo.registry.config import read_registries, root_file
 from stylezoo.registry.signing import sign_registry
 from stylezoo.registry.sources import all_sources
-from tests.kept_registry import KeptRegistry, WebServer, edit, expires_in
+from tests.kept_registry import KeptRegistry, edit, expires_in
 
 
 @pytest.fixture(autouse=True)
@@ -35,13 +35,6 @@ def home(tmp_path, monkeypatch):
 @pytest.fixture
 def registry(tmp_path, toy_style):
     return KeptRegistry(tmp_path, toy_style, "toy@1.0.0 toy@2.0.0")
-
-
-@pytest.fixture
-def web(registry, tmp_path):
-    server = WebServer(registry.folder, tmp_path / "web.log")
-    yield server
-    server.stop()
 
 
 def run(*arguments, code=0, **options):

@@ -32,19 +32,6 @@ def registry(tmp_path, toy_style):
     return KeptRegistry(tmp_path, toy_style, "toy@1.0.0 toy@2.0.0 toy@3.0.0rc1 other@0.1.0")
 
 
-@pytest.fixture
-def web(registry, tmp_path, monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    server = WebServer(registry.folder, tmp_path / "web.log")
-    yield server
-    server.stop()
-
-
-@pytest.fixture(params=["folder", "http"])
-def location(request, registry):
-    return str(registry.folder) if request.param == "folder" else request.getfixturevalue("web").url
-
-
 def test_it_lists_what_the_index_has(registry, location):
     source = registry.source(location)
     assert source.location == location

@@ -25,20 +25,12 @@ from stylezoo.registry.config import RegistryWarning
 from stylezoo.registry.keys import ROLES
 from stylezoo.registry.signing import rotate_key
 from tests.faults.server import FileServer
-from tests.kept_registry import KeptRegistry, WebServer, is_killed_at
+from tests.kept_registry import KeptRegistry, is_killed_at
 
 
 @pytest.fixture
 def registry(tmp_path, toy_style):
     return KeptRegistry(tmp_path, toy_style)
-
-
-@pytest.fixture
-def web(registry, tmp_path, monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    server = WebServer(registry.folder, tmp_path / "web.log")
-    yield server
-    server.stop()
 
 
 def test_an_index_is_asked_for_once_and_then_read_here(registry, web):
