@@ -92,7 +92,13 @@ class Weight(click.ParamType[float | str]):
 @click.option("--held-out", type=FOLDER, help="Photos to measure quality on; not for learning.")
 @click.option("--steps", type=int, help="Batches to learn from.")
 @click.option("--batch-size", type=int, help="Photos in a batch.")
-@click.option("--crop-size", type=int, help="Side of a crop, pixels.")
+@click.option(
+    "--crop-size",
+    "crop_sizes",
+    type=int,
+    multiple=True,
+    help="Side of a crop, pixels; given several times, the batches take turns.",
+)
 @click.option("--half-crops", type=float, help="Part of the steps on crops of half the side.")
 @click.option("--style-size", type=int, help="Longest side of the painting: size of the strokes.")
 @click.option("--content-weight", type=float, help="Weight of the content term.")
@@ -201,11 +207,11 @@ def _given(options: dict[str, Any], preset: str | None, base: str | None) -> dic
     from stylezoo.train.config import PRESETS
 
     names = (
-        *("steps", "batch_size", "crop_size", "half_crops", "style_size", "learning_rate"),
+        *("steps", "batch_size", "crop_sizes", "half_crops", "style_size", "learning_rate"),
         *("content_weight", "style_weight", "tv_weight", "stability_weight"),
         *("backbone", "seed", "device", "precision"),
     )
-    given = {name: options[name] for name in names if options[name] is not None}
+    given = {name: options[name] for name in names if options[name] not in (None, ())}
     if given.get("style_weight") == "auto":
         given["style_weight"] = None
     if options["backbone_weights"] is not None:

@@ -158,7 +158,7 @@ def evaluate_style(
         sizes.append(_summary(size, here, drawn))
         measures += here
         curves += drawn
-    quality = Quality(command=command, machine=_machine(), sizes=tuple(sizes))
+    quality = Quality(command=command, machine=_machine(config.device), sizes=tuple(sizes))
     return Evaluation(quality=quality, photos=tuple(measures), curves=tuple(curves))
 
 
@@ -313,5 +313,8 @@ def _round(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _machine() -> str:
+def _machine(device: str | None) -> str:
+    chosen = choose_device(device)
+    if chosen.type == "cuda":
+        return f"{platform.machine()}, {torch.cuda.get_device_name(chosen)}"
     return f"{platform.machine()}, {torch.get_num_threads()} threads of {os.cpu_count()} CPUs"

@@ -52,7 +52,8 @@ class TrainingConfig:
         steps: how many batches to learn from. With ``only_norm`` it may be 0: a style of the base
             gets a name of its own, as it is.
         batch_size: photos in a batch.
-        crop_size: side of the square cut from each photo, in pixels; a multiple of 8.
+        crop_sizes: side of the square cut from each photo, in pixels; a multiple of 8. Of several
+            the batches take turns: a net learns strokes at the sizes that it sees.
         half_crops: the part of the steps, from the first on, that learn on crops of half the
             side: they see as much for a quarter of the time.
         style_size: longest side of the painting, in pixels: it sets the size of the strokes.
@@ -87,7 +88,7 @@ class TrainingConfig:
     stability_weight: float = 0.0
     steps: int = 2000
     batch_size: int = 4
-    crop_size: int = 256
+    crop_sizes: tuple[int, ...] = (256,)
     half_crops: float = 0.5
     style_size: int = 512
     # At 3e-3 nets of several styles soon learnt to draw a spike, by which they govern the
@@ -106,10 +107,13 @@ class TrainingConfig:
             value = getattr(self, name)
             if value < low:
                 raise OptionError(f"{name} is {value}; it must be {low} or more")
-        if self.crop_size < 32 or self.crop_size % 8:
-            raise OptionError(
-                f"crop_size is {self.crop_size}; it must be a multiple of 8, at least 32"
-            )
+        if not self.crop_sizes:
+            raise OptionError("crop_sizes is empty; name at least one size")
+        for size in self.crop_sizes:
+            if size < 32 or size % 8:
+                raise OptionError(
+                    f"crop_sizes has {size}; each must be a multiple of 8, at least 32"
+                )
         if not 0 <= self.half_crops <= 1:
             raise OptionError(f"half_crops is {self.half_crops}; it must be from 0 to 1")
         if self.style_size < 32:
@@ -219,7 +223,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "tv_norm": "l2",
         "steps": 40_000,
         "batch_size": 4,
-        "crop_size": 256,
+        "crop_sizes": (256,),
         "half_crops": 0.0,
         "style_size": 256,
         "learning_rate": 1e-3,

@@ -32,7 +32,7 @@ class PhotoCrops:
 
     Args:
         folder: the photos.
-        crop_size: side of a crop, in pixels.
+        crop_sizes: side of a crop, in pixels; the batches take turns.
         batch_size: crops in a batch.
         seed: of order, place and mirroring.
         half_until: the batches before this one have crops of half the side, of photos of the
@@ -44,7 +44,13 @@ class PhotoCrops:
     """
 
     def __init__(
-        self, folder: Path, *, crop_size: int, batch_size: int, seed: int, half_until: int = 0
+        self,
+        folder: Path,
+        *,
+        crop_sizes: Sequence[int],
+        batch_size: int,
+        seed: int,
+        half_until: int = 0,
     ) -> None:
         self.paths = find_photos(folder)
         if len(self.paths) < batch_size:
@@ -52,7 +58,7 @@ class PhotoCrops:
                 f"{folder} holds {len(self.paths)} photos, fewer than a batch of {batch_size}; "
                 "add photos (a few hundred make a good style), or choose a smaller batch"
             )
-        self.crop_size = crop_size
+        self.crop_sizes = tuple(crop_sizes)
         self.batch_size = batch_size
         self.seed = seed
         self.half_until = half_until
@@ -69,9 +75,10 @@ class PhotoCrops:
             TrainingError: not one photo can be used.
         """
         first = number * self.batch_size
-        side = self.crop_size // 2 if number < self.half_until else self.crop_size
+        full = self.crop_sizes[number % len(self.crop_sizes)]
+        side = full // 2 if number < self.half_until else full
         wanted = range(self.batch_size) if places is None else places
-        return torch.stack([self._crop(first + place, side) for place in wanted])
+        return torch.stack([self._crop(first + place, full, side) for place in wanted])
 
     def first(self, count: int) -> list[Path]:
         """Give the first photos of the folder that can be used, at most so many.
@@ -87,11 +94,11 @@ class PhotoCrops:
             raise self._none_usable()
         return found
 
-    def _crop(self, index: int, side: int) -> Tensor:
+    def _crop(self, index: int, full: int, side: int) -> Tensor:
         random = np.random.default_rng([self.seed, index, 0])
         epoch, place = divmod(index, len(self.paths))
         order = np.random.default_rng([self.seed, epoch, 1]).permutation(len(self.paths))
-        pixels = self._first_readable(np.roll(order, -place))
+        pixels = self._first_readable(np.roll(order, -place), full)
         height, width = pixels.shape[:2]
         for _ in range(TRIES):
             top = random.integers(height - side + 1)
@@ -103,20 +110,20 @@ class PhotoCrops:
             crop = crop[:, ::-1]
         return torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1)))
 
-    def _first_readable(self, order: np.ndarray) -> np.ndarray:
+    def _first_readable(self, order: np.ndarray, full: int) -> np.ndarray:
         for position in order:
             photo = self._open(self.paths[position])
             if photo is not None:
                 height, width = photo.rgb.shape[:2]
-                scale = self.crop_size * ROOM / min(height, width)
-                return photo.resized(max(round(max(height, width) * scale), self.crop_size)).rgb
+                scale = full * ROOM / min(height, width)
+                return photo.resized(max(round(max(height, width) * scale), full)).rgb
         raise self._none_usable()
 
     def _open(self, path: Path) -> Photo | None:
         if path in self.skipped:
             return None
         try:
-            _check_usable(path, self.crop_size // 2)
+            _check_usable(path, min(self.crop_sizes) // 2)
             return open_photo(path)
         except ImageError as error:
             self.skipped[path] = str(error)

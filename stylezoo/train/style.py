@@ -358,9 +358,10 @@ def _recipe(config: TrainingConfig, start: Start, weights: Mapping[str, float]) 
         pack = f"{start.base.name} {start.base.version}"
         return f"one of the styles of {pack}, as it is there: {start.base.training.recipe}"
     half = f", the first {config.half_crops:.0%} of half the side" if config.half_crops else ""
+    sizes = " and ".join(str(size) for size in config.crop_sizes)
     named = ", ".join(f"{weight:g}" for weight in weights.values())
     parts += [
-        f"{config.steps} steps of {config.batch_size} crops of {config.crop_size} px{half}",
+        f"{config.steps} steps of {config.batch_size} crops of {sizes} px{half}",
         f"{config.backbone} ({vgg}), {config.normalization}: content {config.content_layer} × "
         f"{config.content_weight:g}, Gram {', '.join(config.style_layers)} × {named}",
         f"total variation ({config.tv_norm}) × {config.tv_weight:g}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,6 +30,9 @@ from stylezoo.train.config import TrainingConfig
 from stylezoo.train.crops import PhotoCrops
 from stylezoo.train.processes import Processes
 from stylezoo.train.start import starting_net
+
+# A GPU learns from a batch sooner than one thread reads it.
+BATCHES_AHEAD = 4
 
 WARM_UP = 0.1  # the part of the steps in which the learning rate rises
 
@@ -90,7 +93,7 @@ class Trainer:
         self._left_out_in_a_row = 0
         self.crops = PhotoCrops(
             config.photos,
-            crop_size=config.crop_size,
+            crop_sizes=config.crop_sizes,
             batch_size=config.batch_size,
             seed=config.seed,
             half_until=round(config.half_crops * config.steps),
@@ -127,12 +130,16 @@ class Trainer:
         Raises:
             TrainingError: step after step overflows, or no photo can be read.
         """
-        with ThreadPoolExecutor(max_workers=1) as reader:
-            upcoming = reader.submit(self.crops.batch, self.step, self.places)
+        with ThreadPoolExecutor(max_workers=BATCHES_AHEAD) as readers:
+            upcoming = deque(
+                readers.submit(self.crops.batch, number, self.places)
+                for number in range(self.step, self.step + BATCHES_AHEAD)
+            )
             while self.step < self.config.steps:
                 started = time.perf_counter()
-                photos = upcoming.result()
-                upcoming = reader.submit(self.crops.batch, self.step + 1, self.places)
+                photos = upcoming.popleft().result()
+                following = self.step + BATCHES_AHEAD
+                upcoming.append(readers.submit(self.crops.batch, following, self.places))
                 value = self._learn(photos.to(self.device, memory_format=torch.channels_last))
                 self.step += 1
                 yield StepReport(

@@ -35,7 +35,7 @@ def train(tmp_path, astronaut):
         backbone_options={"weights": "random", "seed": 0},
         steps=5,
         batch_size=1,
-        crop_size=32,
+        crop_sizes=(32,),
         style_size=64,
         style_weight=5.0,
         precision="fp32",

@@ -55,7 +55,7 @@ def config(material, *names, **changes):
         "backbone_options": {"weights": "random", "seed": 0},
         "steps": 40,
         "batch_size": 2,
-        "crop_size": 32,
+        "crop_sizes": (32,),
         "style_size": 64,
         "precision": "fp32",
         "style_weight": 20.0,

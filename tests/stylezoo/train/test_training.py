@@ -50,7 +50,7 @@ def config(material, **changes):
         "backbone_options": {"weights": "random", "seed": 0},
         "steps": 8,
         "batch_size": 2,
-        "crop_size": 32,
+        "crop_sizes": (32,),
         "style_size": 64,
         "precision": "fp32",
         "style_weight": 5.0,
@@ -220,7 +220,7 @@ def test_crops_of_bare_sky_are_drawn_again(tmp_path):
     pixels[200:] = np.random.default_rng(0).integers(0, 255, (100, 60, 3))
     for number in range(2):
         Image.fromarray(pixels).save(tmp_path / f"{number}.png")
-    crops = PhotoCrops(tmp_path, crop_size=32, batch_size=2, seed=0)
+    crops = PhotoCrops(tmp_path, crop_sizes=(32,), batch_size=2, seed=0)
     contrast = torch.cat([crops.batch(number) for number in range(50)]).std(dim=(2, 3)).amax(1)
     assert (contrast < 0.01).sum() <= 5  # two crops in three would be, drawn once
 
@@ -270,7 +270,7 @@ def test_the_paper_preset_is_the_papers_recipe(material):
     paper = TrainingConfig.preset(
         "paper", style_images={"x": material / "waves.png"}, photos=material
     )
-    assert (paper.steps, paper.batch_size, paper.crop_size) == (40_000, 4, 256)
+    assert (paper.steps, paper.batch_size, paper.crop_sizes) == (40_000, 4, (256,))
     assert (paper.learning_rate, paper.schedule, paper.gradient_clip) == (1e-3, "constant", None)
     assert (paper.backbone, paper.content_layer) == ("vgg16", "relu3_3")
     assert paper.style_layers == ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
@@ -300,7 +300,7 @@ def test_a_net_that_is_described_is_a_fresh_one(material, options, base):
 
 
 def test_crops_are_of_the_size_asked_and_bad_photos_are_named(material):
-    crops = PhotoCrops(material / "photos", crop_size=64, batch_size=8, seed=0, half_until=3)
+    crops = PhotoCrops(material / "photos", crop_sizes=(64,), batch_size=8, seed=0, half_until=3)
     assert crops.batch(2).shape == (8, 3, 32, 32)
     batch = crops.batch(3)  # one whole epoch
     assert batch.shape == (8, 3, 64, 64)
@@ -315,10 +315,15 @@ def test_crops_are_of_the_size_asked_and_bad_photos_are_named(material):
     assert not torch.equal(batch, crops.batch(4))
 
 
+def test_batches_take_turns_by_size(material):
+    crops = PhotoCrops(material / "photos", crop_sizes=(64, 96), batch_size=2, seed=0, half_until=2)
+    assert [crops.batch(number).shape[-1] for number in range(5)] == [32, 48, 64, 96, 64]
+
+
 def test_an_epoch_shows_every_photo_once(tmp_path):
     for number in range(6):
         Image.new("RGB", (40, 40), (40 * number,) * 3).save(tmp_path / f"{number}.png")
-    crops = PhotoCrops(tmp_path, crop_size=32, batch_size=2, seed=3)
+    crops = PhotoCrops(tmp_path, crop_sizes=(32,), batch_size=2, seed=3)
     for epoch in (0, 3, 6):
         shown = torch.cat([crops.batch(epoch + step) for step in range(3)])
         levels = sorted((shown[:, 0, 0, 0] * 255).round().int().tolist())
@@ -340,9 +345,13 @@ def test_mistakes_are_named(material, tmp_path):
     Image.new("RGB", (40, 30)).save(tmp_path / "small.png")
     with pytest.raises(ImageError, match="40 × 30 pixels; a painting must have 64"):
         Trainer(config(material, style_images={"x": tmp_path / "small.png"}), default_catalog())
-    for name, value in [("steps", 0), ("crop_size", 33), ("style_weight", -1), ("precision", "x")]:
+    for name, value in [("steps", 0), ("style_weight", -1), ("precision", "x")]:
         with pytest.raises(OptionError, match=f"{name} is {value!r}"):
             config(material, **{name: value})
+    with pytest.raises(OptionError, match="crop_sizes has 33"):
+        config(material, crop_sizes=(32, 33))
+    with pytest.raises(OptionError, match="crop_sizes is empty"):
+        config(material, crop_sizes=())
 
 
 def test_an_existing_style_is_not_trained_over(material, toy_style):
