@@ -86,6 +86,8 @@ class Trainer:
         reuse_freed_memory()
         self.processes = Processes(config.device)
         self.device = self.processes.device
+        # Crops have few sizes, so that trying each algorithm of a convolution once pays.
+        torch.backends.cudnn.benchmark = True
         self.places = self.processes.share(range(config.batch_size))
         self.dtype = choose_dtype(config.precision, self.device)
         self.step = 0
