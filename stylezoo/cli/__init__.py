@@ -26,6 +26,7 @@ _COMMANDS = {
     "cache": "Show or clean up the cache.",
     "registries": "Show, add and remove registries.",
     "train": "Train a style on a painting.",
+    "pack": "Put styles and adapters into one pack.",
     "evaluate": "Measure a style against explicit optimisation.",
     "optimize": "Optimise a photo towards paintings (Gatys et al. 2015).",
     "reconstruct": "Reconstruct a picture from single layers of a backbone.",

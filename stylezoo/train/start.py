@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
 
 from stylezoo.catalog import Catalog
 from stylezoo.errors import OptionError
@@ -78,12 +77,49 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
             parameter.requires_grad_(key not in shared)
         arguments = _arguments(one)
         return Start(one, name, arguments, frozenset(shared), base.record, style_weights)
-    arguments = _arguments(ones[0])
-    if styles > 1:
-        arguments |= {"norm": CONDITIONAL_NORM, "styles": styles}
-    net = _fresh(name, arguments, config.seed, catalog)
-    _copy(net, ones)
+    net, arguments = net_of_several(name, ones, catalog)
     return Start(net, name, arguments, base=base.record, style_weights=style_weights)
+
+
+def net_of_several(
+    name: str, ones: Sequence[MultiStyleNet], catalog: Catalog
+) -> tuple[TransformNet, dict[str, bool | int | float | str]]:
+    """Make a net that holds the styles of several nets, which share all but their norms.
+
+    Args:
+        name: of the net, as it is registered.
+        ones: nets of one style each; what they should share is taken from the first.
+        catalog: where the net comes from.
+
+    Returns:
+        The net, and the arguments that it was built with.
+    """
+    arguments = _arguments(ones[0])
+    if len(ones) > 1:
+        arguments |= {"norm": CONDITIONAL_NORM, "styles": len(ones)}
+    net = _fresh(name, arguments, 0, catalog)
+    states = [one.state_dict() for one in ones]
+    shared = shared_tensors(net, ones[0])
+    net.load_state_dict(
+        {
+            key: states[0][key] if key in shared else torch.stack([state[key] for state in states])
+            for key in net.state_dict()
+        }
+    )
+    return net, arguments
+
+
+def shared_tensors(net: TransformNet, one: TransformNet) -> frozenset[str]:
+    """Name the tensors of a net that all its styles have in common.
+
+    Args:
+        net: of several styles, or of one.
+        one: a net of one of them, where the others have a row for each style.
+    """
+    alone = one.state_dict()
+    return frozenset(
+        key for key, tensor in net.state_dict().items() if tensor.shape == alone[key].shape
+    )
 
 
 def _fresh(name: str, arguments: Mapping[str, object], seed: int, catalog: Catalog) -> TransformNet:
@@ -107,13 +143,3 @@ def _nets_of_one_style(
 
 def _arguments(net: MultiStyleNet) -> dict[str, bool | int | float | str]:
     return dataclasses.asdict(net.arguments)
-
-
-def _copy(net: TransformNet, ones: Sequence[TransformNet]) -> None:
-    """Fill a net of several styles from nets of one each, which share all else."""
-    states = [one.state_dict() for one in ones]
-    filled: dict[str, Tensor] = {}
-    for name, tensor in net.state_dict().items():
-        parts = [state[name] for state in states]
-        filled[name] = parts[0] if parts[0].shape == tensor.shape else torch.stack(parts)
-    net.load_state_dict(filled)

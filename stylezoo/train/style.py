@@ -8,16 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
 from stylezoo import __version__
 from stylezoo.catalog import Catalog, default_catalog
-from stylezoo.contact_sheet import LabelledPhoto, contact_sheet, in_rows
 from stylezoo.errors import OptionError, OutputError, TrainingError
 from stylezoo.evaluation import EvaluationConfig, evaluate_style
-from stylezoo.images import Photo, find_photos, open_photo
+from stylezoo.images import find_photos, open_photo
 from stylezoo.registry.publish import PAINTING, StyleDraft, record_quality, write_style
 from stylezoo.registry.record import (
     UNKNOWN,
@@ -37,17 +35,12 @@ from stylezoo.style import load
 from stylezoo.train.callbacks import Callbacks
 from stylezoo.train.config import TrainingConfig
 from stylezoo.train.metrics import MetricsLog
+from stylezoo.train.preview import PREVIEW_SIZE, SHEET_SIDE, preview_of
 from stylezoo.train.samples import styles_of, write_samples
 from stylezoo.train.start import Start
 from stylezoo.train.trainer import StepReport, Trainer, painting_of
 
-if TYPE_CHECKING:
-    from PIL import Image
-
 CHECKPOINT = "checkpoint.pt"
-PREVIEW_SIZE = 512  # longest side, pixels
-SHEET_SIDE = 256
-SHEET_COLUMNS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,7 +305,7 @@ def _write(
         folders.output,
         net=net,
         draft=draft,
-        preview=_preview(trainer, open_photo(preview_path)),
+        preview=preview_of(styles_of(trainer), open_photo(preview_path)),
         paintings={
             files[name]: painting_of(path, config.style_size).to_pil()
             for name, path in config.style_images.items()
@@ -321,19 +314,6 @@ def _write(
         else {},
         shared=start.shared,
     )
-
-
-def _preview(trainer: Trainer, photo: Photo) -> Image.Image:
-    """The photo in the style, or a contact sheet of it in each style of a pack."""
-    styles = styles_of(trainer)
-    if len(styles) == 1:
-        (style,) = styles.values()
-        picture: Photo = style(photo.resized(PREVIEW_SIZE))
-        return picture.to_pil()
-    pictures = [
-        LabelledPhoto(style(photo.resized(SHEET_SIDE)), name) for name, style in styles.items()
-    ]
-    return contact_sheet(in_rows(pictures, SHEET_COLUMNS), side=SHEET_SIDE)
 
 
 def _base(trainer: Trainer) -> Base | None:

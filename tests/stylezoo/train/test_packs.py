@@ -22,6 +22,7 @@ from stylezoo.registry.record import Licence, StyleImage
 from stylezoo.registry.record_io import parse_record, read_record, render_record
 from stylezoo.registry.verify import verify_files
 from stylezoo.train.config import TrainingConfig
+from stylezoo.train.pack import PackDescription, make_pack
 from stylezoo.train.style import StyleDescription, TrainingFolders
 from stylezoo.train.trainer import Trainer
 
@@ -344,3 +345,69 @@ def test_a_style_of_a_pack_is_measured_by_its_own_weight(registry, material, tmp
     assert weights["style"] == 7.0
     with pytest.raises(OptionError, match="colours holds several styles; evaluate one"):
         objective_of(stylezoo.load("colours", catalog=catalog))
+
+
+def pack_description(photo, **changes):
+    known = {"name": "mixed", "version": "1.0.0", "summary": "Mixed", "tags": ("pack",)}
+    return PackDescription(
+        **{**known, "author": "tests", "command": "none", "preview": photo, **changes}
+    )
+
+
+def test_styles_and_adapters_become_a_pack_and_draw_as_they_did_alone(
+    registry, astronaut, tmp_path
+):
+    catalog = catalog_of(registry)
+    specs = ("greens", "colours:blues")
+    record = make_pack(specs, pack_description(astronaut), tmp_path / "mixed", catalog=catalog)
+    verify_files(tmp_path / "mixed", record)
+    pack = stylezoo.load(tmp_path / "mixed", catalog=catalog)
+    assert pack.styles == ("greens", "blues")
+    assert golden_difference(golden_run(pack.net), tmp_path / "mixed", record) < 1e-4
+    for spec, name in zip(specs, pack.styles, strict=True):
+        alone = stylezoo.load(spec, catalog=catalog)
+        assert np.array_equal(pack(photo(), style=name), alone(photo())), name
+    assert {style.painting for style in record.styles} == {
+        "paintings/greens.jpg",
+        "paintings/blues.jpg",
+    }
+    theirs = read_record(registry / "colours" / "1.0.0").styles[1]
+    assert record.styles[1] == theirs
+    assert record.base is None  # it needs nothing beside itself
+    assert "greens, of greens 1.0.0" in record.training.recipe
+
+
+def test_a_pack_that_cannot_be_is_refused(registry, material, astronaut, tmp_path):
+    catalog = catalog_of(registry)
+    stylezoo.train_style(
+        config(material, "reds", "blues", steps=1, seed=1),
+        description("others", "reds", "blues"),
+        TrainingFolders(output=tmp_path / "others"),
+    )
+    other = description("guarded", "greens")
+    other = dataclasses.replace(
+        other, licence=dataclasses.replace(other.licence, weights="CC-BY-4.0")
+    )
+    stylezoo.train_style(
+        config(material, "greens", base="colours", only_norm=True, steps=1),
+        other,
+        TrainingFolders(output=tmp_path / "guarded"),
+        catalog=catalog,
+    )
+    stylezoo.train_style(
+        config(material, "greens", base="colours", only_norm=True, steps=1, tv_weight=0.5),
+        description("smooth", "greens"),
+        TrainingFolders(output=tmp_path / "smooth"),
+        catalog=catalog,
+    )
+    for specs, message in [
+        (["greens"], "name at least two"),
+        (["colours", "greens"], "colours holds several styles; name one, as in colours:reds"),
+        (["greens", "greens"], "two styles are called greens"),
+        (["greens", f"{tmp_path}/others:blues"], "do not share their convolutions"),
+        (["colours:reds", f"{tmp_path}/guarded"], "the licences of .* differ"),
+        (["colours:reds", f"{tmp_path}/smooth"], "trained for different objectives"),
+    ]:
+        with pytest.raises(OptionError, match=message):
+            make_pack(specs, pack_description(astronaut), tmp_path / "mixed", catalog=catalog)
+        assert not (tmp_path / "mixed").exists()

@@ -1,0 +1,272 @@
+"""A pack of styles that are there already, without training: they share all but their norms."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from stylezoo import __version__
+from stylezoo.catalog import Catalog, default_catalog
+from stylezoo.errors import OptionError
+from stylezoo.evaluation.evaluate import objective_of, painting_file
+from stylezoo.images import open_photo
+from stylezoo.interfaces.net import MultiStyleNet
+from stylezoo.objective_config import ObjectiveConfig
+from stylezoo.registry.publish import StyleDraft, write_style
+from stylezoo.registry.record import (
+    PackStyle,
+    Provenance,
+    Record,
+    Training,
+    check_style_name,
+    check_version,
+)
+from stylezoo.registry.resolve import resolve
+from stylezoo.registry.sources import all_sources
+from stylezoo.registry.spec import StyleSpec
+from stylezoo.registry.verify import verify_files
+from stylezoo.style import Style, load
+from stylezoo.train.preview import SHEET_SIDE, preview_of
+from stylezoo.train.start import net_of_several, shared_tensors
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from stylezoo.interfaces.net import TransformNet
+
+STYLE_TERM = "style"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackDescription:
+    """What only a person knows of a pack.
+
+    Attributes:
+        name: the pack's, in kebab-case.
+        version: of the pack.
+        summary: one line.
+        tags: words to search by.
+        author: who put it together.
+        command: that does it again; recorded.
+        preview: the photo to show the styles on.
+        notes: anything else worth knowing.
+
+    Raises:
+        RecordError: name or version breaks the format of records.
+    """
+
+    name: str
+    version: str
+    summary: str
+    tags: tuple[str, ...]
+    author: str
+    command: str
+    preview: Path
+    notes: str = ""
+
+    def __post_init__(self) -> None:
+        check_style_name(self.name)
+        check_version(self.version)
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A style of the pack to be: its net alone, its record, and what the pack says of it."""
+
+    spec: str
+    net: MultiStyleNet
+    record: Record
+    objective: ObjectiveConfig
+    style: PackStyle
+    painting: Image.Image | None
+
+
+def make_pack(
+    specs: Sequence[str],
+    description: PackDescription,
+    output: Path,
+    *,
+    catalog: Catalog | None = None,
+) -> Record:
+    """Put styles that share their convolutions into one net.
+
+    Such are the styles of a pack and the adapters on it. Each gives exactly the picture that it
+    gives alone, so that its measured quality goes with it.
+
+    Args:
+        specs: of the styles: ``"museum:monet"``, or an adapter on the museum, ``"./klimt"``.
+        description: what goes into the record besides.
+        output: the style folder to make.
+        catalog: where styles and nets come from; None for the installed plugins.
+
+    Returns:
+        The record of the pack.
+
+    Raises:
+        OptionError: fewer than two styles, two of one name, a style that is no part of a pack, or
+            styles that do not share their convolutions or their licence.
+        OutputError: the folder exists and is not empty, or cannot be written.
+        StyleZooError: a style cannot be loaded.
+    """
+    if len(specs) < 2:
+        raise OptionError("a pack holds several styles; name at least two")
+    photo = open_photo(description.preview)
+    catalog = catalog or default_catalog()
+    members = [_member(spec, catalog) for spec in specs]
+    first = members[0]
+    _check_names(members)
+    for other in members[1:]:
+        _check_alike(first, other)
+    net, arguments = _join(members, catalog)
+    draft = StyleDraft(
+        name=description.name,
+        version=description.version,
+        status="stable" if check_version(description.version).major else "experimental",
+        summary=description.summary,
+        tags=description.tags,
+        net_name=first.record.net.name,
+        net_plugin=first.record.net.plugin,
+        net_arguments=arguments,
+        styles=tuple(member.style for member in members),
+        training=Training(
+            recipe=_recipe(members),
+            seed=first.record.training.seed,
+            command=description.command,
+            data=first.record.training.data,
+        ),
+        provenance=Provenance(
+            author=description.author,
+            created=datetime.now(UTC).date().isoformat(),
+            software=f"stylezoo {__version__}, torch {torch.__version__.partition('+')[0]}",
+            notes=description.notes,
+        ),
+        licence=first.record.licence,
+        objective=first.objective,
+        preview=f"{description.preview.name}, stylised at {SHEET_SIDE} px",
+    )
+    return write_style(
+        output,
+        net=net,
+        draft=draft,
+        preview=preview_of({m.style.name: Style(net=m.net.eval()) for m in members}, photo),
+        paintings={
+            m.style.painting: m.painting for m in members if m.style.painting and m.painting
+        },
+    )
+
+
+def _member(spec: str, catalog: Catalog) -> _Member:
+    loaded = load(spec, device="cpu", catalog=catalog)
+    record, net, row = loaded.record, loaded.net, loaded.pack_style
+    if record is None or not isinstance(net, MultiStyleNet):
+        raise OptionError(f"{spec} has no record, or a net that cannot hold several styles")
+    if loaded.styles and row is None:
+        raise OptionError(
+            f"{spec} holds several styles; name one, as in {record.name}:{loaded.styles[0]}"
+        )
+    image = row.image if row else record.style
+    if image is None:
+        raise OptionError(f"the record of {spec} does not say which painting it is of")
+    name = row.name if row else record.name
+    objective = objective_of(loaded)
+    painting = _painting(spec, loaded, catalog)
+    style = PackStyle(
+        name=name,
+        image=image,
+        style_weight=next(t.weight for t in objective.terms if t.name == STYLE_TERM),
+        painting=None if painting is None else f"paintings/{name}.jpg",
+        quality=row.quality if row else record.quality,
+    )
+    one = net.blend(loaded.shares or (1.0,))
+    return _Member(spec, one, record, objective, style, painting)
+
+
+def _painting(spec: str, style: Style, catalog: Catalog) -> Image.Image | None:
+    file = painting_file(style)
+    if file is None:
+        return None
+    found = resolve(StyleSpec.parse(spec), all_sources(catalog))
+    verify_files(found.folder, found.record, [file])
+    return open_photo(found.folder / file.path).to_pil()
+
+
+def _check_names(members: Sequence[_Member]) -> None:
+    names = [member.style.name for member in members]
+    for name in names:
+        if names.count(name) > 1:
+            raise OptionError(f"two styles are called {name}: a pack holds a name once")
+
+
+def _check_alike(first: _Member, other: _Member) -> None:
+    """Compare what a pack's record says once for all its styles."""
+    if other.record.licence != first.record.licence:
+        raise OptionError(
+            f"the licences of {first.spec} and {other.spec} differ; a pack has one licence"
+        )
+    if _weightless(other.objective) != _weightless(first.objective):
+        raise OptionError(
+            f"{first.spec} and {other.spec} were trained for different objectives; a pack has one, "
+            "but for the weight of the style"
+        )
+
+
+def _weightless(objective: ObjectiveConfig) -> ObjectiveConfig:
+    """Leave out the weight of the style term, which each style of a pack has of its own."""
+    terms = (
+        dataclasses.replace(term, weight=0.0) if term.name == STYLE_TERM else term
+        for term in objective.terms
+    )
+    return dataclasses.replace(objective, terms=tuple(terms))
+
+
+def _join(
+    members: Sequence[_Member], catalog: Catalog
+) -> tuple[TransformNet, dict[str, bool | int | float | str]]:
+    """One net of all, and its arguments.
+
+    Raises:
+        OptionError: they do not share what the styles of one net have in common.
+    """
+    first, *others = members
+    for other in others:
+        if (other.record.net.name, other.net.arguments) != (
+            first.record.net.name,
+            first.net.arguments,
+        ):
+            raise _misfit(first, other)
+    net, arguments = net_of_several(first.record.net.name, [m.net for m in members], catalog)
+    common = first.net.state_dict()
+    for other in others:
+        state = other.net.state_dict()
+        if not all(torch.equal(state[key], common[key]) for key in shared_tensors(net, first.net)):
+            raise _misfit(first, other)
+    return net, arguments
+
+
+def _misfit(first: _Member, other: _Member) -> OptionError:
+    return OptionError(
+        f"{first.spec} and {other.spec} do not share their convolutions; a pack is made of the "
+        "styles of one pack and of adapters on it, see 'stylezoo train --only-norm'"
+    )
+
+
+def _recipe(members: Sequence[_Member]) -> str:
+    """How each was trained, those of one record together."""
+    names: dict[str, list[str]] = {}
+    records = {_label(member.record): member.record for member in members}
+    for member in members:
+        names.setdefault(_label(member.record), []).append(member.style.name)
+    return "; ".join(
+        f"{', '.join(names[label])}, of {label}, as trained there: {record.training.recipe}"
+        for label, record in records.items()
+    )
+
+
+def _label(record: Record) -> str:
+    return f"{record.name} {record.version}"
