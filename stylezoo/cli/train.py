@@ -273,7 +273,7 @@ def _works(styles: list[str], options: dict[str, Any]) -> dict[str, StyleImage]:
 def _progress() -> Iterator[Callable[[StepReport], None]]:
     """Show a bar with the terms and the time left on a terminal; elsewhere a line now and then."""
     if not sys.stderr.isatty():
-        yield _print_now_and_then
+        yield _printer()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -293,14 +293,22 @@ def _progress() -> Iterator[Callable[[StepReport], None]]:
         yield on_step
 
 
-def _print_now_and_then(report: StepReport) -> None:
-    if report.step % 50 == 0 or report.step == report.steps:
-        minutes = (report.steps - report.step) * report.seconds / 60
-        click.echo(
-            f"step {report.step}/{report.steps}  {_terms(report)}  "
-            f"{report.seconds:.2f} s a step, {minutes:.0f} min left",
-            err=True,
-        )
+def _printer() -> Callable[[StepReport], None]:
+    """Print a line now and then, with the mean time of the steps since the last one."""
+    seconds: list[float] = []
+
+    def on_step(report: StepReport) -> None:
+        seconds.append(report.seconds)
+        if report.step % 50 == 0 or report.step == report.steps:
+            mean = sum(seconds) / len(seconds)
+            seconds.clear()
+            click.echo(
+                f"step {report.step}/{report.steps}  {_terms(report)}  {mean:.2f} s a step, "
+                f"{(report.steps - report.step) * mean / 60:.0f} min left",
+                err=True,
+            )
+
+    return on_step
 
 
 def _terms(report: StepReport) -> str:
