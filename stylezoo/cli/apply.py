@@ -15,6 +15,7 @@ from stylezoo.cli.fetch import fetch
 from stylezoo.cli.jobs import PIPE, Job, plan, refuse_existing
 from stylezoo.cli.output import print_bytes, print_json, print_line
 from stylezoo.cli.progress import progress
+from stylezoo.cli.styling import styling_options
 from stylezoo.errors import ImageError, OptionError, OutputError, StyleZooError
 from stylezoo.registry.lock_file import find_style
 from stylezoo.registry.resolve import ResolvedStyle
@@ -45,14 +46,7 @@ class Settings:
 @click.argument("style")
 @click.argument("images", nargs=-1, required=True)
 @click.option("-o", "--output", help="File to write, '-' for stdout; for several, a folder.")
-@click.option(
-    "--strength",
-    type=click.FloatRange(0, 1),
-    default=1.0,
-    show_default=True,
-    help="0 is the photo, 1 the whole style.",
-)
-@click.option("--preserve-color", is_flag=True, help="Keep the colours of the photo.")
+@styling_options
 @click.option("--size", type=click.IntRange(min=1), help="Scale the longest side to N pixels.")
 @click.option(
     "--output-format",

@@ -50,7 +50,7 @@ def list_(as_json: bool) -> None:
     click.echo(f"{count}, {_megabytes(total)} in {store.root}", err=True)
 
 
-@command.command("prune")
+@command.command("prune", short_help="Remove what is of no use any more.")
 @click.option(
     "--older-than",
     "days",

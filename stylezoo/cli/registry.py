@@ -62,7 +62,7 @@ def init(folder: Path, keys: Path | None, passphrase: bool, as_json: bool) -> No
     print_line(f"the id of the root's key: {ids['root']}")
 
 
-@command.command("add")
+@command.command("add", short_help="Copy style folders into a registry.")
 @_folder
 @click.argument("styles", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--repository", help="On the Hub, owner/name, where the files lie; with --commit.")
@@ -99,7 +99,7 @@ def add(
         print_json({"added": added, "there": len(styles) - len(added)})
 
 
-@command.command("build")
+@command.command("build", short_help="List and sign the styles of a registry.")
 @_folder
 @_keys
 @_json

@@ -9,6 +9,7 @@ import click
 
 from stylezoo.cli.output import print_line, refuse_existing_file
 from stylezoo.cli.progress import progress
+from stylezoo.cli.styling import styling_options
 from stylezoo.errors import StyleZooError
 
 
@@ -19,14 +20,7 @@ from stylezoo.errors import StyleZooError
 @click.option("--tag", help="Only styles with this tag.")
 @click.option("--size", default=320, show_default=True, help="Longest side of each, pixels.")
 @click.option("--columns", default=4, show_default=True, help="Pictures in a row.")
-@click.option(
-    "--strength",
-    type=click.FloatRange(0, 1),
-    default=1.0,
-    show_default=True,
-    help="0 is the photo, 1 the whole style.",
-)
-@click.option("--preserve-color", is_flag=True, help="Keep the colours of the photo.")
+@styling_options
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
 @click.option("--device", help="Such as cpu or cuda; by default, the best there is.")
 def command(
