@@ -5,14 +5,15 @@ Optimisation, training and evaluation all judge images by it, and nothing else d
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from stylezoo.errors import OptionError, PluginError
+from stylezoo.errors import OptionError, PluginError, StyleZooError
 from stylezoo.interfaces.backbone import Backbone
 from stylezoo.interfaces.loss import IMAGE, Loss
 from stylezoo.objective_config import ObjectiveConfig
@@ -117,7 +118,7 @@ class PerceptualObjective(nn.Module):
     ) -> dict[str, Any]:
         """Compute targets as ``targets`` does, of an image whose features are there already."""
         return {
-            term.name: term.loss.target(_given_to(term, features, region))
+            term.name: _target(term, _given_to(term, features, region))
             for term in self._concerned(origin, terms)
         }
 
@@ -172,7 +173,7 @@ class PerceptualObjective(nn.Module):
 
         Raises:
             OptionError: a term with a region cannot be restricted to one.
-            PluginError: a loss returns no scalar.
+            PluginError: a loss fails, or returns no scalar.
         """
         return self.judge(self.features(images), targets, regions, weights)
 
@@ -186,11 +187,10 @@ class PerceptualObjective(nn.Module):
         """Judge images as ``forward`` does, whose features are there already."""
         regions = regions or {}
         values = {
-            term.name: _scalar(
+            term.name: _value(
                 term,
-                term.loss(
-                    _given_to(term, features, regions.get(term.name)), targets.get(term.name)
-                ),
+                _given_to(term, features, regions.get(term.name)),
+                targets.get(term.name),
             )
             for term in self.terms
         }
@@ -199,8 +199,15 @@ class PerceptualObjective(nn.Module):
         return ObjectiveValue(total=torch.stack(weighted).sum(), terms=values)
 
 
-def _scalar(term: Term, value: object) -> Tensor:
+def _target(term: Term, given: Mapping[str, Tensor]) -> Any:
+    with _naming_the_loss(term):
+        return term.loss.target(given)
+
+
+def _value(term: Term, given: Mapping[str, Tensor], target: Any) -> Tensor:
     """What a loss returned, which comes from a plugin and may be anything."""
+    with _naming_the_loss(term):
+        value: object = term.loss(given, target)
     if isinstance(value, Tensor) and value.dim() == 0:
         return value
     found = (
@@ -212,6 +219,20 @@ def _scalar(term: Term, value: object) -> Tensor:
         f"the loss {term.name!r} returns {found}; it must be a tensor without dimensions, the mean "
         "over the images: mend its plugin, with: stylezoo plugins --check PLUGIN"
     )
+
+
+@contextmanager
+def _naming_the_loss(term: Term) -> Iterator[None]:
+    """Say which loss failed. What has nothing to do with it passes as it is."""
+    try:
+        yield
+    except (StyleZooError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # the code of a plugin may raise anything
+        raise PluginError(
+            f"the loss {term.name!r} failed with {type(error).__name__}: {error}; mend its plugin, "
+            "with: stylezoo plugins --check PLUGIN"
+        ) from error
 
 
 def build_objective(

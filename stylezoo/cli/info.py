@@ -37,6 +37,8 @@ def command(style: str, as_json: bool) -> None:
 
 def _print(name: str, value: Any, depth: int) -> None:
     indent = "  " * depth
+    if value in ("", [], {}):
+        return  # it says nothing
     if isinstance(value, dict):
         print_line(f"{indent}{name}:")
         for key, entry in value.items():
@@ -44,8 +46,6 @@ def _print(name: str, value: Any, depth: int) -> None:
     elif isinstance(value, list) and value and isinstance(value[0], dict):
         for entry in value:
             _print(name, entry, depth)
-    elif value in ("", []):
-        pass  # it says nothing
     elif isinstance(value, list):
         print_line(f"{indent}{name}: {', '.join(map(str, value))}")
     else:

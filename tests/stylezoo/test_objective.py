@@ -68,6 +68,28 @@ def test_a_loss_that_returns_no_scalar_is_named(value, found):
         objective(torch.rand(1, 3, 8, 8), {})
 
 
+class Failing(Mean):
+    """Divides by nothing: in its target, or in its value."""
+
+    def __init__(self, where):
+        super().__init__("a", "style")
+        self.where = where
+
+    def target(self, features):
+        return 1 / 0 if self.where == "target" else features["a"].mean()
+
+    def forward(self, features, target):
+        return 1 / 0
+
+
+@pytest.mark.parametrize("where", ["target", "value"])
+def test_a_loss_that_fails_is_named(where):
+    objective = PerceptualObjective(Halves(), [Term("mine", Failing(where), 1.0)])
+    image = torch.rand(1, 3, 8, 8)
+    with pytest.raises(PluginError, match="the loss 'mine' failed with ZeroDivisionError"):
+        objective(image, objective.targets(image, "style"))
+
+
 @pytest.fixture
 def objective():
     terms = [
