@@ -338,7 +338,8 @@ def _recipe(config: TrainingConfig, start: Start, weights: Mapping[str, float]) 
         pack = f"{start.base.name} {start.base.version}"
         return f"one of the styles of {pack}, as it is there: {start.base.training.recipe}"
     half = f", the first {config.half_crops:.0%} of half the side" if config.half_crops else ""
-    sizes = " and ".join(str(size) for size in config.crop_sizes)
+    *most, last = map(str, config.crop_sizes)
+    sizes = f"{', '.join(most)} and {last}" if most else last
     named = ", ".join(f"{weight:g}" for weight in weights.values())
     parts += [
         f"{config.steps} steps of {config.batch_size} crops of {sizes} px{half}",
