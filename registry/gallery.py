@@ -37,7 +37,12 @@ On 13 photos that training has not seen: how many iterations of the explicit opt
 one pass of the style is worth, from white noise and from the photo, and how much faster it is than
 500 of them, the claim of Johnson et al. 2016, figure 5 and table 1. [evaluate](../evaluate.md)
 says how; each style's model card has the rest. Versions before 1.0.0 are experimental: a style
-becomes 1.0.0 when it is worth 30 iterations from noise at both sizes, and may be withdrawn before.
+becomes 1.0.0 when it is worth 30 iterations from noise at 256 and 512 px, and may be withdrawn
+before.
+
+Some were measured on two CPU cores, some on a GPU, eight at a time: there a style's few milliseconds
+wait for the others longer than an iteration does, so that the speed-up is too low. Their nets are
+the same; the model cards name the machine.
 
 {table}
 

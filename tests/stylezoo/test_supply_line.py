@@ -241,16 +241,16 @@ def test_one_style_that_cannot_be_fetched_does_not_stop_the_others(registry):
 def test_an_adapter_is_fetched_with_its_base(user, tmp_path, monkeypatch):
     styles = next(iter(default_catalog().sources().values())).root
     shared = SignedRegistry(tmp_path / "shared")
-    shared.add(styles / "museum" / "0.9.0", styles / "starry-night" / "0.9.0")
+    shared.add(styles / "museum" / "0.11.0", styles / "udnie" / "1.0.0")
     run("registries", "add", shared.folder, "--root", shared.root, "--name", "shared")
     config = tmp_path / "registries.toml"
     config.write_text(config.read_text() + '\n[[registries]]\nname = "embedded"\n')
-    run("fetch", "starry-night")
+    run("fetch", "udnie")
     kept = {record.parent for record in (tmp_path / "cache" / "styles").glob("*/style.toml")}
     assert len(kept) == 2
     shutil.rmtree(shared.folder)
     monkeypatch.setenv("STYLEZOO_OFFLINE", "1")
-    assert stylezoo.load("starry-night").record.name == "starry-night"
+    assert stylezoo.load("udnie").record.name == "udnie"
 
 
 def test_list_shows_a_name_in_two_registries_and_which_is_taken(

@@ -67,8 +67,8 @@ def test_list_shows_the_embedded_styles():
     listed = json.loads(run("list", "--json").stdout)
     assert [entry["name"] for entry in listed] == [r.name for r in stylezoo.list_styles()]
     (museum,) = [entry for entry in listed if entry["name"] == "museum"]
-    assert {"starry-night", "the-kiss"} <= set(museum["styles"])
-    assert any(row.split(maxsplit=1) == ["museum:the-kiss", "The Kiss"] for row in rows)
+    assert {"great-wave", "udnie"} <= set(museum["styles"])
+    assert any(row.split(maxsplit=1) == ["museum:udnie", "Udnie"] for row in rows)
 
 
 def test_info_shows_the_whole_record(toy_style):
