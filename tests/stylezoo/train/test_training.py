@@ -255,7 +255,7 @@ def test_the_stability_term_makes_pictures_steadier(material):
     noisy = images + 0.02 * torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(2))
     changes = {}
     for weight in (0.0, 300.0):
-        changed = config(material, steps=80, stability_weight=weight, learning_rate=0.01)
+        changed = config(material, steps=160, stability_weight=weight, learning_rate=0.01)
         trainer = Trainer(changed, default_catalog())
         reports = list(trainer.run())
         assert ("stability" in reports[0].terms) == bool(weight)
