@@ -63,7 +63,7 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
         )
     ones = _nets_of_one_style(base, base.net, config)
     name = base.record.net.name
-    found = {style.name: style.style_weight for style in base.record.styles}
+    found = _style_weights(base.record)
     style_weights = tuple(found.get(painting) for painting in config.style_images)
     if config.only_norm:
         if not base.styles:
@@ -120,6 +120,14 @@ def shared_tensors(net: TransformNet, one: TransformNet) -> frozenset[str]:
     return frozenset(
         key for key, tensor in net.state_dict().items() if tensor.shape == alone[key].shape
     )
+
+
+def _style_weights(record: Record) -> dict[str, float]:
+    """The weight of the style term that each style of a record was trained with, by its name."""
+    if record.styles or record.objective is None:
+        return {style.name: style.style_weight for style in record.styles}
+    weights = [term.weight for term in record.objective.terms if term.name == "style"]
+    return {record.name: weights[0]} if weights else {}
 
 
 def _fresh(name: str, arguments: Mapping[str, object], seed: int, catalog: Catalog) -> TransformNet:

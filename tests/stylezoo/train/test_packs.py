@@ -23,6 +23,7 @@ from stylezoo.registry.record_io import parse_record, read_record, render_record
 from stylezoo.registry.verify import verify_files
 from stylezoo.train.config import TrainingConfig
 from stylezoo.train.pack import PackDescription, make_pack
+from stylezoo.train.start import starting_net
 from stylezoo.train.style import StyleDescription, TrainingFolders
 from stylezoo.train.trainer import Trainer
 
@@ -411,3 +412,16 @@ def test_a_pack_that_cannot_be_is_refused(registry, material, astronaut, tmp_pat
         with pytest.raises(OptionError, match=message):
             make_pack(specs, pack_description(astronaut), tmp_path / "mixed", catalog=catalog)
         assert not (tmp_path / "mixed").exists()
+
+
+def test_a_style_that_is_trained_on_starts_from_its_weight(registry, material, tmp_path):
+    catalog = catalog_of(registry)
+    stylezoo.train_style(
+        config(material, "blues", base="colours:blues", steps=1, style_weight=7.0),
+        description("blues", "blues"),
+        TrainingFolders(output=tmp_path / "blues"),
+        catalog=catalog,
+    )
+    for painting, weight in (("blues", 7.0), ("greens", None)):
+        again = config(material, painting, base=str(tmp_path / "blues"), style_weight=None)
+        assert starting_net(again, catalog).style_weights == (weight,)
