@@ -40,9 +40,8 @@ says how; each style's model card has the rest. Versions before 1.0.0 are experi
 becomes 1.0.0 when it is worth 30 iterations from noise at 256 and 512 px, and may be withdrawn
 before.
 
-Some were measured on two CPU cores, some on a GPU, eight at a time: there a style's few
-milliseconds wait for the others longer than an iteration does, so that the speed-up is too low.
-Their nets are the same; the model cards name the machine.
+Some were measured on two CPU cores, some on a GPU with up to ten evaluations on it at once, where
+times, and so the speed-up, say little; the model cards name the machine.
 
 {table}
 

@@ -26,6 +26,7 @@ from stylezoo.registry.record import (
     Training,
     check_style_name,
     check_version,
+    status_of,
 )
 from stylezoo.style import Style
 
@@ -219,8 +220,7 @@ def make_style(
     draft = StyleDraft(
         name=_told(facts.name),
         version=facts.version,
-        # Before 1.0.0 nothing is promised, as PEP 440 and semantic versions have it.
-        status="stable" if check_version(facts.version).major else "experimental",
+        status=status_of(facts.version),
         summary=facts.summary or _summary(facts),
         tags=facts.tags,
         net_name=net_name,

@@ -5,6 +5,7 @@ Optimisation, training, evaluation and the record of a style all name an objecti
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from stylezoo.errors import OptionError
 
 Scalar = bool | int | float | str
 Option = bool | int | float | str | tuple[bool | int | float | str, ...]
+
+STYLE_TERM = "style"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,3 +67,16 @@ class ObjectiveConfig:
             raise OptionError(f"an objective needs terms with different names, not {names}")
         if not any(term.weight for term in self.terms):
             raise OptionError("every weight of the objective is 0; give one term some weight")
+
+    @property
+    def style_weight(self) -> float | None:
+        """The weight of the term ``style``, which each painting has of its own; None without."""
+        return next((term.weight for term in self.terms if term.name == STYLE_TERM), None)
+
+    def with_style_weight(self, weight: float) -> ObjectiveConfig:
+        """The same but for the weight of the term ``style``."""
+        terms = (
+            dataclasses.replace(term, weight=weight) if term.name == STYLE_TERM else term
+            for term in self.terms
+        )
+        return dataclasses.replace(self, terms=tuple(terms))

@@ -149,23 +149,17 @@ def _recorded(style: Style, photos: Path, config: EvaluationConfig) -> str:
 def _painting(spec: str, style: Style, given: Path | None) -> Photo:
     """The painting that is given, or that of the style's folder, verified."""
     from stylezoo.catalog import default_catalog
-    from stylezoo.evaluation.evaluate import painting_file
+    from stylezoo.evaluation.evaluate import painting_path
     from stylezoo.images import open_photo
-    from stylezoo.registry.resolve import resolve
-    from stylezoo.registry.sources import all_sources
-    from stylezoo.registry.spec import StyleSpec
-    from stylezoo.registry.verify import verify_files
 
     if given is not None:
         return open_photo(given)
     if style.record is None:
         raise OptionError(f"{spec} has no record; evaluate a style by name or folder")
-    file = painting_file(style)
-    if file is None:
+    path = painting_path(spec, style, default_catalog())
+    if path is None:
         raise OptionError(f"{spec} does not hold its painting; give --painting FILE")
-    found = resolve(StyleSpec.parse(spec), all_sources(default_catalog()))
-    verify_files(found.folder, found.record, [file])
-    return open_photo(found.folder / file.path)
+    return open_photo(path)
 
 
 def _print(sizes: tuple[SizeQuality, ...]) -> None:

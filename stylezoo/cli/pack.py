@@ -55,8 +55,7 @@ def command(
         tags=tags,
         author=author,
         command=shlex.join(["stylezoo", *sys.argv[1:]]),
-        preview=preview,
         notes=notes,
     )
-    record = make_pack(styles, description, output)
+    record = make_pack(styles, description, output, preview=preview)
     click.echo(f"{output}: {record.name} {record.version}")

@@ -145,8 +145,9 @@ def command(
     """
     from stylezoo.registry.record import Licence
     from stylezoo.train import TrainingConfig, train_style
+    from stylezoo.train.description import StyleDescription
     from stylezoo.train.processes import process_rank
-    from stylezoo.train.style import StyleDescription, TrainingFolders
+    from stylezoo.train.style import TrainingFolders
 
     images = dict(paintings)
     if len(images) != len(paintings):

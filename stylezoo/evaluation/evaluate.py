@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import platform
 import time
@@ -26,7 +25,11 @@ from stylezoo.interfaces.net import MultiStyleNet
 from stylezoo.objective import ObjectiveValue, Targets, build_objective
 from stylezoo.objective_config import ObjectiveConfig
 from stylezoo.optimization.inputs import to_tensor
-from stylezoo.registry.record import File, Quality, SizeQuality
+from stylezoo.registry.record import Quality, SizeQuality
+from stylezoo.registry.resolve import resolve
+from stylezoo.registry.sources import all_sources
+from stylezoo.registry.spec import StyleSpec
+from stylezoo.registry.verify import verify_files
 from stylezoo.style import Style
 
 PAPER_ITERATIONS = 500  # of the baseline that Johnson et al. 2016, table 1, compare with
@@ -251,16 +254,23 @@ def objective_of(style: Style) -> ObjectiveConfig:
             f"{record.name} holds several styles; evaluate one, as in "
             f"{record.name}:{record.styles[0].name}"
         )
-    weight = style.pack_style.style_weight
-    terms = tuple(
-        dataclasses.replace(term, weight=weight) if term.name == "style" else term
-        for term in record.objective.terms
-    )
-    return dataclasses.replace(record.objective, terms=terms)
+    return record.objective.with_style_weight(style.pack_style.style_weight)
 
 
-def painting_file(style: Style) -> File | None:
-    """The file of the painting that a style, or the one chosen of a pack, was made from."""
+def painting_path(spec: str | Path, style: Style, catalog: Catalog) -> Path | None:
+    """Find the painting that a style, or the one chosen of a pack, was made from; verified.
+
+    Args:
+        spec: of the style.
+        style: that was loaded by it.
+        catalog: where it came from.
+
+    Returns:
+        The file, or None if the style does not hold its painting.
+
+    Raises:
+        IntegrityError: the file is not the one of the record.
+    """
     record = style.record
     if record is None:
         return None
@@ -268,7 +278,11 @@ def painting_file(style: Style) -> File | None:
     if record.styles:
         wanted = style.pack_style.painting if style.pack_style else None
         paintings = [file for file in paintings if file.path == wanted]
-    return paintings[0] if paintings else None
+    if not paintings:
+        return None
+    found = resolve(StyleSpec.parse(spec), all_sources(catalog))
+    verify_files(found.folder, found.record, paintings[:1])
+    return found.folder / paintings[0].path
 
 
 def _untrained(style: Style, seed: int, catalog: Catalog) -> Style:

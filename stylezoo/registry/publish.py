@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +91,7 @@ def write_style(
     net: TransformNet,
     draft: StyleDraft,
     preview: Image.Image,
-    paintings: Mapping[str, Image.Image] | None = None,
+    paintings: Mapping[str, Image.Image | Path] | None = None,
     shared: Collection[str] = (),
     dtype: StoredDtype = "float16",
 ) -> Record:
@@ -104,7 +105,7 @@ def write_style(
         draft: what is known of the style.
         preview: a small picture of the style at work.
         paintings: by path, as the net was trained on them, so that the style can be evaluated
-            later; None to leave them out, as their licence may demand.
+            later; a file is taken as it is. None to leave them out, as their licence may demand.
         shared: names of the tensors that an adapter leaves to its base.
         dtype: to store the weights in. Half precision is enough for what is trained here.
 
@@ -157,7 +158,7 @@ def _fill(
     net: TransformNet,
     draft: StyleDraft,
     preview: Image.Image,
-    paintings: Mapping[str, Image.Image],
+    paintings: Mapping[str, Image.Image | Path],
     shared: Collection[str],
     dtype: StoredDtype,
 ) -> Record:
@@ -184,7 +185,10 @@ def _fill(
     ]
     for path, painting in paintings.items():
         (folder / path).parent.mkdir(exist_ok=True)
-        painting.convert("RGB").save(folder / path, quality=92, subsampling=0)
+        if isinstance(painting, Path):
+            shutil.copyfile(painting, folder / path)
+        else:
+            painting.convert("RGB").save(folder / path, quality=92, subsampling=0)
         described.append(_describe(folder, path, "painting"))
     draft_record = _record(net, draft, tuple(described))
     (folder / CARD).write_text(render_card(draft_record), encoding="utf-8")

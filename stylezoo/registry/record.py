@@ -575,6 +575,15 @@ def _check_licence(expression: str, field: str) -> None:
         ) from error
 
 
+def status_of(version: str) -> Status:
+    """Tell the status from a version: before 1.0.0 nothing is promised, as PEP 440 has it.
+
+    Raises:
+        RecordError: it is no version.
+    """
+    return "stable" if check_version(version).major else "experimental"
+
+
 def check_version(text: Any, field: str = "version") -> Version:
     """Read the version of a style.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from stylezoo.errors import OptionError
-from stylezoo.objective_config import ObjectiveConfig, Scalar, TermConfig
+from stylezoo.objective_config import STYLE_TERM, ObjectiveConfig, Scalar, TermConfig
 
 if TYPE_CHECKING:
     from stylezoo.device import Precision
@@ -180,7 +180,7 @@ class TrainingConfig:
                     options={"layers": (self.content_layer,), "normalization": self.normalization},
                 ),
                 TermConfig(
-                    name="style",
+                    name=STYLE_TERM,
                     loss="gram",
                     weight=style_weight,
                     options={"layers": self.style_layers, "normalization": self.normalization},

@@ -2,77 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from stylezoo import __version__
 from stylezoo.catalog import Catalog, default_catalog
 from stylezoo.errors import OptionError
-from stylezoo.evaluation.evaluate import objective_of, painting_file
+from stylezoo.evaluation.evaluate import objective_of, painting_path
 from stylezoo.images import open_photo
 from stylezoo.interfaces.net import MultiStyleNet
 from stylezoo.objective_config import ObjectiveConfig
 from stylezoo.registry.publish import StyleDraft, write_style
-from stylezoo.registry.record import (
-    PackStyle,
-    Provenance,
-    Record,
-    Training,
-    check_style_name,
-    check_version,
-)
-from stylezoo.registry.resolve import resolve
-from stylezoo.registry.sources import all_sources
-from stylezoo.registry.spec import StyleSpec
-from stylezoo.registry.verify import verify_files
+from stylezoo.registry.record import PackStyle, Record, Training, status_of
 from stylezoo.style import Style, load
+from stylezoo.train.description import PackDescription
 from stylezoo.train.preview import SHEET_SIDE, preview_of
 from stylezoo.train.start import net_of_several, shared_tensors
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from stylezoo.interfaces.net import TransformNet
-
-STYLE_TERM = "style"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PackDescription:
-    """What only a person knows of a pack.
-
-    Attributes:
-        name: the pack's, in kebab-case.
-        version: of the pack.
-        summary: one line.
-        tags: words to search by.
-        author: who put it together.
-        command: that does it again; recorded.
-        preview: the photo to show the styles on.
-        notes: anything else worth knowing.
-
-    Raises:
-        RecordError: name or version breaks the format of records.
-    """
-
-    name: str
-    version: str
-    summary: str
-    tags: tuple[str, ...]
-    author: str
-    command: str
-    preview: Path
-    notes: str = ""
-
-    def __post_init__(self) -> None:
-        check_style_name(self.name)
-        check_version(self.version)
 
 
 @dataclass(frozen=True)
@@ -84,7 +35,7 @@ class _Member:
     record: Record
     objective: ObjectiveConfig
     style: PackStyle
-    painting: Image.Image | None
+    painting: Path | None
 
 
 def make_pack(
@@ -92,6 +43,7 @@ def make_pack(
     description: PackDescription,
     output: Path,
     *,
+    preview: Path,
     catalog: Catalog | None = None,
 ) -> Record:
     """Put styles that share their convolutions into one net.
@@ -103,6 +55,7 @@ def make_pack(
         specs: of the styles: ``"museum:monet"``, or an adapter on the museum, ``"./klimt"``.
         description: what goes into the record besides.
         output: the style folder to make.
+        preview: the photo to show the styles on.
         catalog: where styles and nets come from; None for the installed plugins.
 
     Returns:
@@ -116,7 +69,7 @@ def make_pack(
     """
     if len(specs) < 2:
         raise OptionError("a pack holds several styles; name at least two")
-    photo = open_photo(description.preview)
+    photo = open_photo(preview)
     catalog = catalog or default_catalog()
     members = [_member(spec, catalog) for spec in specs]
     first = members[0]
@@ -127,7 +80,7 @@ def make_pack(
     draft = StyleDraft(
         name=description.name,
         version=description.version,
-        status="stable" if check_version(description.version).major else "experimental",
+        status=status_of(description.version),
         summary=description.summary,
         tags=description.tags,
         net_name=first.record.net.name,
@@ -140,15 +93,10 @@ def make_pack(
             command=description.command,
             data=first.record.training.data,
         ),
-        provenance=Provenance(
-            author=description.author,
-            created=datetime.now(UTC).date().isoformat(),
-            software=f"stylezoo {__version__}, torch {torch.__version__.partition('+')[0]}",
-            notes=description.notes,
-        ),
+        provenance=description.provenance(),
         licence=first.record.licence,
         objective=first.objective,
-        preview=f"{description.preview.name}, stylised at {SHEET_SIDE} px",
+        preview=f"{preview.name}, stylised at {SHEET_SIDE} px",
     )
     return write_style(
         output,
@@ -175,25 +123,19 @@ def _member(spec: str, catalog: Catalog) -> _Member:
         raise OptionError(f"the record of {spec} does not say which painting it is of")
     name = row.name if row else record.name
     objective = objective_of(loaded)
-    painting = _painting(spec, loaded, catalog)
+    weight = objective.style_weight
+    if weight is None:
+        raise OptionError(f"the objective of {spec} has no style term, so it has no weight of one")
+    painting = painting_path(spec, loaded, catalog)
     style = PackStyle(
         name=name,
         image=image,
-        style_weight=next(t.weight for t in objective.terms if t.name == STYLE_TERM),
-        painting=None if painting is None else f"paintings/{name}.jpg",
+        style_weight=weight,
+        painting=None if painting is None else f"paintings/{name}{painting.suffix}",
         quality=row.quality if row else record.quality,
     )
     one = net.blend(loaded.shares or (1.0,))
     return _Member(spec, one, record, objective, style, painting)
-
-
-def _painting(spec: str, style: Style, catalog: Catalog) -> Image.Image | None:
-    file = painting_file(style)
-    if file is None:
-        return None
-    found = resolve(StyleSpec.parse(spec), all_sources(catalog))
-    verify_files(found.folder, found.record, [file])
-    return open_photo(found.folder / file.path).to_pil()
 
 
 def _check_names(members: Sequence[_Member]) -> None:
@@ -209,20 +151,11 @@ def _check_alike(first: _Member, other: _Member) -> None:
         raise OptionError(
             f"the licences of {first.spec} and {other.spec} differ; a pack has one licence"
         )
-    if _weightless(other.objective) != _weightless(first.objective):
+    if other.objective.with_style_weight(1) != first.objective.with_style_weight(1):
         raise OptionError(
             f"{first.spec} and {other.spec} were trained for different objectives; a pack has one, "
             "but for the weight of the style"
         )
-
-
-def _weightless(objective: ObjectiveConfig) -> ObjectiveConfig:
-    """Leave out the weight of the style term, which each style of a pack has of its own."""
-    terms = (
-        dataclasses.replace(term, weight=0.0) if term.name == STYLE_TERM else term
-        for term in objective.terms
-    )
-    return dataclasses.replace(objective, terms=tuple(terms))
 
 
 def _join(

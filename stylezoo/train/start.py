@@ -126,8 +126,8 @@ def _style_weights(record: Record) -> dict[str, float]:
     """The weight of the style term that each style of a record was trained with, by its name."""
     if record.styles or record.objective is None:
         return {style.name: style.style_weight for style in record.styles}
-    weights = [term.weight for term in record.objective.terms if term.name == "style"]
-    return {record.name: weights[0]} if weights else {}
+    weight = record.objective.style_weight
+    return {} if weight is None else {record.name: weight}
 
 
 def _fresh(name: str, arguments: Mapping[str, object], seed: int, catalog: Catalog) -> TransformNet:

@@ -6,12 +6,10 @@ import shlex
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 
-from stylezoo import __version__
 from stylezoo.catalog import Catalog, default_catalog
 from stylezoo.errors import OptionError, OutputError, TrainingError
 from stylezoo.evaluation import EvaluationConfig, evaluate_style
@@ -20,20 +18,16 @@ from stylezoo.registry.publish import PAINTING, StyleDraft, record_quality, writ
 from stylezoo.registry.record import (
     UNKNOWN,
     Base,
-    Licence,
     PackStyle,
-    Provenance,
     Record,
-    StyleImage,
     Training,
-    check_licences,
-    check_style_name,
-    check_version,
+    status_of,
 )
 from stylezoo.registry.record_io import read_record
 from stylezoo.style import load
 from stylezoo.train.callbacks import Callbacks
 from stylezoo.train.config import TrainingConfig
+from stylezoo.train.description import StyleDescription
 from stylezoo.train.metrics import MetricsLog
 from stylezoo.train.preview import PREVIEW_SIZE, SHEET_SIDE, preview_of
 from stylezoo.train.samples import styles_of, write_samples
@@ -41,47 +35,6 @@ from stylezoo.train.start import Start
 from stylezoo.train.trainer import StepReport, Trainer, painting_of
 
 CHECKPOINT = "checkpoint.pt"
-
-
-@dataclass(frozen=True, kw_only=True)
-class StyleDescription:
-    """What only a person knows of a style. What is not said is recorded as unknown.
-
-    Attributes:
-        name: the style's, in kebab-case.
-        version: of the style.
-        summary: one line.
-        tags: words to search by.
-        images: of each painting, by the name of its style: title, artist, year, where the
-            picture of it is from.
-        author: who trained it.
-        data: what the photos are, and whose.
-        licence: of weights, code, style image and training data.
-        command: that trains it again; recorded.
-        notes: anything else worth knowing.
-
-    Raises:
-        RecordError: name, version or a licence breaks the format of records.
-    """
-
-    name: str
-    version: str
-    summary: str
-    tags: tuple[str, ...]
-    images: Mapping[str, StyleImage]
-    author: str
-    data: str
-    licence: Licence
-    command: str
-    notes: str = ""
-
-    def __post_init__(self) -> None:
-        # A mistake here must not come to light after an hour of training.
-        check_style_name(self.name)
-        check_version(self.version)
-        check_licences(self.licence)
-        for name in self.images:
-            check_style_name(name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,8 +217,7 @@ def _write(
     draft = StyleDraft(
         name=description.name,
         version=description.version,
-        # Before 1.0.0 nothing is promised, as PEP 440 and semantic versions have it.
-        status="stable" if check_version(description.version).major else "experimental",
+        status=status_of(description.version),
         summary=description.summary,
         tags=description.tags,
         net_name=start.net_name,
@@ -290,12 +242,7 @@ def _write(
             command=description.command,
             data=description.data,
         ),
-        provenance=Provenance(
-            author=description.author,
-            created=datetime.now(UTC).date().isoformat(),
-            software=f"stylezoo {__version__}, torch {torch.__version__.partition('+')[0]}",
-            notes=description.notes,
-        ),
+        provenance=description.provenance(),
         licence=description.licence,
         # Of a pack, each style's own weight stands in its table.
         objective=config.objective(weights[names[0]]),

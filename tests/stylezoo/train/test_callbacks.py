@@ -7,7 +7,8 @@ import stylezoo
 from stylezoo import Catalog, TrainingCallback, TrainingConfig, hookimpl
 from stylezoo.errors import TrainingError
 from stylezoo.registry.record import Licence, StyleImage
-from stylezoo.train.style import StyleDescription, TrainingFolders
+from stylezoo.train.description import StyleDescription
+from stylezoo.train.style import TrainingFolders
 
 
 class Plugin:

@@ -1,6 +1,8 @@
 """Several paintings in one net: a pack is trained, loaded, mixed, added to and measured."""
 
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from safetensors.torch import load_file
 
 import stylezoo
 from stylezoo.catalog import Catalog, default_catalog
+from stylezoo.check import check_style_folder
 from stylezoo.errors import (
     IntegrityError,
     InvalidSpecError,
@@ -22,9 +25,10 @@ from stylezoo.registry.record import Licence, StyleImage
 from stylezoo.registry.record_io import parse_record, read_record, render_record
 from stylezoo.registry.verify import verify_files
 from stylezoo.train.config import TrainingConfig
-from stylezoo.train.pack import PackDescription, make_pack
+from stylezoo.train.description import PackDescription, StyleDescription
+from stylezoo.train.pack import make_pack
 from stylezoo.train.start import starting_net
-from stylezoo.train.style import StyleDescription, TrainingFolders
+from stylezoo.train.style import TrainingFolders
 from stylezoo.train.trainer import Trainer
 
 COLORS = {"reds": (0.9, 0.2, 0.1), "blues": (0.1, 0.2, 0.9)}
@@ -348,11 +352,9 @@ def test_a_style_of_a_pack_is_measured_by_its_own_weight(registry, material, tmp
         objective_of(stylezoo.load("colours", catalog=catalog))
 
 
-def pack_description(photo, **changes):
-    known = {"name": "mixed", "version": "1.0.0", "summary": "Mixed", "tags": ("pack",)}
-    return PackDescription(
-        **{**known, "author": "tests", "command": "none", "preview": photo, **changes}
-    )
+MIXED = PackDescription(
+    name="mixed", version="1.0.0", summary="Mixed", tags=("pack",), author="tests", command="none"
+)
 
 
 def test_styles_and_adapters_become_a_pack_and_draw_as_they_did_alone(
@@ -360,7 +362,7 @@ def test_styles_and_adapters_become_a_pack_and_draw_as_they_did_alone(
 ):
     catalog = catalog_of(registry)
     specs = ("greens", "colours:blues")
-    record = make_pack(specs, pack_description(astronaut), tmp_path / "mixed", catalog=catalog)
+    record = make_pack(specs, MIXED, tmp_path / "mixed", preview=astronaut, catalog=catalog)
     verify_files(tmp_path / "mixed", record)
     pack = stylezoo.load(tmp_path / "mixed", catalog=catalog)
     assert pack.styles == ("greens", "blues")
@@ -372,6 +374,9 @@ def test_styles_and_adapters_become_a_pack_and_draw_as_they_did_alone(
         "paintings/greens.jpg",
         "paintings/blues.jpg",
     }
+    painting = "paintings/blues.jpg"  # not coded anew: quality was measured with these pixels
+    theirs = registry / "colours" / "1.0.0" / painting
+    assert (tmp_path / "mixed" / painting).read_bytes() == theirs.read_bytes()
     theirs = read_record(registry / "colours" / "1.0.0").styles[1]
     assert record.styles[1] == theirs
     assert record.base is None  # it needs nothing beside itself
@@ -410,7 +415,7 @@ def test_a_pack_that_cannot_be_is_refused(registry, material, astronaut, tmp_pat
         (["colours:reds", f"{tmp_path}/smooth"], "trained for different objectives"),
     ]:
         with pytest.raises(OptionError, match=message):
-            make_pack(specs, pack_description(astronaut), tmp_path / "mixed", catalog=catalog)
+            make_pack(specs, MIXED, tmp_path / "mixed", preview=astronaut, catalog=catalog)
         assert not (tmp_path / "mixed").exists()
 
 
@@ -425,3 +430,15 @@ def test_a_style_that_is_trained_on_starts_from_its_weight(registry, material, t
     for painting, weight in (("blues", 7.0), ("greens", None)):
         again = config(material, painting, base=str(tmp_path / "blues"), style_weight=None)
         assert starting_net(again, catalog).style_weights == (weight,)
+
+
+def test_the_command_makes_a_pack_that_passes_the_zoos_check(astronaut, tmp_path):
+    command = [sys.executable, "-m", "stylezoo", "pack", "museum:udnie", "fuchun-mountains"]
+    command += ["--preview", str(astronaut), "-o", str(tmp_path / "two"), "--version", "0.1.0"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'two'}: two 0.1.0\n"), done.stderr
+    assert stylezoo.load(tmp_path / "two").styles == ("udnie", "fuchun-mountains")
+    assert check_style_folder(tmp_path / "two").ok
+    again = subprocess.run(command, capture_output=True, text=True)
+    assert again.returncode == 1
+    assert again.stderr.startswith("error: ")

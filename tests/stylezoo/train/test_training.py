@@ -355,7 +355,8 @@ def test_mistakes_are_named(material, tmp_path):
 
 
 def test_an_existing_style_is_not_trained_over(material, toy_style):
-    from stylezoo.train.style import StyleDescription, TrainingFolders
+    from stylezoo.train.description import StyleDescription
+    from stylezoo.train.style import TrainingFolders
 
     with pytest.raises(OutputError, match="holds a style already"):
         stylezoo.train_style(
@@ -390,7 +391,8 @@ def test_the_schedule_rises_and_falls_to_zero():
 def test_a_style_is_measured_and_can_be_measured_again(material, astronaut, tmp_path, licence):
     """The record names the objective; the painting is passed on where its licence is known."""
     from stylezoo.registry.record import StyleImage
-    from stylezoo.train.style import StyleDescription, TrainingFolders
+    from stylezoo.train.description import StyleDescription
+    from stylezoo.train.style import TrainingFolders
 
     held_out = tmp_path / "held-out"
     held_out.mkdir()
