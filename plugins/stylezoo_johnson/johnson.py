@@ -120,12 +120,36 @@ class Johnson(MultiStyleNet):
             return self
         arguments = replace(self.arguments, norm=norms[0][1].blended, styles=1)
         net = Johnson(arguments).train(self.training)
-        for name, module in self.named_modules():
-            if isinstance(module, nn.Conv2d):
-                net.set_submodule(name, module)
+        self._share_convolutions(net)
         for name, norm in norms:
             net.set_submodule(name, norm.blend(shares.to(next(norm.parameters()).device)))
         return net
+
+    def with_norm(self, norm: str) -> Johnson:
+        """The net with norms of another kind; see ``MultiStyleNet.with_norm``."""
+        if norm == self.arguments.norm:
+            return self
+        net = Johnson(replace(self.arguments, norm=norm)).train(self.training)
+        learnt, state = self.state_dict(), net.state_dict()
+        if lost := sorted(key for key in learnt if key not in state):
+            raise OptionError(
+                f"norms of the kind {norm!r} cannot take over from {self.arguments.norm!r}: they "
+                f"have no {lost[0].rpartition('.')[2]}"
+            )
+        net.load_state_dict({**state, **learnt})
+        self._share_convolutions(net)
+        return net.to(next(self.parameters()).device)
+
+    def _share_convolutions(self, net: Johnson) -> None:
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Conv2d):
+                net.set_submodule(name, module)
+
+    def widen(self, width: int) -> Johnson:
+        """The same function with more channels; see ``stylezoo_johnson.widen``."""
+        from stylezoo_johnson.widen import widened
+
+        return widened(self, width)
 
 
 def _norm_factory(arguments: JohnsonArguments) -> Norm:

@@ -1,4 +1,4 @@
-"""First-party plugin: batch norm, instance norm and conditional instance norm."""
+"""First-party plugin: batch norm, and instance norm for one style or several."""
 
 from stylezoo import Register, hookimpl
 
@@ -7,7 +7,7 @@ STYLEZOO_API = (1, 0)
 
 @hookimpl
 def register_norms(register: Register) -> None:
-    """Register ``batch``, ``instance`` and ``conditional-instance``."""
+    """Register batch norm, and the kinds of instance norm."""
     register("batch", "stylezoo_norms.norms:batch_norm", summary="Batch norm (Johnson et al. 2016)")
     register(
         "instance",
@@ -18,4 +18,14 @@ def register_norms(register: Register) -> None:
         "conditional-instance",
         "stylezoo_norms.conditional:ConditionalInstanceNorm",
         summary="Instance norm, a scale and shift for each style (Dumoulin et al. 2017)",
+    )
+    register(
+        "instance-coloring",
+        "stylezoo_norms.coloring:InstanceColoring",
+        summary="Instance norm, then a matrix in place of the scale (Siarohin et al. 2019)",
+    )
+    register(
+        "conditional-instance-coloring",
+        "stylezoo_norms.coloring:ConditionalInstanceColoring",
+        summary="The same, a matrix and shift for each style",
     )

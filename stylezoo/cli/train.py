@@ -106,8 +106,8 @@ class Weight(click.ParamType[float | str]):
 @click.option("--tv-weight", type=float, help="Weight of total variation.")
 @click.option("--stability-weight", type=float, help="Weight of the term against flicker.")
 @click.option("--learning-rate", type=float, help="Adam's, at its peak.")
-@click.option("--width", type=int, help="Channels of the first convolution.")
-@click.option("--norm", help="A norm, by its name.")
+@click.option("--width", type=int, help="Channels of the first convolution; of --base, more.")
+@click.option("--norm", help="A norm, by its name; of --base, another kind.")
 @click.option("--backbone", help="The loss network.")
 @click.option(
     "--backbone-weights",
@@ -152,8 +152,6 @@ def command(
     images = dict(paintings)
     if len(images) != len(paintings):
         raise click.UsageError("Two paintings have one name; give NAME=FILE.")
-    if base not in (None, FRESH) and (options["width"] is not None or options["norm"] is not None):
-        raise click.UsageError("--base brings its net; leave out --width and --norm.")
     config = TrainingConfig.preset(
         preset or ("adapter" if only_norm else "standard"),
         **_given(options, preset, base),
@@ -217,6 +215,9 @@ def _given(options: dict[str, Any], preset: str | None, base: str | None) -> dic
         given["style_weight"] = None
     if options["backbone_weights"] is not None:
         given["backbone_options"] = {"weights": options["backbone_weights"]}
+    if base not in (None, FRESH):
+        given |= {"base": base, "widen_to": options["width"]}
+        return given if options["norm"] is None else {**given, "norm": options["norm"]}
     net = {name: options[name] for name in ("width", "norm") if options[name] is not None}
     if net:
         given["net_arguments"] = {
@@ -224,9 +225,9 @@ def _given(options: dict[str, Any], preset: str | None, base: str | None) -> dic
             **PRESETS[preset or "standard"].get("net_arguments", {}),
             **net,
         }
-    if base is not None or net:
+    if base == FRESH or net:
         # A net that is described is a fresh one.
-        given["base"] = None if net or base == FRESH else base
+        given["base"] = None
     return given
 
 

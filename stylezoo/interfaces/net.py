@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from stylezoo.errors import OptionError
+
 
 class TransformNet(nn.Module, ABC):
     """A feed-forward image transformation network (Johnson et al. 2016, section 3.1).
@@ -66,6 +68,31 @@ class MultiStyleNet(TransformNet):
             A net that holds one style. It shares with this one the parameters that all styles
             have in common, and no others; a net of one style may return itself.
         """
+
+    def widen(self, width: int) -> MultiStyleNet:
+        """A net of more channels that draws what this one draws, to start a training from.
+
+        Args:
+            width: of the new net, as ``arguments`` has it.
+
+        Raises:
+            OptionError: the net is wider, or is not one that can be widened.
+        """
+        raise OptionError(f"{type(self).__name__} cannot be widened to {width}; keep its width")
+
+    def with_norm(self, norm: str) -> MultiStyleNet:
+        """This net with norms of another kind, which take over what its own have learnt.
+
+        Args:
+            norm: a registered norm.
+
+        Returns:
+            A net that shares all else with this one. A net that leaves no choice returns itself.
+
+        Raises:
+            OptionError: norms of that kind cannot hold what those of this net have learnt.
+        """
+        return self
 
     @property
     @abstractmethod

@@ -23,7 +23,8 @@ class ConditionalNorm(nn.Module, ABC):
     """A normalisation layer with parameters of its own for each of several styles.
 
     The subclass itself is what a plugin registers; it is called with a number of channels and a
-    number of styles.
+    number of styles. Its name is ``conditional-`` and that of the norm for one style, as in
+    ``conditional-instance``.
     """
 
     @abstractmethod

@@ -8,9 +8,9 @@ from typing import Any
 
 START_WEIGHT = 5.0
 LOWEST_WEIGHT = 2.0
-HIGHEST_WEIGHT = 40.0
+HIGHEST_WEIGHT = 25.0
 WANTED_CONTENT = 0.75
-FIRST, LAST = 0.2, 0.8  # the part of the training in which weights move
+FIRST, LAST = 0.05, 0.35  # the part of the training in which weights move
 RATE = 6.0
 LARGEST_ERROR = 0.5  # in powers of e: one odd crop must not throw a weight
 
@@ -22,7 +22,7 @@ class StyleBalance:
     washed out, close to the photo. How far pictures move from their photos is what tells the two
     apart: at a relative content distance of about 0.75 they look painted and still show what
     they show. So the weight of each painting rises while its distance is below that and falls
-    while it is above, in proportion to the logarithm of the ratio, and stands still from 0.8 of
+    while it is above, in proportion to the logarithm of the ratio, and stands still from 0.35 of
     the training on, so that the net settles on one objective.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from stylezoo.registry.record import PackStyle, Record, Training, status_of
 from stylezoo.style import Style, load
 from stylezoo.train.description import PackDescription
 from stylezoo.train.preview import SHEET_SIDE, preview_of
-from stylezoo.train.start import net_of_several, shared_tensors
+from stylezoo.train.start import net_of_several, shared_tensors, with_norms
 
 if TYPE_CHECKING:
     from stylezoo.interfaces.net import TransformNet
@@ -166,7 +166,7 @@ def _join(
     Raises:
         OptionError: they do not share what the styles of one net have in common.
     """
-    first, *others = members
+    first, *others = members = _of_one_norm(members)
     for other in others:
         if (other.record.net.name, other.net.arguments) != (
             first.record.net.name,
@@ -180,6 +180,20 @@ def _join(
         if not all(torch.equal(state[key], common[key]) for key in shared_tensors(net, first.net)):
             raise _misfit(first, other)
     return net, arguments
+
+
+def _of_one_norm(members: Sequence[_Member]) -> Sequence[_Member]:
+    """The members with norms of one kind: that into which the others can be turned."""
+    kinds = sorted({getattr(member.net.arguments, "norm", "") for member in members})
+    if len(kinds) == 1:
+        return members
+    for kind in kinds:
+        try:
+            nets = with_norms([member.net for member in members], kind, seed=0)
+        except OptionError:
+            continue
+        return [replace(m, net=net) for m, net in zip(members, nets, strict=True)]
+    raise _misfit(members[0], members[1])
 
 
 def _misfit(first: _Member, other: _Member) -> OptionError:

@@ -15,7 +15,7 @@ from stylezoo.registry.record import Record
 from stylezoo.style import Style, load
 from stylezoo.train.config import TrainingConfig
 
-CONDITIONAL_NORM = "conditional-instance"
+CONDITIONAL = "conditional-"  # before the name of a norm: the same for several styles
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,16 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
     """Make the net that a config describes.
 
     Raises:
-        OptionError: the net cannot hold so many styles, or the base is no multi-style net.
-        PluginError: no plugin provides the net.
+        OptionError: the net cannot hold so many styles, the base is no multi-style net, or its net
+            cannot be widened so or take such norms.
+        PluginError: no plugin provides the net, or the norm.
         StyleZooError: the base cannot be loaded.
     """
     styles = len(config.style_images)
     if config.base is None:
         arguments = dict(config.net_arguments)
         if styles > 1:
-            arguments = {"norm": CONDITIONAL_NORM, **arguments, "styles": styles}
+            arguments = {"norm": f"{CONDITIONAL}instance", **arguments, "styles": styles}
         net = _fresh(config.net, arguments, config.seed, catalog)
         return Start(net, config.net, arguments, style_weights=(None,) * styles)
     base = load(config.base, device="cpu", catalog=catalog)
@@ -62,6 +63,9 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
             "hold several styles"
         )
     ones = _nets_of_one_style(base, base.net, config)
+    if config.norm is not None and config.steps:  # with none, a style is taken as it is
+        catalog.get_norm(config.norm)
+        ones = with_norms(ones, config.norm, config.seed)
     name = base.record.net.name
     found = _style_weights(base.record)
     style_weights = tuple(found.get(painting) for painting in config.style_images)
@@ -77,6 +81,8 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
             parameter.requires_grad_(key not in shared)
         arguments = _arguments(one)
         return Start(one, name, arguments, frozenset(shared), base.record, style_weights)
+    if config.widen_to is not None:
+        ones = [one.widen(config.widen_to) for one in ones]
     net, arguments = net_of_several(name, ones, catalog)
     return Start(net, name, arguments, base=base.record, style_weights=style_weights)
 
@@ -96,7 +102,8 @@ def net_of_several(
     """
     arguments = _arguments(ones[0])
     if len(ones) > 1:
-        arguments |= {"norm": CONDITIONAL_NORM, "styles": len(ones)}
+        norm = f"{CONDITIONAL}{arguments.get('norm', 'instance')}"
+        arguments |= {"norm": norm, "styles": len(ones)}
     net = _fresh(name, arguments, 0, catalog)
     states = [one.state_dict() for one in ones]
     shared = shared_tensors(net, ones[0])
@@ -107,6 +114,20 @@ def net_of_several(
         }
     )
     return net, arguments
+
+
+def with_norms(nets: Sequence[MultiStyleNet], norm: str, seed: int) -> list[MultiStyleNet]:
+    """Give nets norms of one kind; what these have besides is the same for each net.
+
+    Raises:
+        OptionError: they cannot take over what the norms of a net have learnt.
+    """
+    changed = []
+    for net in nets:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            changed.append(net.with_norm(norm))
+    return changed
 
 
 def shared_tensors(net: TransformNet, one: TransformNet) -> frozenset[str]:

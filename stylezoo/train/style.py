@@ -280,7 +280,8 @@ def _recipe(config: TrainingConfig, start: Start, weights: Mapping[str, float]) 
     parts = []
     if start.base is not None:
         what = "the norms alone, on" if config.only_norm else "starting from"
-        parts.append(f"{what} {start.base.name} {start.base.version}")
+        wider = "" if config.widen_to is None else f", widened to {config.widen_to}"
+        parts.append(f"{what} {start.base.name} {start.base.version}{wider}")
     if not config.steps and start.base is not None:
         pack = f"{start.base.name} {start.base.version}"
         return f"one of the styles of {pack}, as it is there: {start.base.training.recipe}"

@@ -85,3 +85,57 @@ def test_output_is_in_range_in_use_and_free_in_training():
     assert clamped.shape == images.shape
     assert clamped.min() >= 0
     assert clamped.max() <= 1
+
+
+def trained_like(**arguments):
+    """A net none of whose numbers is at its start."""
+    torch.manual_seed(0)
+    net = stylezoo.create_net("johnson", **arguments).eval()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return net
+
+
+@pytest.mark.parametrize("width", [6, 7, 8, 13])
+def test_a_widened_net_draws_the_same(width):
+    net = trained_like(width=4, residual_blocks=2, norm="conditional-instance", styles=3)
+    wide = net.widen(width)
+    assert wide.arguments.width == width
+    images, style = torch.rand(3, 3, 32, 48), torch.rand(3, 3).softmax(1)
+    with torch.inference_mode():
+        torch.testing.assert_close(wide(images, style), net(images, style), rtol=1e-4, atol=1e-5)
+
+
+def test_the_copies_of_a_channel_grow_apart_from_the_first_step_on():
+    wide = trained_like(width=4, residual_blocks=1).widen(8).train()
+    convolution = wide.encoder[1].conv
+    first, copy = convolution.weight.detach()[:8].sum(1), convolution.weight.detach()[8:].sum(1)
+    torch.testing.assert_close(first, copy)  # of one channel, by whatever shares
+    wide(torch.rand(1, 3, 32, 32)).square().mean().backward()
+    gradient = convolution.bias.grad
+    scale = wide.encoder[1].norm.weight.grad
+    assert gradient is not None
+    assert not torch.isclose(scale[:8], scale[8:], rtol=0.01).any()
+
+
+def test_a_net_is_not_widened_to_less():
+    for width in (3, 4):
+        with pytest.raises(OptionError, match=f"width 4 cannot be widened to {width}"):
+            stylezoo.create_net("johnson", width=4).widen(width)
+
+
+def test_norms_of_another_kind_take_over():
+    net = trained_like(width=4, residual_blocks=1)
+    colored = net.with_norm("instance-coloring")
+    assert colored.arguments.norm == "instance-coloring"
+    images = torch.rand(2, 3, 32, 32)
+    with torch.inference_mode():
+        torch.testing.assert_close(colored(images), net(images), rtol=1e-4, atol=1e-5)
+    theirs = {id(parameter) for parameter in net.parameters()}
+    own = {n for n, parameter in colored.named_parameters() if id(parameter) not in theirs}
+    assert {name.rpartition(".")[2] for name in own} == {"weight", "bias", "reads", "writes"}
+    assert not any("conv" in name for name in own)
+    assert net.with_norm("instance") is net
+    with pytest.raises(OptionError, match="'instance' cannot take over from 'instance-coloring'"):
+        colored.with_norm("instance")

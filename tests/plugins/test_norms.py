@@ -1,4 +1,4 @@
-"""Conditional instance norm against torch's instance norm, style by style."""
+"""Conditional instance norm and coloring against torch's instance norm and closed forms."""
 
 import pytest
 import torch
@@ -80,3 +80,40 @@ def test_styles_need_a_conditional_norm_and_a_choice():
         stylezoo.create_net("johnson", styles=0)
     with pytest.raises(OptionError, match="holds 2 styles; say which"):
         net_of(2)(torch.rand(1, 3, 16, 16))
+
+
+def test_coloring_gives_channels_the_covariance_of_its_matrix():
+    torch.manual_seed(0)
+    norm = stylezoo.get_norm("instance-coloring")(6).double()
+    for parameter in norm.parameters():
+        torch.nn.init.normal_(parameter)
+    # Channels that are whitened already, so that the covariance of M x is M Mᵀ.
+    white = (
+        torch.linalg.qr(
+            torch.randn(400, 7, dtype=torch.float64).index_fill_(1, torch.tensor([0]), 1.0)
+        )[0][:, 1:].T.reshape(1, 6, 20, 20)
+        * 20
+    )
+    found = norm(white).flatten(2)[0].detach()
+    matrix = (torch.diag(norm.weight) + norm.writes @ norm.reads).detach()
+    torch.testing.assert_close(torch.cov(found, correction=0), matrix @ matrix.T, rtol=1e-4, atol=0)
+    torch.testing.assert_close(found.mean(1), norm.bias.detach())
+
+
+def test_coloring_starts_as_instance_norm():
+    features = torch.randn(2, 5, 6, 7)
+    found = stylezoo.get_norm("instance-coloring")(5)(features)
+    torch.testing.assert_close(found, F.instance_norm(features))
+
+
+def test_conditional_coloring_is_coloring_for_each_image():
+    torch.manual_seed(0)
+    norm = stylezoo.get_norm("conditional-instance-coloring")(5, styles=3)
+    for parameter in norm.parameters():
+        torch.nn.init.normal_(parameter)
+    features, shares = torch.randn(4, 5, 6, 7), torch.rand(4, 3).softmax(1)
+    found = norm(features, shares)
+    for image, share, output in zip(features, shares, found, strict=True):
+        torch.testing.assert_close(
+            output[None], norm.blend(share)(image[None]), rtol=1e-4, atol=1e-4
+        )

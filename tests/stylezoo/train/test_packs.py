@@ -14,6 +14,7 @@ import stylezoo
 from stylezoo.catalog import Catalog, default_catalog
 from stylezoo.check import check_style_folder
 from stylezoo.errors import (
+    ComponentNotFoundError,
     IntegrityError,
     InvalidSpecError,
     OptionError,
@@ -294,6 +295,56 @@ def test_a_training_on_a_base_starts_from_it(registry, material):
         )
 
 
+def test_a_wider_net_starts_as_the_base(registry, material):
+    catalog = catalog_of(registry)
+    pack = stylezoo.load("colours", catalog=catalog)
+    wide = Trainer(config(material, "reds", "blues", base="colours", widen_to=6), catalog)
+    assert wide.start.net_arguments["width"] == 6
+    images, styles = torch.rand(2, 3, 32, 32), torch.eye(2)
+    with torch.no_grad():
+        found = wide.averaged_net()(images, styles)
+        torch.testing.assert_close(found, pack.net(images, styles), rtol=1e-4, atol=1e-4)
+    for changes in ({}, {"base": "colours", "only_norm": True}):
+        with pytest.raises(OptionError, match="widen_to is for the net of a base"):
+            config(material, "reds", widen_to=6, **changes)
+    with pytest.raises(OptionError, match="width 4 cannot be widened to 4"):
+        Trainer(config(material, "reds", base="colours", widen_to=4), catalog)
+
+
+def test_an_adapter_with_norms_of_its_own_kind(registry, material, astronaut, tmp_path):
+    catalog = catalog_of(registry)
+    colored = {"base": "colours", "only_norm": True, "norm": "instance-coloring"}
+    folder = tmp_path / "greens2"
+    stylezoo.train_style(
+        config(material, "greens", steps=5, **colored),
+        description("greens2", "greens"),
+        TrainingFolders(output=folder),
+        catalog=catalog,
+    )
+    own = load_file(folder / "model.safetensors")
+    assert {name.rpartition(".")[2] for name in own} == {"weight", "bias", "reads", "writes"}
+    assert all(numbers.any() for name, numbers in own.items() if name.endswith("writes"))
+    record = read_record(folder)
+    assert (
+        golden_difference(golden_run(stylezoo.load(folder, catalog=catalog).net), folder, record)
+        < 1e-4
+    )
+    # Beside a style that has none, it becomes a part of a pack.
+    specs = (str(folder), "colours:blues")
+    make_pack(specs, MIXED, tmp_path / "mixed", preview=astronaut, catalog=catalog)
+    pack = stylezoo.load(tmp_path / "mixed", catalog=catalog)
+    for spec, name in zip(specs, pack.styles, strict=True):
+        alone = stylezoo.load(spec, catalog=catalog)
+        # Rounded to eight bits here and there, as sums are taken in another order.
+        assert np.abs(pack(photo(), style=name) - alone(photo())).max() < 1e-4, name
+    as_it_is = starting_net(config(material, "blues", steps=0, **colored), catalog)
+    assert as_it_is.net_arguments["norm"] == "instance"
+    with pytest.raises(OptionError, match="norm is for the net of a base"):
+        config(material, "reds", norm="instance-coloring")
+    with pytest.raises(ComponentNotFoundError, match="did you mean 'instance-coloring'"):
+        starting_net(config(material, "greens", **{**colored, "norm": "instance-color"}), catalog)
+
+
 def test_what_cannot_be_a_base_is_refused(registry, material):
     with pytest.raises(OptionError, match="only_norm trains one painting on a base"):
         config(material, "reds", "blues", base="colours", only_norm=True)
@@ -433,7 +484,7 @@ def test_a_style_that_is_trained_on_starts_from_its_weight(registry, material, t
 
 
 def test_the_command_makes_a_pack_that_passes_the_zoos_check(astronaut, tmp_path):
-    command = [sys.executable, "-m", "stylezoo", "pack", "museum:udnie", "fuchun-mountains"]
+    command = [sys.executable, "-m", "stylezoo", "pack", "museum@0.11:udnie", "fuchun-mountains"]
     command += ["--preview", str(astronaut), "-o", str(tmp_path / "two"), "--version", "0.1.0"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'two'}: two 0.1.0\n"), done.stderr

@@ -1,0 +1,68 @@
+"""A wider net that draws the same: Net2WiderNet (Chen, Goodfellow, Shlens 2016, arXiv 1511.05641).
+
+Channels of the narrow net are doubled until the wide net is full, and what reads a doubled channel
+shares its old weight among the copies. The shares differ from one reader to the next, so that the
+copies get other gradients from the first step on, and grow apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from stylezoo.errors import OptionError
+from stylezoo_johnson.johnson import Convolution, Johnson
+
+SMALLEST_SHARE = 0.25  # of one copy; at 0 it would be blind
+
+
+def widened(net: Johnson, width: int) -> Johnson:
+    """Make a net of a greater width that maps every picture to what a given net maps it to.
+
+    Args:
+        net: to start from. It stays as it is.
+        width: of the new net.
+
+    Raises:
+        OptionError: the net is as wide, or wider.
+    """
+    if width <= net.arguments.width:
+        raise OptionError(
+            f"a net of width {net.arguments.width} cannot be widened to {width}; take more"
+        )
+    wide = Johnson(replace(net.arguments, width=width)).train(net.training)
+    state = net.state_dict()
+    convolutions = {name for name, part in net.named_modules() if isinstance(part, Convolution)}
+    generator = torch.Generator().manual_seed(0)
+    grown = {}
+    for key, tensor in state.items():
+        layer, _, kind = key.rpartition(".")
+        shape = wide.state_dict()[key].shape
+        if kind == "weight" and layer in convolutions:
+            readers, channels = shape[:2]
+            outputs = tensor[_copies(tensor.shape[0], readers)]
+            grown[key] = _shared(outputs, channels, generator)
+        elif tensor.shape == shape:
+            grown[key] = tensor
+        else:  # the bias of a convolution, or what a norm has for each channel, last
+            grown[key] = tensor[..., _copies(tensor.shape[-1], shape[-1])]
+    wide.load_state_dict(grown)
+    return wide
+
+
+def _copies(old: int, new: int) -> Tensor:
+    """For each of ``new`` channels, which of the ``old`` it copies."""
+    return torch.arange(new) % old
+
+
+def _shared(weight: Tensor, channels: int, generator: torch.Generator) -> Tensor:
+    """Let each copy of an input channel have a part of its weight: (O, I, k, k) to (O, C, k, k)."""
+    readers, old = weight.shape[:2]
+    copies = _copies(old, channels)
+    parts = torch.rand(readers, channels, generator=generator) * (1 - SMALLEST_SHARE)
+    parts += SMALLEST_SHARE
+    totals = torch.zeros(readers, old).index_add_(1, copies, parts)
+    shares = parts / totals[:, copies]
+    return weight[:, copies] * shares[..., None, None]
