@@ -59,14 +59,20 @@ def table(records: list[Record]) -> str:
         "| style | weights | size | from noise | from the photo | speed-up | SSIM |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    adapters = {record.name for record in records if record.base}
+    adapters = {(one.name, one.base.name, one.base.version) for one in records if one.base}
     for record in records:
         kilobytes = record.file("weights").size / 1000
-        kind = f"{kilobytes:.0f} kB" + (f" on {record.base.name}" if record.base else "")
+        kind = f"{kilobytes:.0f} kB" + (
+            f" on {record.base.name} {record.base.version}" if record.base else ""
+        )
         name = f"{record.name} {record.version}"
         measured = [(name, record.quality)]
         # The same weights by a name of their own stand in a line of their own.
-        own = [style for style in record.styles if style.name not in adapters]
+        own = [
+            style
+            for style in record.styles
+            if (style.name, record.name, record.version) not in adapters
+        ]
         measured += [(f"{name}:{style.name}", style.quality) for style in own]
         for name, quality in measured:
             for at in quality.sizes if quality else ():

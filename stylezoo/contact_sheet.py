@@ -42,10 +42,21 @@ def contact_sheet(rows: Sequence[Sequence[LabelledPhoto]], *, side: int) -> Imag
         for c, entry in enumerate(row):
             left = GAP + c * (side + GAP)
             top = GAP + r * (LABEL_HEIGHT + side + GAP)
-            draw.text((left, top), entry.label, fill="black", font=font)
+            draw.text((left, top), _fitting(entry.label, side, font), fill="black", font=font)
             picture = entry.photo.resized(side).to_pil().convert("RGB")
             sheet.paste(picture, (left + (side - picture.width) // 2, top + LABEL_HEIGHT))
     return sheet
+
+
+def _fitting(label: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """As much of a label as its picture is wide, so that it does not run into the next."""
+    if font.getlength(label) <= width:
+        return label
+    return next(
+        short
+        for short in (f"{label[:length]}…" for length in range(len(label), -1, -1))
+        if font.getlength(short) <= width or short == "…"
+    )
 
 
 def in_rows(pictures: Sequence[LabelledPhoto], columns: int) -> list[Sequence[LabelledPhoto]]:

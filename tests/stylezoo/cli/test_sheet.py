@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 import stylezoo
-from stylezoo.contact_sheet import GAP, LABEL_HEIGHT
+from stylezoo.contact_sheet import GAP, LABEL_HEIGHT, LabelledPhoto, contact_sheet
 from stylezoo.errors import OptionError
+from stylezoo.images import Photo
 from stylezoo.sheet import styles_for_sheet
 
 
@@ -51,6 +52,18 @@ def test_each_picture_is_what_apply_makes(photo):
     assert (at(1, 1) == 255).all()
     labels = pixels[GAP : GAP + LABEL_HEIGHT, GAP:]
     assert (labels < 128).any()
+
+
+def test_a_long_label_ends_before_the_next_begins():
+    pixels = np.zeros((64, 64, 3), np.float32)
+    entries = [
+        LabelledPhoto(Photo(rgb=pixels), "thousand-li-of-rivers" * 3),
+        LabelledPhoto(Photo(rgb=pixels), ""),
+    ]
+    made = np.asarray(contact_sheet([entries], side=64))
+    labels = made[GAP : GAP + LABEL_HEIGHT]
+    assert (labels[:, GAP + 40 : GAP + 64] < 128).any()  # as much of it as there is room for
+    assert (labels[:, GAP + 64 :] == 255).all()
 
 
 def test_a_style_that_cannot_be_loaded_does_not_stop_the_others(photo, tmp_path):
