@@ -119,6 +119,7 @@ def build(folder: Path, keys: Path | None, as_json: bool) -> None:
                 "styles": built.styles,
                 "added": list(built.added),
                 "withdrawn": list(built.withdrawn),
+                "bases_elsewhere": list(built.bases_elsewhere),
                 "changed": built.changed,
                 "expires": built.expires.isoformat(),
             }
@@ -128,6 +129,10 @@ def build(folder: Path, keys: Path | None, as_json: bool) -> None:
         print_line(f"new: {label}")
     for label in built.withdrawn:
         print_line(f"withdrawn: {label}")
+    for label in built.bases_elsewhere:
+        print_line(
+            f"not here: {label}, on which an adapter builds; users need another source of it"
+        )
     _print_signed("built" if built.changed else "nothing to do", built.expires)
 
 

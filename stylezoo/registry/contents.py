@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,21 @@ PLACE_FILE = "hub.json"
 _MAX_PLACE = 10_000
 
 
-def read_contents(styles: Path, checked: Callable[[], None] = lambda: None) -> list[IndexEntry]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contents:
+    """What lies in a registry's folder of styles.
+
+    Attributes:
+        entries: every version of a style, as the index lists it.
+        bases_elsewhere: what adapters build on and the registry does not hold, as ``"museum
+            1.0.0"``. Who loads them needs another source that does, such as the embedded styles.
+    """
+
+    entries: tuple[IndexEntry, ...]
+    bases_elsewhere: tuple[str, ...]
+
+
+def read_contents(styles: Path, checked: Callable[[], None] = lambda: None) -> Contents:
     """Check every style in the folder ``styles`` of a registry, and list them.
 
     What a client would pass over is refused here, so that nobody wonders why it is not served.
@@ -40,11 +54,13 @@ def read_contents(styles: Path, checked: Callable[[], None] = lambda: None) -> l
         checked: called after each version.
 
     Raises:
-        PublishError: a folder is no style's, or two differ only in case.
+        PublishError: a folder is no style's, two differ only in case, or an adapter does not fit
+            the base that is here.
         RecordError, IntegrityError, WeightsError: a style that is not right.
         OutputError: a leftover cannot be removed.
     """
     entries = []
+    records = []
     for name_folder in _folders(styles):
         versions: dict[Version, str] = {}
         for folder in _folders(name_folder):
@@ -60,8 +76,29 @@ def read_contents(styles: Path, checked: Callable[[], None] = lambda: None) -> l
                 )
             versions[record.version] = folder.name
             entries.append(_entry(folder, record))
+            records.append(record)
             checked()
-    return entries
+    return Contents(entries=tuple(entries), bases_elsewhere=_bases_elsewhere(records))
+
+
+def _bases_elsewhere(records: Sequence[Record]) -> tuple[str, ...]:
+    """The bases of adapters that are not among the records; those that are must fit."""
+    held = {(record.name, record.version): record for record in records}
+    elsewhere = set()
+    for record in records:
+        if record.base is None:
+            continue
+        base = held.get((record.base.name, record.base.version))
+        label = f"{record.base.name} {record.base.version}"
+        if base is None:
+            elsewhere.add(label)
+        elif base.file("weights").sha256 != record.base.sha256:
+            raise PublishError(
+                f"{record.name} {record.version} builds on {label} with the sha256 "
+                f"{record.base.sha256}; the one in this registry has other weights, so that nobody "
+                "could load it: train it on this one, or leave it out"
+            )
+    return tuple(sorted(elsewhere))
 
 
 def add_style(

@@ -44,6 +44,7 @@ class Build:
         styles: how many versions of styles it lists now.
         added: names and versions that are new.
         withdrawn: those that are gone.
+        bases_elsewhere: what its adapters build on and it does not hold.
         changed: whether anything was written.
         expires: when the index expires.
     """
@@ -51,6 +52,7 @@ class Build:
     styles: int
     added: tuple[str, ...]
     withdrawn: tuple[str, ...]
+    bases_elsewhere: tuple[str, ...]
     changed: bool
     expires: datetime
 
@@ -136,8 +138,8 @@ def build_registry(
         state = _read(folder)
         signers = _signers(state, keys, "targets")
         old = dict(state.targets.signed.targets)
-        entries = read_contents(folder / "styles", checked)
-        new = {target_path(entry.name, entry.version): _target(entry) for entry in entries}
+        contents = read_contents(folder / "styles", checked)
+        new = {target_path(entry.name, entry.version): _target(entry) for entry in contents.entries}
         # What clients will check, checked here with the same code.
         read_targets(
             {path: (one.length, one.hashes["sha256"], one.custom) for path, one in new.items()}
@@ -155,6 +157,7 @@ def build_registry(
             styles=len(new),
             added=tuple(_label(path) for path in sorted(new.keys() - old.keys())),
             withdrawn=tuple(_label(path) for path in sorted(old.keys() - new.keys())),
+            bases_elsewhere=contents.bases_elsewhere,
             changed=old != new,
             expires=_first_expiry(state),
         )

@@ -31,6 +31,9 @@ from stylezoo.registry.signing import (
 )
 from tests.faults.conftest import contents
 from tests.kept_registry import KeptRegistry, WebServer, edit, is_killed_at
+from tests.signed_registry import copy_style
+
+STYLES = Path(__file__).parents[3] / "registry" / "stylezoo_styles" / "styles"
 
 
 @pytest.fixture
@@ -118,6 +121,21 @@ def test_a_build_says_what_is_new_and_what_is_gone(registry):
     built = build_registry(registry.folder, registry.keys)
     assert (built.added, built.withdrawn, built.changed) == ((), (), False)
     assert metadata(registry) == before
+
+
+def test_a_base_that_is_elsewhere_is_named_and_one_that_does_not_fit_refused(registry, tmp_path):
+    add_style(registry.folder, STYLES / "udnie" / "1.0.0")
+    built = build_registry(registry.folder, registry.keys)
+    assert built.bases_elsewhere == ("museum 0.11.0",)
+    add_style(registry.folder, STYLES / "museum" / "0.11.0")
+    assert build_registry(registry.folder, registry.keys).bases_elsewhere == ()
+    shutil.rmtree(registry.folder / "styles" / "museum")
+    other = copy_style(STYLES / "great-wave" / "1.0.0", tmp_path, "museum", "0.11.0")
+    add_style(registry.folder, other)
+    with pytest.raises(
+        PublishError, match=r"udnie 1\.0\.0 builds on museum 0\.11\.0 with the sha256"
+    ):
+        build_registry(registry.folder, registry.keys)
 
 
 def test_a_version_whose_bytes_have_changed_is_refused(registry, unchanged_folder):
