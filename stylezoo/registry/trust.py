@@ -269,7 +269,7 @@ class TrustedRegistry:
             yield
         except (tuf.UnsignedMetadataError, tuf.LengthOrHashMismatchError) as error:
             raise SignatureError(
-                f"{where} is not what the keys of {self.config.root} vouch for: {error}; {advice}"
+                f"{where} is not what the keys of its trusted root vouch for: {error}; {advice}"
             ) from error
         except tuf.BadVersionNumberError as error:
             raise RollbackError(f"{where} is older than it was: {error}; {advice}") from error
