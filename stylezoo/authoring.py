@@ -17,17 +17,15 @@ from stylezoo.objective_config import ObjectiveConfig, Scalar
 from stylezoo.registry.golden import golden_input
 from stylezoo.registry.publish import PAINTING, StoredDtype, StyleDraft, write_style
 from stylezoo.registry.record import (
-    UNKNOWN,
     Licence,
     Provenance,
     Quality,
     Record,
     StyleImage,
     Training,
-    check_style_name,
-    check_version,
     status_of,
 )
+from stylezoo.registry.record_text import UNKNOWN, check_style_name, check_version
 from stylezoo.style import Style
 
 if TYPE_CHECKING:

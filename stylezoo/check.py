@@ -21,8 +21,9 @@ from stylezoo.findings import Finding, Report
 from stylezoo.registry.card import render_card
 from stylezoo.registry.folder import FolderSource
 from stylezoo.registry.golden import golden_output_difference, golden_run
-from stylezoo.registry.record import RECORD_FILE, UNKNOWN, Base, File, Record, Role
+from stylezoo.registry.record import RECORD_FILE, Base, File, Record, Role
 from stylezoo.registry.record_io import parse_record, parse_record_parts, read_record_text
+from stylezoo.registry.record_text import UNKNOWN
 from stylezoo.registry.resolve import resolve
 from stylezoo.registry.sources import all_sources
 from stylezoo.registry.spec import StyleSpec

@@ -18,7 +18,8 @@ from stylezoo.errors import (
     WeightsError,
 )
 from stylezoo.registry.lock_file import find_style
-from stylezoo.registry.record import UNKNOWN, Net, PackStyle, Record
+from stylezoo.registry.record import Net, PackStyle, Record
+from stylezoo.registry.record_text import UNKNOWN
 from stylezoo.registry.resolve import ResolvedStyle, resolve_base
 from stylezoo.registry.sources import all_sources
 from stylezoo.registry.spec import StyleSpec

@@ -62,7 +62,7 @@ def complete(facts: Facts, *, besides: list[str], unknown: Collection[str] = ())
     Raises:
         click.UsageError: something is missing or wrong.
     """
-    from stylezoo.registry.record import UNKNOWN
+    from stylezoo.registry.record_text import UNKNOWN
 
     if not besides and is_terminal(sys.stdin) and is_terminal(sys.stderr):
         answers: dict[str, Any] = {

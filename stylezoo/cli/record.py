@@ -135,8 +135,9 @@ class _Material:
 
 def _material(start: Path) -> _Material:
     from stylezoo.authoring import NEEDED, Facts, facts_of_record
-    from stylezoo.registry.record import RECORD_FILE, UNKNOWN
+    from stylezoo.registry.record import RECORD_FILE
     from stylezoo.registry.record_io import parse_record_parts, read_record_text
+    from stylezoo.registry.record_text import UNKNOWN
     from stylezoo.registry.weights import read_header, stored_dtype
 
     if not start.exists():

@@ -241,7 +241,8 @@ def _works(styles: list[str], options: dict[str, Any]) -> dict[str, StyleImage]:
     """What is known of each painting: by the options, for one; else by --works."""
     import tomllib
 
-    from stylezoo.registry.record import UNKNOWN, StyleImage
+    from stylezoo.registry.record import StyleImage
+    from stylezoo.registry.record_text import UNKNOWN
 
     given = {name: options[name] for name in ("title", "artist", "year", "source")}
     given = {name: value for name, value in given.items() if value is not None}

@@ -8,8 +8,9 @@ from packaging.version import InvalidVersion, Version
 
 from stylezoo.errors import RecordError, VersionNotFoundError
 from stylezoo.interfaces.source import RegistrySource
-from stylezoo.registry.record import RECORD_FILE, STYLE_NAME, Record
+from stylezoo.registry.record import RECORD_FILE, Record
 from stylezoo.registry.record_io import read_record
+from stylezoo.registry.record_text import STYLE_NAME
 
 
 class FolderSource(RegistrySource):

@@ -28,8 +28,9 @@ from stylezoo.interfaces.source import RegistrySource, newest
 from stylezoo.registry.download import download, read
 from stylezoo.registry.offline import offline_variable, require_network
 from stylezoo.registry.pins import Knowledge, MovedTag, Pin, PinFile, repositories
-from stylezoo.registry.record import MAX_RECORD_BYTES, RECORD_FILE, File, Record, check_version
+from stylezoo.registry.record import MAX_RECORD_BYTES, RECORD_FILE, File, Record
 from stylezoo.registry.record_io import parse_record
+from stylezoo.registry.record_text import check_version
 from stylezoo.registry.spec import is_repository
 from stylezoo.registry.store import Store
 from stylezoo.registry.transport import Progress

@@ -23,14 +23,11 @@ from stylezoo.errors import RecordError, RegistryFormatError
 from stylezoo.files import write_file
 from stylezoo.registry.config import REPOSITORY
 from stylezoo.registry.index import Index, IndexEntry
-from stylezoo.registry.record import (
+from stylezoo.registry.record import MAX_ENTRIES, MAX_RECORD_BYTES, RECORD_FILE, Status
+from stylezoo.registry.record_text import (
     COMPONENT_NAME,
-    MAX_ENTRIES,
-    MAX_RECORD_BYTES,
-    RECORD_FILE,
     SHA256,
     UNKNOWN,
-    Status,
     check_style_name,
     check_version,
 )

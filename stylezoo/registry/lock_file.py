@@ -22,7 +22,8 @@ from stylezoo.errors import (
 )
 from stylezoo.files import write_file
 from stylezoo.interfaces.source import RegistrySource
-from stylezoo.registry.record import RECORD_FILE, SHA256, check_style_name, check_version
+from stylezoo.registry.record import RECORD_FILE
+from stylezoo.registry.record_text import SHA256, check_style_name, check_version
 from stylezoo.registry.resolve import ResolvedStyle, resolve
 from stylezoo.registry.spec import StyleSpec, is_repository
 from stylezoo.registry.verify import sha256_of, verify_files

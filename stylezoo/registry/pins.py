@@ -21,7 +21,7 @@ from stylezoo.cache import CACHE_VARIABLE
 from stylezoo.errors import CacheError, OutputError, RecordError, RegistryFormatError
 from stylezoo.files import write_file
 from stylezoo.registry.locks import locked
-from stylezoo.registry.record import SHA256, check_version
+from stylezoo.registry.record_text import SHA256, check_version
 from stylezoo.registry.strict_json import parse_object
 
 FORMAT = 1

@@ -7,19 +7,27 @@ module is made from them. ``faults`` of each tells what a type cannot say.
 from __future__ import annotations
 
 import dataclasses
-import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal
+from typing import Literal
 
-from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from stylezoo.errors import RecordError
 from stylezoo.objective_config import ObjectiveConfig, Scalar
 from stylezoo.registry.entry import StyleEntry
+from stylezoo.registry.record_text import (
+    COMPONENT_NAME,
+    DISTRIBUTION,
+    SHA256,
+    check_addresses,
+    check_file_path,
+    check_licence,
+    check_style_name,
+    check_version,
+)
 
 SCHEMA = 1
 RECORD_FILE = "style.toml"
@@ -27,17 +35,6 @@ MAX_RECORD_BYTES = 256 * 1024
 MAX_INTEGER = 2**31
 MAX_TEXT = 10_000
 MAX_ENTRIES = 100
-UNKNOWN = "unknown"
-
-STYLE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-COMPONENT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-SHA256 = re.compile(r"[0-9a-f]{64}")
-DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
-# "scheme://", or one of the schemes that browsers run or read files by.
-ADDRESS = re.compile(
-    r"\b(?P<scheme>[a-z][a-z0-9+.-]*(?=://)|(javascript|vbscript|data|file)(?=:\S))", re.IGNORECASE
-)
-WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
 Status = Literal["stable", "experimental", "deprecated"]
 Role = Literal["weights", "golden", "preview", "card", "painting"]
@@ -235,7 +232,7 @@ class Licence:
     def faults(self) -> Iterator[RecordError]:
         """What is wrong and the types cannot say."""
         for field in dataclasses.fields(self):
-            yield from _caught(_check_licence, getattr(self, field.name), field.name)
+            yield from _caught(check_licence, getattr(self, field.name), field.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -502,56 +499,6 @@ def role_faults(test: GoldenTest, preview: Preview, files: Sequence[File]) -> It
             )
 
 
-def check_style_name(name: str, field: str = "name") -> None:
-    """Check the name of a style.
-
-    Raises:
-        RecordError: it is not kebab-case, or too long.
-    """
-    if not STYLE_NAME.fullmatch(name) or len(name) > 64 or WINDOWS_DEVICE.fullmatch(name):
-        raise RecordError(
-            f"{name!r} is no style name: lower-case letters and digits in groups joined by '-', "
-            "at most 64",
-            field=field,
-        )
-
-
-def check_file_path(path: str, field: str = "path") -> None:
-    """Check that a path stays in its folder on every platform.
-
-    Raises:
-        RecordError: it is absolute, leaves the folder, or cannot exist on some platform.
-    """
-    parts = path.split("/")
-    unsafe = (
-        not path
-        or len(path) > 255
-        or any(character in path for character in '\\:*?"<>|')
-        or any(ord(character) < 32 or ord(character) == 127 for character in path)
-        or any(part in ("", ".", "..") or part.endswith((".", " ")) for part in parts)
-        or any(WINDOWS_DEVICE.fullmatch(part) for part in parts)
-        or unicodedata.normalize("NFC", path) != path
-    )
-    if unsafe:
-        raise RecordError(f"{path[:100]!r} is not a plain relative path", field=field)
-
-
-def check_addresses(text: str, field: str) -> None:
-    """Check that what looks like an address in a text is one of the web.
-
-    Raises:
-        RecordError: it has another scheme, such as ``file:``.
-    """
-    for found in ADDRESS.finditer(text):
-        scheme = found["scheme"].lower()
-        if scheme not in ("http", "https"):
-            raise RecordError(
-                f"{text[:100]!r} has an address with the scheme {scheme!r}; only https and http "
-                "are taken",
-                field=field,
-            )
-
-
 def check_licences(licence: Licence) -> None:
     """Check each of the licences.
 
@@ -562,19 +509,6 @@ def check_licences(licence: Licence) -> None:
         raise fault
 
 
-def _check_licence(expression: str, field: str) -> None:
-    if expression == UNKNOWN:
-        return
-    try:
-        canonicalize_license_expression(expression)
-    except InvalidLicenseExpression as error:
-        raise RecordError(
-            f"{expression!r} is no SPDX licence expression; see https://spdx.org/licenses, "
-            f"or write {UNKNOWN!r}",
-            field=field,
-        ) from error
-
-
 def status_of(version: str) -> Status:
     """Tell the status from a version: before 1.0.0 nothing is promised, as PEP 440 has it.
 
@@ -582,21 +516,6 @@ def status_of(version: str) -> Status:
         RecordError: it is no version.
     """
     return "stable" if check_version(version).major else "experimental"
-
-
-def check_version(text: Any, field: str = "version") -> Version:
-    """Read the version of a style.
-
-    Raises:
-        RecordError: it is no version of PEP 440, or not in its plain form.
-    """
-    try:
-        version = Version(text)
-    except (InvalidVersion, TypeError):
-        raise RecordError(f"{text!r} is no version (PEP 440), like '1.0.0'", field=field) from None
-    if version.local or str(version) != text:
-        raise RecordError(f"{text!r} is not in its plain form, like '1.0.0'", field=field)
-    return version
 
 
 def _at_least(field: str, value: int, low: int) -> Iterator[RecordError]:

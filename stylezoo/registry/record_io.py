@@ -24,12 +24,11 @@ from stylezoo.registry.record import (
     RECORD_FILE,
     SCHEMA,
     Record,
-    check_style_name,
-    check_version,
     file_faults,
     role_faults,
     style_faults,
 )
+from stylezoo.registry.record_text import check_style_name, check_version
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,18 +14,18 @@ from typing import Any, Literal
 
 from packaging.version import Version
 
-from stylezoo.registry import record
+from stylezoo.registry import record, record_text
 
 SCHEMA_FILE = "style.schema.json"
 
 _PATTERNS: dict[tuple[type[Any], str], str] = {
-    (record.Record, "name"): record.STYLE_NAME.pattern,
-    (record.PackStyle, "name"): record.STYLE_NAME.pattern,
-    (record.Base, "name"): record.STYLE_NAME.pattern,
-    (record.Base, "sha256"): record.SHA256.pattern,
-    (record.Net, "name"): record.COMPONENT_NAME.pattern,
-    (record.Net, "plugin"): record.DISTRIBUTION.pattern,
-    (record.File, "sha256"): record.SHA256.pattern,
+    (record.Record, "name"): record_text.STYLE_NAME.pattern,
+    (record.PackStyle, "name"): record_text.STYLE_NAME.pattern,
+    (record.Base, "name"): record_text.STYLE_NAME.pattern,
+    (record.Base, "sha256"): record_text.SHA256.pattern,
+    (record.Net, "name"): record_text.COMPONENT_NAME.pattern,
+    (record.Net, "plugin"): record_text.DISTRIBUTION.pattern,
+    (record.File, "sha256"): record_text.SHA256.pattern,
 }
 
 

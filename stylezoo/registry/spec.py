@@ -16,7 +16,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from stylezoo.errors import InvalidSpecError, RecordError
 from stylezoo.registry.config import REPOSITORY
-from stylezoo.registry.record import check_style_name
+from stylezoo.registry.record_text import check_style_name
 
 _PREFIX = re.compile(r"\d+(\.\d+)?")
 _EXACT = re.compile(r"\d+\.\d+\.\d+\S*")

@@ -37,7 +37,8 @@ from stylezoo.errors import (
 )
 from stylezoo.files import remove_path
 from stylezoo.registry.locks import locked
-from stylezoo.registry.record import RECORD_FILE, SHA256, File, Record
+from stylezoo.registry.record import RECORD_FILE, File, Record
+from stylezoo.registry.record_text import SHA256
 from stylezoo.registry.stored_folder import (
     check_folder,
     is_intact,

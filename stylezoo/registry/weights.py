@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from stylezoo.errors import WeightsError
 from stylezoo.files import write_file
 from stylezoo.objective_config import Scalar
-from stylezoo.registry.record import COMPONENT_NAME
+from stylezoo.registry.record_text import COMPONENT_NAME
 
 if TYPE_CHECKING:
     import torch

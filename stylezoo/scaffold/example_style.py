@@ -13,7 +13,8 @@ from stylezoo.catalog import default_catalog
 from stylezoo.objective_config import Scalar
 from stylezoo.registry.golden import golden_input
 from stylezoo.registry.publish import StyleDraft, write_style
-from stylezoo.registry.record import UNKNOWN, Licence, Provenance, StyleImage, Training
+from stylezoo.registry.record import Licence, Provenance, StyleImage, Training
+from stylezoo.registry.record_text import UNKNOWN
 
 NET = "johnson"
 ARGUMENTS: dict[str, Scalar] = {"width": 4, "residual_blocks": 1, "norm": "instance"}

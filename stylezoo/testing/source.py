@@ -14,7 +14,8 @@ from stylezoo.catalog import Catalog
 from stylezoo.errors import StyleZooError, VersionNotFoundError
 from stylezoo.findings import Report
 from stylezoo.interfaces.source import RegistrySource
-from stylezoo.registry.record import RECORD_FILE, STYLE_NAME, Record
+from stylezoo.registry.record import RECORD_FILE, Record
+from stylezoo.registry.record_text import STYLE_NAME
 from stylezoo.registry.verify import verify_files
 from stylezoo.testing.examination import (
     Check,

@@ -9,14 +9,8 @@ from datetime import UTC, datetime
 import torch
 
 from stylezoo import __version__
-from stylezoo.registry.record import (
-    Licence,
-    Provenance,
-    StyleImage,
-    check_licences,
-    check_style_name,
-    check_version,
-)
+from stylezoo.registry.record import Licence, Provenance, StyleImage, check_licences
+from stylezoo.registry.record_text import check_style_name, check_version
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,15 +15,9 @@ from stylezoo.errors import OptionError, OutputError, TrainingError
 from stylezoo.evaluation import EvaluationConfig, evaluate_style
 from stylezoo.images import find_photos, open_photo
 from stylezoo.registry.publish import PAINTING, StyleDraft, record_quality, write_style
-from stylezoo.registry.record import (
-    UNKNOWN,
-    Base,
-    PackStyle,
-    Record,
-    Training,
-    status_of,
-)
+from stylezoo.registry.record import Base, PackStyle, Record, Training, status_of
 from stylezoo.registry.record_io import read_record
+from stylezoo.registry.record_text import UNKNOWN
 from stylezoo.style import load
 from stylezoo.train.callbacks import Callbacks
 from stylezoo.train.config import TrainingConfig
