@@ -26,7 +26,7 @@ def widened(net: Johnson, width: int) -> Johnson:
         width: of the new net.
 
     Raises:
-        OptionError: the net is as wide, or wider.
+        OptionError: the net is as wide, or wider, or its norms mix channels.
     """
     if width <= net.arguments.width:
         raise OptionError(
@@ -46,7 +46,12 @@ def widened(net: Johnson, width: int) -> Johnson:
             grown[key] = _shared(outputs, channels, generator)
         elif tensor.shape == shape:
             grown[key] = tensor
-        else:  # the bias of a convolution, or what a norm has for each channel, last
+        elif tensor.shape[:-1] not in ((), (net.styles,)):
+            raise OptionError(
+                f"norms of the kind {net.arguments.norm!r} mix channels, so that a net with them "
+                f"cannot be widened to {width}; start from one with plain norms"
+            )
+        else:  # the bias of a convolution, or what a norm has for each channel, of each style
             grown[key] = tensor[..., _copies(tensor.shape[-1], shape[-1])]
     wide.load_state_dict(grown)
     return wide

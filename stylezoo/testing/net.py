@@ -404,6 +404,29 @@ def _check_blend(
         findings.error(f"the net that blend returns gives {gap} from the net with these shares")
 
 
+def check_base(made: Made, findings: Findings) -> None:
+    """As the base of a training it draws the same with norms of another kind, and widened."""
+    if not isinstance(made.net, MultiStyleNet):
+        return
+    one = made.net.blend([1 / made.net.styles] * made.net.styles).eval()
+    width = getattr(one.arguments, "width", 1)
+    changes: dict[str, Callable[[], MultiStyleNet]] = {
+        f"with_norm({OTHER_NORM!r})": lambda: one.with_norm(OTHER_NORM),
+        f"widen({2 * width})": lambda: one.widen(2 * width),
+    }
+    images = made.images(2)
+    with torch.no_grad():
+        expected = one(images.clone())
+        for label, change in changes.items():
+            try:
+                changed = change()
+            except OptionError:  # it does not offer that
+                continue
+            gap = difference(changed.eval()(images.clone()), expected, 1e-3)
+            if gap:
+                findings.error(f"the net that {label} returns gives {gap} from the net itself")
+
+
 def check_export(made: Made, findings: Findings) -> None:
     """torch.export takes it; of several styles, the net that is blended for one mixture."""
     net = made.net
@@ -415,6 +438,8 @@ def check_export(made: Made, findings: Findings) -> None:
 def _of_probe(check: Callable[[Probe, Findings], None]) -> Callable[[Made, Findings], None]:
     return lambda made, findings: check(made.probe(), findings)
 
+
+OTHER_NORM = "instance-coloring"  # that adapters take by default
 
 FIRST = (Check("interface", check_interface), Check("arguments", check_arguments))
 
@@ -433,6 +458,7 @@ COMPARISONS: tuple[Check[Made], ...] = (
     Check("devices", _of_probe(modules.check_devices)),
     Check("record", check_record),
     Check("styles", check_styles),
+    Check("base", check_base),
     Check("export", check_export),
 )
 

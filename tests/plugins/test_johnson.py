@@ -125,6 +125,14 @@ def test_a_net_is_not_widened_to_less():
             stylezoo.create_net("johnson", width=4).widen(width)
 
 
+@pytest.mark.parametrize("styles", [1, 4])
+def test_a_net_whose_norms_mix_channels_is_not_widened(styles):
+    norm = "conditional-instance-coloring"
+    net = stylezoo.create_net("johnson", width=4, norm=norm, styles=styles)
+    with pytest.raises(OptionError, match="mix channels, so that a net with them cannot"):
+        net.widen(8)
+
+
 def test_norms_of_another_kind_take_over():
     net = trained_like(width=4, residual_blocks=1)
     colored = net.with_norm("instance-coloring")

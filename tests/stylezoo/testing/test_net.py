@@ -390,6 +390,16 @@ class ArgumentsAsDict(Several):
         return {"styles": self.styles}
 
 
+class ForgetsWithOtherNorms(Several):
+    def with_norm(self, norm):
+        return type(self)(SeveralArguments(styles=1))
+
+
+class ForgetsWhenWidened(Several):
+    def widen(self, width):
+        return type(self)(SeveralArguments(styles=1))
+
+
 def test_a_net_of_several_styles_conforms():
     assert_conforms(check_net(Several))
     assert_conforms(check_net(Several, arguments={"styles": 1}, skip=QUICK))
@@ -402,6 +412,8 @@ def test_a_net_of_several_styles_conforms():
         (BlendsTheFirst, "the net that blend returns gives values that differ"),
         (BlendsToItself, "blend returns a net of 2 styles"),
         (ArgumentsAsDict, "arguments is a dict"),
+        (ForgetsWithOtherNorms, r"that with_norm\('instance-coloring'\) returns gives values that"),
+        (ForgetsWhenWidened, r"that widen\(2\) returns gives values that differ"),
     ],
 )
 def test_a_seeded_fault_of_styles_is_found(net, message):
