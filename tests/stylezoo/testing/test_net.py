@@ -64,7 +64,7 @@ def test_a_sound_net_conforms():
     report = check_net(Sound)
     assert_conforms(report)
     assert not report.findings
-    assert len(report.checks) == 14
+    assert len(report.checks) == 15
     assert_conforms(check_net(Sound, arguments={"width": 7}, skip=QUICK))
 
 
