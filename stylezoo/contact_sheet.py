@@ -52,11 +52,9 @@ def _fitting(label: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.Im
     """As much of a label as its picture is wide, so that it does not run into the next."""
     if font.getlength(label) <= width:
         return label
-    return next(
-        short
-        for short in (f"{label[:length]}…" for length in range(len(label), -1, -1))
-        if font.getlength(short) <= width or short == "…"
-    )
+    while label and font.getlength(f"{label}…") > width:
+        label = label[:-1]
+    return f"{label}…"
 
 
 def in_rows(pictures: Sequence[LabelledPhoto], columns: int) -> list[Sequence[LabelledPhoto]]:

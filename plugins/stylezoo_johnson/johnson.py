@@ -13,6 +13,7 @@ clamped in use, in place of the paper's scaled tanh, which flattens strong colou
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -134,11 +135,17 @@ class Johnson(MultiStyleNet):
         if lost := sorted(key for key in learnt if key not in state):
             raise OptionError(
                 f"norms of the kind {norm!r} cannot take over from {self.arguments.norm!r}: they "
-                f"have no {lost[0].rpartition('.')[2]}"
+                f"have no {lost[0].rpartition('.')[2]}; keep the norms of the net"
             )
         net.load_state_dict({**state, **learnt})
         self._share_convolutions(net)
-        return net.to(next(self.parameters()).device)
+        net = net.to(next(self.parameters()).device)
+        if not _draw_the_same(self, net):
+            raise OptionError(
+                f"norms of the kind {norm!r} cannot take over from {self.arguments.norm!r}: with "
+                "the same numbers they draw something else; keep the norms of the net"
+            )
+        return net
 
     def _share_convolutions(self, net: Johnson) -> None:
         for name, module in self.named_modules():
@@ -150,6 +157,16 @@ class Johnson(MultiStyleNet):
         from stylezoo_johnson.widen import widened
 
         return widened(self, width)
+
+
+def _draw_the_same(first: Johnson, second: Johnson) -> bool:
+    size = (1, 3, Johnson.minimum_size, Johnson.minimum_size)
+    images = torch.rand(size, generator=torch.Generator().manual_seed(0))
+    images = images.to(next(first.parameters()).device)
+    style = images.new_full((1, first.styles), 1 / first.styles)
+    with torch.no_grad():
+        one, other = (copy.deepcopy(net).eval()(images, style) for net in (first, second))
+    return torch.allclose(one, other, atol=1e-3)
 
 
 def _norm_factory(arguments: JohnsonArguments) -> Norm:

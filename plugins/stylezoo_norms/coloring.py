@@ -3,7 +3,7 @@
 The scale of a norm is a vector, one number a channel. Coloring makes a matrix of it, which gives
 channels a correlation besides their variance (Siarohin, Sangineto, Sebe 2019, arXiv 1806.00420,
 section 3.1, there after whitening in place of instance norm). A full matrix for each layer would be
-as large as a small net. As adapters of language models showed, a change of low rank is enough (Hu
+a tenth of the net. As adapters of language models showed, a change of low rank is enough (Hu
 et al. 2021, arXiv 2106.09685, section 4.1): the matrix here is the diagonal of an ordinary scale
 plus the product of two thin ones. With one of them at zero it starts as instance norm.
 
@@ -19,10 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylezoo import ConditionalNorm
+from stylezoo_norms.conditional import EPSILON, ConditionalInstanceNorm
 
 RANK = 4  # groups of 8 channels, as many numbers, gave about the same
-EPSILON = 1e-5  # as in torch's instance norm
 
 
 class InstanceColoring(nn.Module):
@@ -50,20 +49,11 @@ class InstanceColoring(nn.Module):
         )
 
 
-class ConditionalInstanceColoring(ConditionalNorm):
-    """The same with a matrix and a shift for each style.
-
-    A mixture of styles is a mixture of their numbers, as it is for conditional instance norm.
-
-    Args:
-        channels: C.
-        styles: how many.
-    """
+class ConditionalInstanceColoring(ConditionalInstanceNorm):
+    """Conditional instance norm with a matrix of each style in place of its scale."""
 
     def __init__(self, channels: int, styles: int) -> None:
         super().__init__(channels, styles)
-        self.weight = nn.Parameter(torch.ones(styles, channels))
-        self.bias = nn.Parameter(torch.zeros(styles, channels))
         self.reads = nn.Parameter(torch.randn(styles, RANK, channels) / math.sqrt(channels))
         self.writes = nn.Parameter(torch.zeros(styles, channels, RANK))
 

@@ -87,10 +87,11 @@ class MultiStyleNet(TransformNet):
             norm: a registered norm.
 
         Returns:
-            A net that shares all else with this one. A net that leaves no choice returns itself.
+            A net that draws the same and shares all else with this one. One that leaves no choice
+            returns itself.
 
         Raises:
-            OptionError: norms of that kind cannot hold what those of this net have learnt.
+            OptionError: with norms of that kind it would not draw the same.
         """
         return self
 

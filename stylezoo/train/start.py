@@ -63,7 +63,9 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
             "hold several styles"
         )
     ones = _nets_of_one_style(base, base.net, config)
-    if config.norm is not None and config.steps:  # with none, a style is taken as it is
+    if config.widen_to is not None:
+        ones = [one.widen(config.widen_to) for one in ones]
+    if config.norm is not None and config.steps:  # without steps, a style is taken as it is
         catalog.get_norm(config.norm)
         ones = with_norms(ones, config.norm, config.seed)
     name = base.record.net.name
@@ -81,8 +83,6 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
             parameter.requires_grad_(key not in shared)
         arguments = _arguments(one)
         return Start(one, name, arguments, frozenset(shared), base.record, style_weights)
-    if config.widen_to is not None:
-        ones = [one.widen(config.widen_to) for one in ones]
     net, arguments = net_of_several(name, ones, catalog)
     return Start(net, name, arguments, base=base.record, style_weights=style_weights)
 

@@ -304,6 +304,12 @@ def test_a_wider_net_starts_as_the_base(registry, material):
     with torch.no_grad():
         found = wide.averaged_net()(images, styles)
         torch.testing.assert_close(found, pack.net(images, styles), rtol=1e-4, atol=1e-4)
+    both = config(material, "reds", base="colours", widen_to=6, norm="instance-coloring")
+    assert starting_net(both, catalog).net_arguments == {
+        **wide.start.net_arguments,
+        "norm": "instance-coloring",
+        "styles": 1,
+    }
     for changes in ({}, {"base": "colours", "only_norm": True}):
         with pytest.raises(OptionError, match="widen_to is for the net of a base"):
             config(material, "reds", widen_to=6, **changes)
