@@ -11,16 +11,15 @@ from torch import Tensor
 
 from stylezoo.objective import ObjectiveValue, PerceptualObjective, Targets
 from stylezoo.optimization.config import OptimizationConfig
+from stylezoo.optimization.lbfgs import LBFGS
 from stylezoo.region import Region
 
 # The mean change of a pixel in the first step of L-BFGS, which knows no curvature yet: from a start
 # that is far from any minimum, and from a picture that is good already.
 FIRST_STEP = 0.02
 CAREFUL_STEP = 0.002
-# The largest root mean square change of an image in one step of L-BFGS, which has no line search.
-LARGEST_STEP = 0.05
-# Even so it runs away now and then, misled by gradients in bfloat16. So far above the best value it
-# goes back to the best image and forgets the curvature.
+# Without a line search L-BFGS runs away now and then, misled by gradients in bfloat16. So far above
+# the best value it goes back to the best image and forgets the curvature.
 RUNAWAY = 3.0
 FRUITLESS_RESTARTS = 3
 
@@ -28,8 +27,8 @@ FRUITLESS_RESTARTS = 3
 class ImageOptimizer:
     """Minimises an objective over the pixels of one image.
 
-    The objective is that of Gatys et al. 2015, equation 7, or any other; L-BFGS takes one
-    evaluation of objective and gradient a step, without a line search.
+    The objective is that of Gatys et al. 2015, equation 7, or any other; either method takes one
+    evaluation of objective and gradient a step.
 
     Args:
         objective: to minimise.
@@ -64,7 +63,6 @@ class ImageOptimizer:
         self.best: tuple[float, Tensor] = (math.inf, self.image.detach().clone())
         self.fruitless = 0
         self._average: Tensor | None = None
-        self._scale: float | None = None
         self._optimizer = self._make_optimizer(CAREFUL_STEP if careful else FIRST_STEP)
 
     @property
@@ -72,19 +70,11 @@ class ImageOptimizer:
         """Whether it ran away so often in a row that more steps make no sense."""
         return self.fruitless > FRUITLESS_RESTARTS
 
-    def _make_optimizer(self, first_step: float) -> torch.optim.Optimizer:
+    def _make_optimizer(self, first_step: float) -> torch.optim.Adam | LBFGS:
         if self.config.method == "adam":
-            return torch.optim.Adam([self.image], lr=self.config.learning_rate)
-        return torch.optim.LBFGS(
-            [self.image],
-            # torch divides the first step by the gradient's L1 norm, which ``_evaluate`` makes as
-            # large as the number of values.
-            lr=first_step * self.image.numel(),
-            max_iter=1,
-            history_size=self.config.history,
-            tolerance_grad=0,
-            tolerance_change=0,
-        )
+            # With torch's own ``eps`` the steps would depend on the weights of the objective.
+            return torch.optim.Adam([self.image], lr=self.config.learning_rate, eps=1e-30)
+        return LBFGS(history=self.config.history, first_step=first_step, device=self.image.device)
 
     def step(self) -> ObjectiveValue:
         """Evaluate the objective at the image, then change the image.
@@ -92,39 +82,21 @@ class ImageOptimizer:
         Returns:
             The value at the image as it was before.
         """
-        values: list[ObjectiveValue] = []
-
-        def evaluate() -> float:
-            values.append(self._evaluate())
-            return values[-1].total.item()
-
-        before = self.image.detach().clone()
-        self._optimizer.step(evaluate)
-        if self._ran_away(values[0].total.item()):
+        value = self._evaluate()
+        if self._ran_away(value.total.item()):
             self._restart()
-            return values[0]
+            return value
         with torch.no_grad():
-            if self.config.method == "lbfgs":
-                self._limit_step(before)
+            if isinstance(self._optimizer, LBFGS):
+                assert self.image.grad is not None
+                self.image += self._optimizer.step(self.image, self.image.grad)
+            else:
+                self._optimizer.step()
             if self.config.clip:
                 self.image.clamp_(0, 1)
-            if self.config.method == "lbfgs":
-                self._tell_step(self.image - before)
             if self.config.average:
                 self._add_to_average()
-        return values[0]
-
-    def _limit_step(self, before: Tensor) -> None:
-        step = self.image - before
-        size = float(step.square().mean().sqrt())
-        if size > LARGEST_STEP:
-            self.image.copy_(before + step * (LARGEST_STEP / size))
-
-    def _tell_step(self, step: Tensor) -> None:
-        """Let L-BFGS learn its curvature from the step that was made, not the one it wanted."""
-        self._optimizer.param_groups[0]["lr"] = 1.0
-        state = self._optimizer.state[self.image]
-        state["d"], state["t"] = step.flatten(), 1.0
+        return value
 
     def _evaluate(self) -> ObjectiveValue:
         """The objective, with its gradient in ``self.image.grad``."""
@@ -135,14 +107,6 @@ class ImageOptimizer:
         if math.isfinite(total) and total < self.best[0]:
             self.best = (total, self.image.detach().clone())
             self.fruitless = 0
-        gradient = self.image.grad
-        assert gradient is not None
-        if self._scale is None:
-            # L-BFGS ignores curvature below a fixed threshold, and its first step depends on the
-            # gradient's size; a mean of 1 makes both independent of weights and of the losses.
-            size = float(gradient.abs().mean())
-            self._scale = 1 / size if size > 0 and math.isfinite(size) else 1.0
-        gradient.mul_(self._scale)
         return ObjectiveValue(
             total=value.total.detach(), terms={n: t.detach() for n, t in value.terms.items()}
         )
@@ -184,7 +148,6 @@ class ImageOptimizer:
             "best_image": self.best[1],
             "fruitless": self.fruitless,
             "average": self._average,
-            "scale": self._scale,
             "optimizer": self._optimizer.state_dict(),
         }
 
@@ -196,5 +159,4 @@ class ImageOptimizer:
         self.fruitless = state["fruitless"]
         average = state["average"]
         self._average = None if average is None else average.to(self.image.device)
-        self._scale = state["scale"]
         self._optimizer.load_state_dict(state["optimizer"])
