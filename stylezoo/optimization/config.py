@@ -13,10 +13,10 @@ from stylezoo.objective_config import ObjectiveConfig, Scalar, TermConfig
 if TYPE_CHECKING:
     from stylezoo.device import Precision
 
-Method = Literal["lbfgs", "adam"]
+Method = Literal["lbfgs", "preconditioned-lbfgs", "adam"]
 PreserveColor = Literal["luminance", "covariance", "histogram"]
 
-METHODS = ("lbfgs", "adam")
+METHODS = ("lbfgs", "preconditioned-lbfgs", "adam")
 PRESERVE_COLOR = ("luminance", "covariance", "histogram")
 MINIMUM_SIZE = 16  # pixels; the deepest layer of a VGG sees one position of it
 
@@ -52,7 +52,8 @@ class OptimizationConfig:
         style_scale: longest side of a painting, as a part of ``size``: sets the stroke size.
         levels: of the pyramid: each level doubles the size, the last one is ``size``.
         iterations: evaluations of the objective and its gradient, at each level.
-        method: ``"lbfgs"`` or ``"adam"``.
+        method: ``"lbfgs"``; ``"preconditioned-lbfgs"``, whose first guess at the curvature is one
+            for each octave of spatial frequency; or ``"adam"``.
         learning_rate: Adam's, in the range [0, 1] of the pixels.
         history: how many steps L-BFGS remembers.
         clip: keep pixels in [0, 1] at every iteration, as Johnson et al. 2016, section 4.1, do
@@ -219,13 +220,15 @@ PRESETS: dict[str, Mapping[str, Any]] = {
     # As published: Gatys et al. 2015.
     "gatys": {},
     # The best picture for the time. Relative losses need no tuning for a painting; the pyramid
-    # settles colours and large strokes where an iteration costs a sixteenth.
+    # settles colours and large strokes where an iteration costs a sixteenth, and a curvature for
+    # each octave saves iterations at every level.
     "best": {
         "normalization": "relative",
         "style_weight": 5.0,
         "tv_weight": 0.1,
         "levels": 3,
         "iterations": 250,
+        "method": "preconditioned-lbfgs",
         "history": 100,
         "clip": True,
         "start": "content",

@@ -74,7 +74,12 @@ class ImageOptimizer:
         if self.config.method == "adam":
             # With torch's own ``eps`` the steps would depend on the weights of the objective.
             return torch.optim.Adam([self.image], lr=self.config.learning_rate, eps=1e-30)
-        return LBFGS(history=self.config.history, first_step=first_step, device=self.image.device)
+        return LBFGS(
+            history=self.config.history,
+            first_step=first_step,
+            preconditioned=self.config.method == "preconditioned-lbfgs",
+            device=self.image.device,
+        )
 
     def step(self) -> ObjectiveValue:
         """Evaluate the objective at the image, then change the image.

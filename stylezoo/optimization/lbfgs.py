@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Of the step that the pairs ask for, this much is made. Without a line search the whole step
-# overshoots every fourth time or so; this one hardly ever, and gets lower in as many evaluations.
+# Of the step that the pairs ask for, this much is made when it is preconditioned. Without a line
+# search the whole step overshoots every fourth time or so; this one hardly ever, and gets lower in
+# as many evaluations.
 DAMPING = 0.8
 # The largest root mean square change of an image in one step.
 LARGEST_STEP = 0.05
@@ -33,9 +34,9 @@ class LBFGS:
     """Steps towards the minimum of an objective, one evaluation each, without a line search.
 
     The two-loop recursion of Nocedal & Wright 2006, Numerical Optimization, algorithm 7.4. Their
-    first estimate of the inverse Hessian is a multiple of the identity; here each octave of
-    spatial frequency has a factor of its own, since with Gram matrices of a VGG a broad change
-    needs a step many times as long as a fine one.
+    first estimate of the inverse Hessian is a multiple of the identity, equation 7.20. When it is
+    preconditioned, each octave of spatial frequency has a factor of its own instead, since with
+    Gram matrices of a VGG a broad change needs a step many times as long as a fine one.
 
     Each pair is the step that was really made: the caller may clip the image between two calls.
 
@@ -43,11 +44,15 @@ class LBFGS:
         history: how many pairs it remembers.
         first_step: mean absolute change of a pixel in the first step, when nothing is known of
             the curvature.
+        preconditioned: a factor for each octave, and shorter steps.
         device: where the image is.
     """
 
-    def __init__(self, *, history: int, first_step: float, device: torch.device) -> None:
+    def __init__(
+        self, *, history: int, first_step: float, preconditioned: bool, device: torch.device
+    ) -> None:
         self.first_step = first_step
+        self.preconditioned = preconditioned
         self.device = device
         self._pairs: deque[_Pair] = deque(maxlen=history)
         self._last: tuple[Tensor, Tensor] | None = None
@@ -66,7 +71,9 @@ class LBFGS:
             self._learn(image - self._last[0], gradient - self._last[1])
         self._last = image.clone(), gradient.clone()
         if self._pairs:
-            step = self._direction(gradient).mul_(DAMPING)
+            step = self._direction(gradient)
+            if self.preconditioned:
+                step.mul_(DAMPING)
         else:
             size = float(gradient.abs().mean())
             step = gradient * (-self.first_step / size if size > 0 else 0.0)
@@ -86,11 +93,15 @@ class LBFGS:
             share = _dot(pair.step, direction) / pair.curvature
             direction.sub_(pair.change, alpha=share)
             shares.append(share)
-        direction = self._precondition(direction)
+        direction = self._precondition(direction) if self.preconditioned else self._scale(direction)
         for pair, share in zip(self._pairs, reversed(shares), strict=True):
             share -= _dot(pair.change, direction) / pair.curvature
             direction.add_(pair.step, alpha=share)
         return direction
+
+    def _scale(self, direction: Tensor) -> Tensor:
+        last = self._pairs[-1]
+        return direction.mul_(last.curvature / _dot(last.change, last.change))
 
     def _precondition(self, direction: Tensor) -> Tensor:
         """Times the first estimate of the inverse Hessian, by the last pair.

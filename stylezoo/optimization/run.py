@@ -325,6 +325,6 @@ def _check_memory(
     pixels = config.size**2 * min(width, height) / max(width, height)
     image = pixels * 3 * 4
     # L-BFGS keeps two vectors a step; image, gradient, best, average, spectra and copies are more.
-    vectors = 2 * config.history + 20 if config.method == "lbfgs" else 12
+    vectors = 2 * config.history + 20 if config.method != "adam" else 12
     needed = kept / PROBE**2 * pixels * OVERHEAD + vectors * image
     check_memory(int(needed), objective.device, size=config.size)

@@ -26,7 +26,9 @@ def noise(seed):
 
 
 def made(**changes):
-    return LBFGS(**{"history": 10, "first_step": 0.001, "device": CPU, **changes})
+    return LBFGS(
+        **{"history": 10, "first_step": 0.001, "preconditioned": True, "device": CPU, **changes}
+    )
 
 
 def test_the_first_step_goes_down_the_gradient_as_far_as_it_is_told():
@@ -59,6 +61,23 @@ def evaluations_until(goal, image, curvature, advance):
             return count
         image = advance(image, gradient)
     return count
+
+
+def test_without_preconditioning_it_makes_the_steps_of_torch():
+    curvature = periods() ** -2.0
+    image = noise(7) * 0.01
+    other = image.clone()
+    ours = made(preconditioned=False, history=3)
+    theirs = torch.optim.LBFGS(
+        [other], lr=0.001 * image.numel(), max_iter=1, history_size=3, tolerance_change=0
+    )
+    for _ in range(12):
+        image = image + ours.step(image, filtered(image, curvature))
+        other.grad = filtered(other, curvature)
+        theirs.step(lambda: 0.0)
+        # Its ``lr`` multiplies every step, of which only the first needs a length from us.
+        theirs.param_groups[0]["lr"] = 1.0
+        assert torch.allclose(image, other, atol=1e-4 * float(other.abs().max()))
 
 
 def test_it_needs_fewer_evaluations_than_torch_where_broad_waves_are_curved_least():

@@ -172,7 +172,7 @@ def test_the_objective_falls_and_the_best_picture_comes_back(photo, painting):
     assert sum(result.weights[n] * v for n, v in last.terms.items()) == pytest.approx(last.total)
 
 
-@pytest.mark.parametrize("method", ["lbfgs", "adam"])
+@pytest.mark.parametrize("method", ["lbfgs", "preconditioned-lbfgs", "adam"])
 def test_pixels_stay_in_range_and_the_seed_decides(method, photo, painting):
     styles = [StyleInput(painting=painting)]
     config = small(start="noise", method=method, clip=True)
@@ -233,9 +233,10 @@ class StopError(Exception):
     [
         {"iterations": 12},
         {"method": "adam", "average": 0.5, "iterations": 12},
+        {"method": "preconditioned-lbfgs", "iterations": 12, "clip": True},
         {"size": 64, "levels": 2, "iterations": 6, "clip": True, "average": 0.9},
     ],
-    ids=["lbfgs", "adam", "levels"],
+    ids=["lbfgs", "adam", "preconditioned-lbfgs", "levels"],
 )
 def test_a_resumed_optimisation_gives_the_same_picture(changes, photo, painting, tmp_path):
     config = small(**changes)
@@ -469,7 +470,7 @@ def test_any_registered_loss_and_backbone_will_do(photo, painting):
         ({"style_scale": 0.0}, "style_scale is 0.0"),
         ({"learning_rate": math.nan}, "learning_rate is nan"),
         ({"average": 1.0}, "average is 1.0"),
-        ({"method": "sgd"}, "method is 'sgd'; it must be one of lbfgs, adam"),
+        ({"method": "sgd"}, "method is 'sgd'; it must be one of lbfgs, preconditioned-lbfgs, adam"),
         ({"preserve_color": "all"}, "preserve_color is 'all'"),
     ],
 )
