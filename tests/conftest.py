@@ -1,14 +1,38 @@
-"""What every test relies on: no warning of a failed plugin goes unseen, no cache is the user's."""
+"""What every test relies on: no warning of a failed plugin goes unseen, no cache is the user's.
+
+And at the end, how many faults of the catalogue (tests/faults) are covered.
+"""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
-# Tests share the machine's cores badly otherwise: two threads, as CI has.
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+# There is a worker for each core.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parents[1]
+FAULTS = 56
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print how many faults have a test that passed, and none that failed or was skipped."""
+    passed = _numbers(terminalreporter, "passed")
+    spoilt = _numbers(terminalreporter, "failed", "error", "skipped")
+    if not passed | spoilt:
+        return
+    covered = passed - spoilt
+    terminalreporter.write_line(f"faults covered: {len(covered)} of {FAULTS}")
+    missing = sorted(set(range(1, FAULTS + 1)) - covered)
+    if missing:
+        terminalreporter.write_line(f"not covered here: {', '.join(map(str, missing))}")
+
+
+def _numbers(reporter, *outcomes):
+    reports = [report for outcome in outcomes for report in reporter.stats.get(outcome, [])]
+    names = [getattr(report, "nodeid", "") for report in reports]
+    return {int(number) for name in names for number in re.findall(r"::test_fault_(\d+)", name)}
 
 
 @pytest.fixture(scope="session", autouse=True)

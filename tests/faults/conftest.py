@@ -1,38 +1,16 @@
-"""What the fault catalogue relies on, and how many of its faults are covered.
+"""What the tests of the fault catalogue rely on.
 
 The catalogue has 56 faults; docs/reliability.md lists them. A test for fault N is called
-``test_fault_NN_what_happens``.
+``test_fault_NN_what_happens``; tests/conftest.py counts them.
 """
 
 import hashlib
 import os
-import re
 import subprocess
 import sys
 from contextlib import contextmanager
 
 import pytest
-
-FAULTS = 56
-
-
-def pytest_terminal_summary(terminalreporter):
-    """Print how many faults have a test that passed, and none that failed or was skipped."""
-    passed = _numbers(terminalreporter, "passed")
-    spoilt = _numbers(terminalreporter, "failed", "error", "skipped")
-    if not passed | spoilt:
-        return
-    covered = passed - spoilt
-    terminalreporter.write_line(f"faults covered: {len(covered)} of {FAULTS}")
-    missing = sorted(set(range(1, FAULTS + 1)) - covered)
-    if missing:
-        terminalreporter.write_line(f"not covered here: {', '.join(map(str, missing))}")
-
-
-def _numbers(reporter, *outcomes):
-    reports = [report for outcome in outcomes for report in reporter.stats.get(outcome, [])]
-    names = [getattr(report, "nodeid", "") for report in reports]
-    return {int(number) for name in names for number in re.findall(r"::test_fault_(\d+)", name)}
 
 
 @pytest.fixture
