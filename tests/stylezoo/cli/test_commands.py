@@ -41,6 +41,8 @@ def run(*arguments, **environment):
         ["doctor", "--json"],
         ["apply", "--help"],
         ["train", "--help"],
+        ["optimize", "--help"],
+        ["evaluate", "--help"],
     ],
 )
 def test_nothing_heavy_is_imported(arguments):

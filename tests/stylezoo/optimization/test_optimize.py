@@ -184,6 +184,20 @@ def test_pixels_stay_in_range_and_the_seed_decides(method, photo, painting):
     assert first.photo.rgb.max() <= 1
 
 
+@pytest.mark.parametrize("method", ["lbfgs", "preconditioned-lbfgs", "adam"])
+def test_the_size_of_the_weights_does_not_matter_only_their_ratio(method, photo, painting):
+    weighted = [
+        optimize(
+            photo,
+            [StyleInput(painting=painting)],
+            small(method=method, content_weight=factor, style_weight=5 * factor),
+        )
+        for factor in (1.0, 2.0**-20)
+    ]
+    ours, tiny = (result.photo.rgb.astype(float) for result in weighted)
+    assert np.abs(ours - tiny).mean() < 1e-3
+
+
 def test_levels_double_the_size_and_start_from_the_one_before(photo, painting):
     result = optimize(photo, [StyleInput(painting=painting)], small(size=64, levels=3))
     # 16 px would leave the photo's shorter side with 13.
