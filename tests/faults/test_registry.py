@@ -14,6 +14,7 @@ import sys
 import time
 
 import pytest
+from packaging.version import Version
 
 import stylezoo
 from stylezoo.errors import (
@@ -48,7 +49,7 @@ from tests.kept_registry import (
 @pytest.fixture
 def registry(tmp_path, toy_style):
     """A signed registry with two versions of one style, and another style."""
-    return KeptRegistry(tmp_path, toy_style, "toy@1.0.0 toy@2.0.0 udnie@1.0.0")
+    return KeptRegistry(tmp_path, toy_style, "toy@1.0.0 toy@2.0.0 udnie@1.1.0")
 
 
 @pytest.fixture
@@ -234,7 +235,7 @@ def test_fault_39_a_frozen_index_works_on_offline_with_a_warning(
         assert registry.source(web.url).fetch("toy", version) == folder
     # What is new to this machine must be vouched for today.
     with pytest.raises(ExpiredError), pytest.warns(RegistryWarning):
-        registry.source(web.url).fetch("udnie", version)
+        registry.source(web.url).fetch("udnie", Version("1.1.0"))
     monkeypatch.setenv("STYLEZOO_OFFLINE", "1")
     asked = web.asked()
     with pytest.warns(RegistryWarning, match="expired on"):
@@ -276,7 +277,7 @@ def test_fault_40_parts_that_are_missing_leave_the_old_index_in_use(registry, kn
 def test_fault_41_other_bytes_at_a_styles_address_are_refused(
     registry, location, known, tmp_path, unchanged, swap, file
 ):
-    udnie = registry.folder / "styles" / "udnie" / "1.0.0" / file
+    udnie = registry.folder / "styles" / "udnie" / "1.1.0" / file
     toy = registry.folder / "styles" / "toy" / "1.0.0" / file
     if file != "style.toml":
         udnie.write_bytes(flipped(udnie.read_bytes(), 7))

@@ -325,7 +325,7 @@ def test_what_is_unknown_or_unmeasured_is_only_advice(folder):
 
 def test_an_adapter_is_checked_with_its_base(root, tmp_path):
     styles = root / "registry" / "stylezoo_styles" / "styles"
-    folder = shutil.copytree(styles / "udnie" / "1.0.0", tmp_path / "udnie" / "1.0.0")
+    folder = shutil.copytree(styles / "udnie" / "1.1.0", tmp_path / "udnie" / "1.1.0")
     assert check_style_folder(folder).ok
     edit(folder, "base.sha256", "0" * 64)
     assert "are others" in faults(folder)["weights", "base.sha256"]

@@ -241,7 +241,7 @@ def test_one_style_that_cannot_be_fetched_does_not_stop_the_others(registry):
 def test_an_adapter_is_fetched_with_its_base(user, tmp_path, monkeypatch):
     styles = next(iter(default_catalog().sources().values())).root
     shared = SignedRegistry(tmp_path / "shared")
-    shared.add(styles / "museum" / "0.11.0", styles / "udnie" / "1.0.0")
+    shared.add(styles / "museum" / "1.0.0", styles / "udnie" / "1.1.0")
     run("registries", "add", shared.folder, "--root", shared.root, "--name", "shared")
     config = tmp_path / "registries.toml"
     config.write_text(config.read_text() + '\n[[registries]]\nname = "embedded"\n')

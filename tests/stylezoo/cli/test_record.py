@@ -152,7 +152,7 @@ def test_without_an_objective_quality_cannot_be_measured(toy_style, tmp_path):
 
 
 def test_a_pack_is_left_to_training(root, tmp_path):
-    museum = root / "registry" / "stylezoo_styles" / "styles" / "museum" / "0.11.0"
+    museum = root / "registry" / "stylezoo_styles" / "styles" / "museum" / "1.0.0"
     done = make(museum, "-o", tmp_path / "made")
     assert done.returncode == 1
     assert "is a pack or an adapter" in done.stderr

@@ -198,7 +198,7 @@ def test_the_commands(tmp_path, astronaut):
             text=True,
         )
 
-    done = stylezoo_("lock", "great-wave", "museum@0.11:udnie", "--json")
+    done = stylezoo_("lock", "great-wave", "museum:udnie", "--json")
     assert done.returncode == 0, done.stderr
     assert [style["name"] for style in json.loads(done.stdout)] == ["great-wave", "museum"]
     done = stylezoo_("lock", "udnie")

@@ -124,16 +124,16 @@ def test_a_build_says_what_is_new_and_what_is_gone(registry):
 
 
 def test_a_base_that_is_elsewhere_is_named_and_one_that_does_not_fit_refused(registry, tmp_path):
-    add_style(registry.folder, STYLES / "udnie" / "1.0.0")
+    add_style(registry.folder, STYLES / "udnie" / "1.1.0")
     built = build_registry(registry.folder, registry.keys)
-    assert built.bases_elsewhere == ("museum 0.11.0",)
-    add_style(registry.folder, STYLES / "museum" / "0.11.0")
+    assert built.bases_elsewhere == ("museum 1.0.0",)
+    add_style(registry.folder, STYLES / "museum" / "1.0.0")
     assert build_registry(registry.folder, registry.keys).bases_elsewhere == ()
     shutil.rmtree(registry.folder / "styles" / "museum")
-    other = copy_style(STYLES / "great-wave" / "1.0.0", tmp_path, "museum", "0.11.0")
+    other = copy_style(STYLES / "great-wave" / "1.0.0", tmp_path, "museum", "1.0.0")
     add_style(registry.folder, other)
     with pytest.raises(
-        PublishError, match=r"udnie 1\.0\.0 builds on museum 0\.11\.0 with the sha256"
+        PublishError, match=r"udnie 1\.1\.0 builds on museum 1\.0\.0 with the sha256"
     ):
         build_registry(registry.folder, registry.keys)
 

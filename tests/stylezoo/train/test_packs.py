@@ -490,7 +490,7 @@ def test_a_style_that_is_trained_on_starts_from_its_weight(registry, material, t
 
 
 def test_the_command_makes_a_pack_that_passes_the_zoos_check(astronaut, tmp_path):
-    command = [sys.executable, "-m", "stylezoo", "pack", "museum@0.11:udnie", "fuchun-mountains"]
+    command = [sys.executable, "-m", "stylezoo", "pack", "museum:udnie", "fuchun-mountains"]
     command += ["--preview", str(astronaut), "-o", str(tmp_path / "two"), "--version", "0.1.0"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'two'}: two 0.1.0\n"), done.stderr
