@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from stylezoo import __version__
 from stylezoo.errors import CheckpointError
 from stylezoo.files import write_file
 
@@ -26,7 +27,7 @@ def save_checkpoint(path: Path, state: Mapping[str, Any], *, fingerprint: str) -
         OutputError: it cannot be written.
     """
     content = io.BytesIO()
-    torch.save({"fingerprint": fingerprint, "state": dict(state)}, content)
+    torch.save({"stylezoo": __version__, "fingerprint": fingerprint, "state": dict(state)}, content)
     write_file(path, content.getvalue(), overwrite=True)
 
 
@@ -34,16 +35,22 @@ def load_checkpoint(path: Path, *, fingerprint: str) -> dict[str, Any]:
     """Read the state that ``save_checkpoint`` wrote.
 
     Raises:
-        CheckpointError: it cannot be read, or belongs to a run with another fingerprint.
+        CheckpointError: it cannot be read, another version of stylezoo wrote it, whose states may
+            have another form, or it belongs to a run with another fingerprint.
     """
     try:
         content = torch.load(path, weights_only=True, map_location="cpu")
-        found, state = content["fingerprint"], content["state"]
+        version, found, state = content["stylezoo"], content["fingerprint"], content["state"]
     except (OSError, RuntimeError, EOFError, TypeError, KeyError, pickle.UnpicklingError) as error:
         raise CheckpointError(
             f"the checkpoint {path} cannot be read ({type(error).__name__}); "
             "delete it to start again"
         ) from error
+    if version != __version__:
+        raise CheckpointError(
+            f"the checkpoint {path} was written by stylezoo {version}, and this is {__version__}; "
+            "resume with that version, or delete it to start again"
+        )
     if found != fingerprint:
         raise CheckpointError(
             f"the checkpoint {path} belongs to a run with other options; "
