@@ -29,10 +29,10 @@ def structural_similarity(first: Pixels, second: Pixels) -> float:
         At most 1, which it is for equal pictures.
     """
     x, y = (torch.from_numpy(pixels @ LUMA).double()[None, None] for pixels in (first, second))
-    window = _gaussian(min(WINDOW, *x.shape[-2:]))
+    line = _gaussian(min(WINDOW, *x.shape[-2:]))
 
     def blurred(image: Tensor) -> Tensor:
-        return F.conv2d(image, window)
+        return F.conv2d(F.conv2d(image, line[None, None, :, None]), line[None, None, None, :])
 
     mean_x, mean_y = blurred(x), blurred(y)
     variance_x = blurred(x * x) - mean_x**2
@@ -45,8 +45,7 @@ def structural_similarity(first: Pixels, second: Pixels) -> float:
 
 
 def _gaussian(side: int) -> Tensor:
-    """A (1, 1, side, side) window whose values sum to 1."""
+    """One axis of the window, whose values sum to 1."""
     places = torch.arange(side, dtype=torch.float64) - (side - 1) / 2
     line = torch.exp(-(places**2) / (2 * SIGMA**2))
-    line = line / line.sum()
-    return torch.outer(line, line)[None, None]
+    return line / line.sum()
