@@ -206,6 +206,8 @@ def test_ctrl_c_in_a_batch_keeps_what_is_done_and_nothing_half(toy_style, tmp_pa
         [sys.executable, "-m", "stylezoo", "apply", toy_style, photos, "-o", out],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        # A shell lets its jobs in the background ignore Ctrl-C, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
     # What is being written has a name of its own.
