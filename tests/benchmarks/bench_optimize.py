@@ -1,4 +1,4 @@
-"""Image optimisation against pastiche (PyPI), on the same machine in the same run.
+"""Image optimisation against pastiche (PyPI), on the CPU of one machine in the same run.
 
     python tests/benchmarks/bench_optimize.py iteration
     python tests/benchmarks/bench_optimize.py preset --iterations 500
@@ -67,7 +67,8 @@ def run_stylezoo(photo, painting, size, iterations, picture, preset, precision):
     import stylezoo
     from stylezoo.images import save_photo
 
-    changes = {**objective_of_pastiche(), "size": size, "precision": precision}
+    # The CPU, as pastiche, also where there is a GPU.
+    changes = {**objective_of_pastiche(), "size": size, "precision": precision, "device": "cpu"}
     if iterations is not None:  # else the preset's own
         changes["iterations"] = iterations
     if preset == "gatys":
