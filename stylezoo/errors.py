@@ -27,7 +27,7 @@
     ├── PluginError               a plugin that cannot be used
     │   ├── ComponentNotFoundError    a backbone, loss, net, norm, ... that nobody registered
     │   └── PluginConflictError       one name, claimed by several plugins
-    ├── CheckpointError           a checkpoint that cannot be read, or is of another run
+    ├── CheckpointError           a checkpoint that cannot be read, or is of another run or version
     └── TrainingError             training that cannot start or go on
 
 A message names what was wrong, with the value, and what to do next. The command line prints
@@ -151,7 +151,7 @@ class PluginConflictError(PluginError):
 
 
 class CheckpointError(StyleZooError):
-    """A checkpoint cannot be read, or belongs to another run."""
+    """A checkpoint cannot be read, or belongs to another run or version of stylezoo."""
 
 
 class TrainingError(StyleZooError):

@@ -32,6 +32,7 @@ def structural_similarity(first: Pixels, second: Pixels) -> float:
     line = _gaussian(min(WINDOW, *x.shape[-2:]))
 
     def blurred(image: Tensor) -> Tensor:
+        # The window is the outer product of its axes: one after the other is 22 products, not 121.
         return F.conv2d(F.conv2d(image, line[None, None, :, None]), line[None, None, None, :])
 
     mean_x, mean_y = blurred(x), blurred(y)
@@ -45,7 +46,7 @@ def structural_similarity(first: Pixels, second: Pixels) -> float:
 
 
 def _gaussian(side: int) -> Tensor:
-    """One axis of the window, whose values sum to 1."""
+    """One axis of the window, (side,), whose values sum to 1."""
     places = torch.arange(side, dtype=torch.float64) - (side - 1) / 2
     line = torch.exp(-(places**2) / (2 * SIGMA**2))
     return line / line.sum()

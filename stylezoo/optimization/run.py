@@ -120,7 +120,7 @@ def optimize(
     Raises:
         ImageError: a picture cannot be read.
         OptionError: an option is out of range, a mask does not fit, or memory would not suffice.
-        CheckpointError: the checkpoint is of another run.
+        CheckpointError: the checkpoint is broken, or of another version of stylezoo or run.
         PluginError: no plugin provides the backbone or a loss.
     """
     config = config or OptimizationConfig()

@@ -100,7 +100,8 @@ def train_style(
         ImageError: the painting, or the folder of photos, cannot be read.
         TrainingError: a checkpoint is there and ``resume`` is not set; or a training callback of a
             plugin failed.
-        CheckpointError: the checkpoint is broken, or of a run with other options.
+        CheckpointError: the checkpoint is broken, of another version of stylezoo, or of a run
+            with other options.
     """
     if checkpoint_every < 1 or samples_every < 1:
         raise OptionError("checkpoint_every and samples_every must be 1 or more")
