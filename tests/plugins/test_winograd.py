@@ -4,11 +4,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from stylezoo_vgg import winograd
 from stylezoo_vgg.winograd import FrozenConvolution
 
 
 @pytest.fixture
-def convolution():
+def convolution(monkeypatch):
+    # Also on a CPU that would do it directly.
+    monkeypatch.setattr(winograd, "has_amx", lambda: False)
     torch.manual_seed(0)
     layer = FrozenConvolution(256, 320).requires_grad_(False)
     torch.nn.init.normal_(layer.weight, std=(2 / (9 * 256)) ** 0.5)
@@ -63,6 +66,13 @@ def test_new_weights_are_taken_up(convolution):
 )
 def test_what_it_cannot_do_is_done_directly(convolution, x):
     convolution = convolution.to(x.dtype)
+    direct = F.conv2d(x, convolution.weight, convolution.bias, padding=1)
+    assert torch.equal(convolution(x), direct)
+
+
+def test_a_cpu_with_amx_does_it_directly(convolution, monkeypatch):
+    monkeypatch.setattr(winograd, "has_amx", lambda: True)
+    x = features(1, 256, 8, 8)
     direct = F.conv2d(x, convolution.weight, convolution.bias, padding=1)
     assert torch.equal(convolution(x), direct)
 
