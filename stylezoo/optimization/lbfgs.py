@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,24 +19,20 @@ LARGEST_STEP = 0.05
 LEAST_COSINE = 1e-6
 
 
-@dataclass(frozen=True)
-class _Pair:
-    """A step and the change of the gradient that it brought."""
-
-    step: Tensor
-    change: Tensor
-    curvature: float  # their product, more than 0
-
-
 class LBFGS:
     """Steps towards the minimum of an objective, one evaluation each, without a line search.
 
-    The two-loop recursion of Nocedal & Wright 2006, Numerical Optimization, algorithm 7.4. Their
-    first estimate of the inverse Hessian is a multiple of the identity, equation 7.20. When it is
+    A pair is a step and the change of the gradient that it brought. Pairs and first estimate of
+    the inverse Hessian make the next step, as in Nocedal & Wright 2006, Numerical Optimization,
+    algorithm 7.4; here by the compact representation of Byrd, Nocedal & Schnabel 1994, theorem
+    2.2, https://doi.org/10.1007/BF01582063, which is the same with the pairs in two matrices: five
+    products with them in place of four passes for each pair.
+
+    The first estimate is a multiple of the identity, equation 7.20 of the book. When it is
     preconditioned, each octave of spatial frequency has a factor of its own instead, since with
     Gram matrices of a VGG a broad change needs a step many times as long as a fine one.
 
-    Each pair is the step that was really made: the caller may clip the image between two calls.
+    Each step is the one that was really made: the caller may clip the image between two calls.
 
     Args:
         history: how many pairs it remembers.
@@ -51,10 +45,16 @@ class LBFGS:
     def __init__(
         self, *, history: int, first_step: float, preconditioned: bool, device: torch.device
     ) -> None:
+        self.history = history
         self.first_step = first_step
         self.preconditioned = preconditioned
         self.device = device
-        self._pairs: deque[_Pair] = deque(maxlen=history)
+        # A row for each pair; the oldest is overwritten. Rows that are not used take no memory.
+        self._steps = torch.empty(0)
+        self._changes = torch.empty(0)
+        # [i, j]: of step i and change j, where j is not the older one.
+        self._products = torch.zeros(history, history, dtype=torch.float64)
+        self._learnt = 0
         self._last: tuple[Tensor, Tensor] | None = None
 
     def step(self, image: Tensor, gradient: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ class LBFGS:
         if self._last is not None:
             self._learn(image - self._last[0], gradient - self._last[1])
         self._last = image.clone(), gradient.clone()
-        if self._pairs:
+        if self._learnt:
             step = self._direction(gradient)
             if self.preconditioned:
                 step.mul_(DAMPING)
@@ -81,27 +81,49 @@ class LBFGS:
         return step * (LARGEST_STEP / size) if size > LARGEST_STEP else step
 
     def _learn(self, step: Tensor, change: Tensor) -> None:
-        curvature = _dot(step, change)
+        step, change = step.flatten(), change.flatten()
+        curvature, *squares = torch.stack([step @ change, step @ step, change @ change]).tolist()
         # Of an objective that is convex there, it is more than 0; very little is rounding.
-        if curvature > LEAST_COSINE * math.sqrt(_dot(step, step) * _dot(change, change)):
-            self._pairs.append(_Pair(step, change, curvature))
+        if not curvature > LEAST_COSINE * math.sqrt(math.prod(squares)):
+            return
+        if not self._learnt:
+            self._reserve(len(step))
+        row = self._learnt % self.history
+        self._steps[row], self._changes[row] = step, change
+        self._learnt += 1
+        steps, _ = self._pairs()
+        self._products[: len(steps), row] = _exact(steps @ change)
+
+    def _reserve(self, numbers: int) -> None:
+        self._steps, self._changes = (
+            torch.empty(self.history, numbers, device=self.device) for _ in range(2)
+        )
+
+    def _pairs(self) -> tuple[Tensor, Tensor]:
+        count = min(self._learnt, self.history)
+        return self._steps[:count], self._changes[:count]
 
     def _direction(self, gradient: Tensor) -> Tensor:
-        direction = -gradient
-        shares = []
-        for pair in reversed(self._pairs):
-            share = _dot(pair.step, direction) / pair.curvature
-            direction.sub_(pair.change, alpha=share)
-            shares.append(share)
-        direction = self._precondition(direction) if self.preconditioned else self._scale(direction)
-        for pair, share in zip(self._pairs, reversed(shares), strict=True):
-            share -= _dot(pair.change, direction) / pair.curvature
-            direction.add_(pair.step, alpha=share)
-        return direction
+        steps, changes = self._pairs()
+        by_age = torch.arange(self._learnt - len(steps), self._learnt) % self.history
+        products = self._products[by_age][:, by_age].triu()
+        flat = gradient.flatten()
+        shares = torch.zeros(len(steps), dtype=torch.float64)
+        shares[by_age] = _solve(products, _exact(steps @ flat)[by_age], upper=True)
+        rest = torch.addmv(flat, changes.mT, shares.to(flat), alpha=-1).view_as(gradient)
+        rest = self._precondition(rest) if self.preconditioned else self._scale(rest)
+        flat = rest.flatten()
+        left = products.diag() * shares[by_age] - _exact(changes @ flat)[by_age]
+        shares[by_age] = _solve(products.mT, left, upper=False)
+        return torch.addmv(flat, steps.mT, shares.to(flat)).neg_().view_as(gradient)
+
+    def _last_pair(self) -> tuple[Tensor, Tensor]:
+        row = (self._learnt - 1) % self.history
+        return self._steps[row], self._changes[row]
 
     def _scale(self, direction: Tensor) -> Tensor:
-        last = self._pairs[-1]
-        return direction.mul_(last.curvature / _dot(last.change, last.change))
+        step, change = self._last_pair()
+        return direction * ((step @ change) / (change @ change))
 
     def _precondition(self, direction: Tensor) -> Tensor:
         """Times the first estimate of the inverse Hessian, by the last pair.
@@ -112,9 +134,11 @@ class LBFGS:
         octaves = _octaves(direction)
         step, change = (
             torch.zeros(int(octaves.max()) + 1, device=direction.device).index_add_(
-                0, octaves.flatten(), _spectrum(pair).abs().square().sum(dim=(0, 1)).flatten()
+                0,
+                octaves.flatten(),
+                _spectrum(of_pair.view_as(direction)).abs().square().sum(dim=(0, 1)).flatten(),
             )
-            for pair in (self._pairs[-1].step, self._pairs[-1].change)
+            for of_pair in self._last_pair()
         )
         factors = (step / change.clamp(min=torch.finfo(change.dtype).tiny)).sqrt()
         spectrum = _spectrum(direction) * factors[octaves]
@@ -123,19 +147,35 @@ class LBFGS:
 
     def state_dict(self) -> dict[str, Any]:
         """All that decides the steps to come, for ``load_state_dict``."""
-        return {"pairs": [(pair.step, pair.change) for pair in self._pairs], "last": self._last}
+        steps, changes = self._pairs()
+        return {
+            "steps": steps.clone(),  # without the rows that are not used
+            "changes": changes.clone(),
+            "products": self._products,
+            "learnt": self._learnt,
+            "last": self._last,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where the state was taken."""
-        self._pairs.clear()
-        for step, change in state["pairs"]:
-            self._learn(step.to(self.device), change.to(self.device))
+        steps, changes = state["steps"], state["changes"]
+        self._learnt = state["learnt"]
+        self._products.copy_(state["products"])
+        if self._learnt:
+            self._reserve(steps.shape[1])
+            self._steps[: len(steps)], self._changes[: len(changes)] = steps, changes
         last = state["last"]
         self._last = None if last is None else (last[0].to(self.device), last[1].to(self.device))
 
 
-def _dot(first: Tensor, second: Tensor) -> float:
-    return float(torch.dot(first.flatten(), second.flatten()))
+def _exact(products: Tensor) -> Tensor:
+    """A few numbers as the CPU has them in double precision, where solving for them is exact."""
+    return products.cpu().double()
+
+
+def _solve(triangle: Tensor, right: Tensor, *, upper: bool) -> Tensor:
+    solution: Tensor = torch.linalg.solve_triangular(triangle, right[:, None], upper=upper)
+    return solution[:, 0]
 
 
 def _spectrum(image: Tensor) -> Tensor:

@@ -126,3 +126,18 @@ def test_it_learns_from_the_step_that_was_made():
     clipped = wanted.clamp(min=0)
     step = optimizer.step(clipped, filtered(clipped, curvature))
     assert torch.allclose(step, -DAMPING * clipped, atol=1e-6)
+
+
+def test_its_state_goes_on_to_the_same_steps_after_old_pairs_were_overwritten():
+    curvature = periods() ** -2.0
+    image = noise(8) * 0.01
+    optimizer = made(history=3)
+    for _ in range(6):
+        image = image + optimizer.step(image, filtered(image, curvature))
+    copy = made(history=3)
+    copy.load_state_dict(optimizer.state_dict())
+    for _ in range(4):
+        gradient = filtered(image, curvature)
+        step = optimizer.step(image, gradient)
+        assert torch.equal(copy.step(image, gradient), step)
+        image = image + step
