@@ -49,10 +49,10 @@ class LBFGS:
         self.first_step = first_step
         self.preconditioned = preconditioned
         self.device = device
-        # A row for each pair; the oldest is overwritten. Rows that are not used take no memory.
+        # A row for each pair; the next one overwrites the oldest.
         self._steps = torch.empty(0)
         self._changes = torch.empty(0)
-        # [i, j]: of step i and change j, where j is not the older one.
+        # [i, j]: of step i and change j, where j is not the older pair; elsewhere it is outdated.
         self._products = torch.zeros(history, history, dtype=torch.float64)
         self._learnt = 0
         self._last: tuple[Tensor, Tensor] | None = None
@@ -92,7 +92,7 @@ class LBFGS:
         self._steps[row], self._changes[row] = step, change
         self._learnt += 1
         steps, _ = self._pairs()
-        self._products[: len(steps), row] = _exact(steps @ change)
+        self._products[: len(steps), row] = _few(steps @ change)
 
     def _reserve(self, numbers: int) -> None:
         self._steps, self._changes = (
@@ -105,15 +105,16 @@ class LBFGS:
 
     def _direction(self, gradient: Tensor) -> Tensor:
         steps, changes = self._pairs()
+        # The rows from the oldest pair to the newest: so ordered, what is known is a triangle.
         by_age = torch.arange(self._learnt - len(steps), self._learnt) % self.history
         products = self._products[by_age][:, by_age].triu()
         flat = gradient.flatten()
         shares = torch.zeros(len(steps), dtype=torch.float64)
-        shares[by_age] = _solve(products, _exact(steps @ flat)[by_age], upper=True)
+        shares[by_age] = _solve(products, _few(steps @ flat)[by_age], upper=True)
         rest = torch.addmv(flat, changes.mT, shares.to(flat), alpha=-1).view_as(gradient)
         rest = self._precondition(rest) if self.preconditioned else self._scale(rest)
         flat = rest.flatten()
-        left = products.diag() * shares[by_age] - _exact(changes @ flat)[by_age]
+        left = products.diag() * shares[by_age] - _few(changes @ flat)[by_age]
         shares[by_age] = _solve(products.mT, left, upper=False)
         return torch.addmv(flat, steps.mT, shares.to(flat)).neg_().view_as(gradient)
 
@@ -168,8 +169,8 @@ class LBFGS:
         self._last = None if last is None else (last[0].to(self.device), last[1].to(self.device))
 
 
-def _exact(products: Tensor) -> Tensor:
-    """A few numbers as the CPU has them in double precision, where solving for them is exact."""
+def _few(products: Tensor) -> Tensor:
+    """One number a pair, where and how it is solved for: on the CPU, in double precision."""
     return products.cpu().double()
 
 
