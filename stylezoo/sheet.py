@@ -79,6 +79,7 @@ def style_sheet(
     strength: float = 1.0,
     preserve_color: bool = False,
     device: str | None = None,
+    runtime: str | None = None,
     catalog: Catalog | None = None,
     on_style: Callable[[str, StyleZooError | None], None] | None = None,
 ) -> Image.Image:
@@ -92,6 +93,7 @@ def style_sheet(
         strength: from 0, the photo, to 1, the whole style.
         preserve_color: take only the luminance from the styles.
         device: such as ``"cpu"`` or ``"cuda"``; None for the best there is.
+        runtime: a registered runtime; None for the one that ``load`` takes.
         catalog: where styles come from; None for the installed plugins.
         on_style: called after each style, with the error of one that could not be loaded or
             applied: the sheet goes on without it.
@@ -111,7 +113,7 @@ def style_sheet(
     for spec in specs:
         failure = None
         try:
-            style = load(spec, device=device, catalog=catalog)
+            style = load(spec, device=device, runtime=runtime, catalog=catalog)
             styled = style(small, strength=strength, preserve_color=preserve_color)
             pictures.append(LabelledPhoto(styled, spec))
         except StyleZooError as error:

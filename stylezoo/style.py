@@ -213,7 +213,7 @@ def load(
     spec: str | Path,
     *,
     device: str | None = None,
-    runtime: str = "torch",
+    runtime: str | None = None,
     catalog: Catalog | None = None,
     locked: str | Path | None = None,
 ) -> Style:
@@ -225,7 +225,8 @@ def load(
         spec: such as ``"great-wave"``, ``"great-wave@1"``, ``"great-wave@>=1,<2"``,
             ``"./my-style"``, ``"model.safetensors"``, or of a pack ``"museum:monet"``.
         device: such as ``"cpu"`` or ``"cuda"``; None for the best there is.
-        runtime: a registered runtime.
+        runtime: a registered runtime; None for ``"torch-bf16"`` on CPUs that compute in bfloat16,
+            else ``"torch"``.
         catalog: where styles and nets come from; None for the installed plugins.
         locked: a lock file, as ``stylezoo lock`` writes it: nothing else than it says is loaded.
 
@@ -242,6 +243,8 @@ def load(
         PluginError: no installed plugin provides the net or the runtime.
         OptionError: the device is not there.
     """
+    from stylezoo.device import choose_runtime
+
     catalog = catalog or default_catalog()
     parsed = StyleSpec.parse(spec)
     if locked is None and parsed.path is not None and parsed.path.is_file():
@@ -262,7 +265,8 @@ def load(
     net = net.eval().requires_grad_(False)
     if record is not None:
         _check_styles(net, record)
-    prepare = partial(catalog.create_runtime(runtime).prepare, device=device)
+    chosen = catalog.create_runtime(runtime or choose_runtime(device))
+    prepare = partial(chosen.prepare, device=device)
     return Style(net=net, record=record, prepare=prepare, shares=parsed.shares)
 
 

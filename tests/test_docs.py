@@ -168,7 +168,7 @@ def test_the_documented_plugin_registers_every_hook_and_works(documented_plugin,
     assert catalog.get_norm(made["norm"])(6)(torch.rand(1, 6, 4, 4)).shape == (1, 6, 4, 4)
     assert catalog.sources()[made["source"]].names() == []
 
-    reference = stylezoo.load(toy_style)
+    reference = stylezoo.load(toy_style, runtime="torch")
     run = catalog.create_runtime(made["runtime"]).prepare(reference.net, None)
     assert torch.allclose(run(image), reference(image), atol=1e-4)
     assert catalog.get("registry", made["registry"]).root.name == "root.json"

@@ -11,7 +11,7 @@ def register_norms(register: Register) -> None:
     register("batch", "stylezoo_norms.norms:batch_norm", summary="Batch norm (Johnson et al. 2016)")
     register(
         "instance",
-        "stylezoo_norms.norms:instance_norm",
+        "stylezoo_norms.norms:InstanceNorm",
         summary="Instance norm (Ulyanov et al. 2016)",
     )
     register(

@@ -19,7 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylezoo_norms.conditional import EPSILON, ConditionalInstanceNorm
+from stylezoo_norms.conditional import ConditionalInstanceNorm
+from stylezoo_norms.normalize import normalize_instances
 
 RANK = 4  # groups of 8 channels, as many numbers, gave about the same
 
@@ -40,13 +41,14 @@ class InstanceColoring(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Normalise each channel of each image, then mix the channels."""
-        normalized = F.instance_norm(features, eps=EPSILON)
+        normalized = normalize_instances(features)
         matrix = torch.diag(self.weight) + self.writes @ self.reads
-        return F.conv2d(
-            normalized,
-            matrix[:, :, None, None].to(normalized.dtype),
-            self.bias.to(normalized.dtype),
-        )
+        return _mix(normalized, matrix, self.bias)
+
+
+def _mix(features: Tensor, matrix: Tensor, shift: Tensor) -> Tensor:
+    """Give (B, C, H, W) other channels: (C, C) times the old ones, plus (C)."""
+    return F.conv2d(features, matrix[..., None, None].to(features.dtype), shift.to(features.dtype))
 
 
 class ConditionalInstanceColoring(ConditionalInstanceNorm):
@@ -59,14 +61,13 @@ class ConditionalInstanceColoring(ConditionalInstanceNorm):
 
     def forward(self, features: Tensor, style: Tensor) -> Tensor:
         """Normalise (B, C, H, W), then mix the channels by what (B, styles) mixes."""
-        normalized = F.instance_norm(features, eps=EPSILON).flatten(2)
         weight, bias, reads, writes = (
             torch.einsum("bs,s...->b...", style, numbers)
             for numbers in (self.weight, self.bias, self.reads, self.writes)
         )
         matrix = torch.diag_embed(weight) + writes @ reads
-        mixed = matrix.to(normalized.dtype) @ normalized + bias[..., None].to(normalized.dtype)
-        return mixed.view_as(features)
+        images = normalize_instances(features).split(1)
+        return torch.cat([_mix(*image) for image in zip(images, matrix, bias, strict=True)])
 
     def blend(self, style: Tensor) -> nn.Module:
         """Instance norm with the mixture's matrix and shift."""

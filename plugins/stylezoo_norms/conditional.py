@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylezoo import ConditionalNorm
-
-EPSILON = 1e-5  # as in torch's instance norm
+from stylezoo_norms.normalize import normalize_instances
+from stylezoo_norms.norms import InstanceNorm
 
 
 class ConditionalInstanceNorm(ConditionalNorm):
@@ -30,23 +29,11 @@ class ConditionalInstanceNorm(ConditionalNorm):
 
     def forward(self, features: Tensor, style: Tensor) -> Tensor:
         """Normalise (B, C, H, W) by the rows that (B, styles) mixes."""
-        batch, channels, height, width = features.shape
-        # Every channel of every image by its own mean and variance: batch norm of one image with
-        # B C channels, which takes a scale and a shift for each of them.
-        normalized = F.batch_norm(
-            features.reshape(1, batch * channels, height, width),
-            None,
-            None,
-            (style @ self.weight).flatten(),
-            (style @ self.bias).flatten(),
-            training=True,
-            eps=EPSILON,
-        )
-        return normalized.view(batch, channels, height, width)
+        return normalize_instances(features, style @ self.weight, style @ self.bias)
 
     def blend(self, style: Tensor) -> nn.Module:
         """Instance norm with the mixture's scale and shift."""
-        norm = nn.InstanceNorm2d(self.weight.shape[1], eps=EPSILON, affine=True)
+        norm = InstanceNorm(self.weight.shape[1])
         learnt = self.weight.requires_grad
         norm.weight = nn.Parameter((style @ self.weight).detach(), requires_grad=learnt)
         norm.bias = nn.Parameter((style @ self.bias).detach(), requires_grad=learnt)

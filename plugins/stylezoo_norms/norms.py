@@ -1,6 +1,10 @@
 """Batch norm and instance norm, both with a learnt scale and shift a channel."""
 
-from torch import nn
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from stylezoo_norms.normalize import EPSILON, normalize_instances
 
 
 def batch_norm(channels: int) -> nn.Module:
@@ -8,9 +12,18 @@ def batch_norm(channels: int) -> nn.Module:
     return nn.BatchNorm2d(channels)
 
 
-def instance_norm(channels: int) -> nn.Module:
+class InstanceNorm(nn.InstanceNorm2d):
     """Instance norm: each image and channel by its own mean and variance, in eval mode too.
 
     Source: Ulyanov, Vedaldi, Lempitsky 2016 (arXiv 1607.08022), section 2.
+
+    Args:
+        channels: C.
     """
-    return nn.InstanceNorm2d(channels, affine=True)
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, eps=EPSILON, affine=True)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Normalise (B, C, H, W)."""
+        return normalize_instances(features, self.weight, self.bias)

@@ -1,4 +1,4 @@
-"""First-party plugin: the reference runtime, PyTorch itself."""
+"""First-party plugin: PyTorch as a runtime, in two precisions."""
 
 from stylezoo import Register, hookimpl
 
@@ -7,5 +7,8 @@ STYLEZOO_API = (1, 0)
 
 @hookimpl
 def register_runtimes(register: Register) -> None:
-    """Register ``torch``."""
+    """Register ``torch``, the reference, and ``torch-bf16``."""
     register("torch", "stylezoo_torch.runtime:TorchRuntime", summary="PyTorch, float32")
+    register(
+        "torch-bf16", "stylezoo_torch.runtime:TorchBFloat16Runtime", summary="PyTorch, bfloat16"
+    )

@@ -70,6 +70,7 @@ def command(
     output: str | None,
     strength: float,
     preserve_color: bool,
+    runtime: str | None,
     size: int | None,
     output_format: str | None,
     quality: int | None,
@@ -111,7 +112,7 @@ def command(
     failures: dict[Job, StyleZooError] = {}
     done = []
     with progress("applying", len(jobs)) as advance:
-        loaded = load(style, device=device, locked=locked)
+        loaded = load(style, device=device, runtime=runtime, locked=locked)
         for job in jobs:
             try:
                 done.append(_run(job, loaded, settings))

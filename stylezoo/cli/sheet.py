@@ -32,6 +32,7 @@ def command(
     columns: int,
     strength: float,
     preserve_color: bool,
+    runtime: str | None,
     overwrite: bool,
     device: str | None,
 ) -> None:
@@ -64,6 +65,7 @@ def command(
             strength=strength,
             preserve_color=preserve_color,
             device=device,
+            runtime=runtime,
             on_style=on_style,
         )
     for spec, error in failures.items():

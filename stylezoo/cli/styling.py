@@ -9,7 +9,7 @@ import click
 
 
 def styling_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--strength`` and ``--preserve-color`` to a command."""
+    """Add ``--strength``, ``--preserve-color`` and ``--runtime`` to a command."""
     strength = click.option(
         "--strength",
         type=click.FloatRange(0, 1),
@@ -20,4 +20,8 @@ def styling_options(command: Callable[..., Any]) -> Callable[..., Any]:
     preserve_color = click.option(
         "--preserve-color", is_flag=True, help="Keep the colours of the photo."
     )
-    return strength(preserve_color(command))
+    runtime = click.option(
+        "--runtime",
+        help="Such as torch, in float32; by default, torch-bf16 on CPUs that are faster with it.",
+    )
+    return strength(preserve_color(runtime(command)))

@@ -11,7 +11,14 @@ from stylezoo.interfaces.net import TransformNet
 
 
 class Runtime(ABC):
-    """Executes built nets. ``torch`` is the reference that others are checked against."""
+    """Executes built nets. ``torch`` is the reference that others are checked against.
+
+    Attributes:
+        tolerance: how far its values may be from the reference's, for images in [0, 1]. What
+            computes in half precision needs more than rounding in float32 does.
+    """
+
+    tolerance: float = 1e-3
 
     @abstractmethod
     def prepare(self, net: TransformNet, device: str | None) -> Callable[[Tensor], Tensor]:

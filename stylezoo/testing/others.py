@@ -105,9 +105,12 @@ def check_runtime(subject: Subject, findings: Findings) -> None:
         with findings.at(f"input {shape_text(images)}"):
             output = run(images)
             with torch.no_grad():
-                gap = difference(output, net(images), 1e-3)
+                gap = difference(output, net(images), runtime.tolerance)
             if gap:
-                findings.error(f"it gives {gap} from what PyTorch gives in float32")
+                findings.error(
+                    f"it gives {gap} from what PyTorch gives in float32; its tolerance is "
+                    f"{runtime.tolerance:g}"
+                )
             elif output.dtype != torch.float32 or output.device.type != "cpu":
                 findings.error(
                     f"it returns {output.dtype} on {output.device}; it must be float32 on the CPU"

@@ -117,3 +117,30 @@ def test_conditional_coloring_is_coloring_for_each_image():
         torch.testing.assert_close(
             output[None], norm.blend(share)(image[None]), rtol=1e-4, atol=1e-4
         )
+
+
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("name", ["instance", "conditional-instance"])
+def test_instance_norm_and_its_gradients_are_torchs(name, batch, order):
+    torch.manual_seed(0)
+    conditional = name.startswith("conditional")
+    norm = stylezoo.get_norm(name)(5, **({"styles": 2} if conditional else {}))
+    torch.nn.init.normal_(norm.weight)
+    torch.nn.init.normal_(norm.bias)
+    style = torch.tensor([[0.0, 1.0]]).expand(batch, 2)
+    features = torch.randn(batch, 5, 6, 7).contiguous(memory_format=order).requires_grad_()
+    learnt = [features, norm.weight, norm.bias]
+    found = norm(features, style) if conditional else norm(features)
+    row = (style[0] @ norm.weight, style[0] @ norm.bias) if conditional else learnt[1:]
+    expected = F.instance_norm(features, None, None, *row, eps=1e-5)
+    torch.testing.assert_close(found, expected)
+    pull = torch.randn_like(expected)
+    for ours, theirs in zip(
+        torch.autograd.grad(found, learnt, pull),
+        torch.autograd.grad(expected, learnt, pull),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+    # Convolutions take what they gave, without a copy in between.
+    assert found.is_contiguous(memory_format=order)

@@ -61,7 +61,7 @@ def test_a_checkpoint_becomes_a_style(checkpoint, tmp_path):
     net = import_checkpoint(checkpoint).net
     with torch.inference_mode():
         expected = net(image.unsqueeze(0))[0]
-    assert (stylezoo.load(tmp_path / "made")(image) - expected).abs().max() < 1e-5
+    assert (stylezoo.load(tmp_path / "made", runtime="torch")(image) - expected).abs().max() < 1e-5
 
 
 def test_what_is_unknown_is_told(checkpoint, tmp_path):

@@ -1,0 +1,43 @@
+"""PyTorch's two runtimes: one is the net itself, the other is hard to tell from it."""
+
+import numpy as np
+import pytest
+import torch
+
+import stylezoo
+from stylezoo.device import choose_runtime
+from stylezoo.errors import ComponentNotFoundError
+from stylezoo.images import open_photo
+
+
+@pytest.fixture(scope="module")
+def pixels(astronaut):
+    return open_photo(astronaut).resized(256).rgb
+
+
+@pytest.mark.parametrize("spec", ["the-scream", "starry-night", "museum:great-wave"])
+def test_bfloat16_shows_the_same_picture(spec, pixels):
+    exact = stylezoo.load(spec, device="cpu", runtime="torch")
+    half = stylezoo.load(spec, device="cpu", runtime="torch-bf16")
+    expected, found = exact(pixels), half(pixels)
+    difference = found - expected
+    assert np.abs(difference).max() > 1e-4  # it did compute in another precision
+    assert -10 * np.log10(np.mean(difference**2)) > 45  # decibels; 48 is a level of 255
+    assert abs(difference.mean()) * 255 < 0.1  # no tint
+    # What was loaded stays what it was, and so does what it draws.
+    assert {parameter.dtype for parameter in half.net.parameters()} == {torch.float32}
+    assert np.array_equal(stylezoo.load(spec, device="cpu", runtime="torch")(pixels), expected)
+
+
+def test_bfloat16_is_taken_where_the_cpu_computes_in_it(monkeypatch, pixels):
+    assert choose_runtime("cuda:0") == choose_runtime("mps") == "torch"
+    for fast, runtime in ((True, "torch-bf16"), (False, "torch")):
+        monkeypatch.setattr("stylezoo.device._cpu_computes_in_bf16", lambda fast=fast: fast)
+        assert choose_runtime("cpu") == runtime
+        named = stylezoo.load("the-scream", device="cpu", runtime=runtime)
+        assert np.array_equal(stylezoo.load("the-scream", device="cpu")(pixels), named(pixels))
+
+
+def test_a_runtime_that_nobody_has_is_named():
+    with pytest.raises(ComponentNotFoundError, match="did you mean 'torch-bf16'"):
+        stylezoo.load("the-scream", runtime="torch-bf1")
