@@ -43,9 +43,7 @@ class Sizes(click.ParamType[tuple[int, ...]]):
 @click.command("evaluate", short_help="Measure a style against explicit optimisation.")
 @click.argument("style")
 @click.option("--photos", type=FOLDER, required=True, help="Photos that training did not see.")
-@click.option(
-    "--painting", type=FILE, help="The painting, at the size of training, if STYLE has none."
-)
+@click.option("--painting", type=FILE, help="The painting, if STYLE has none.")
 @click.option(
     "--sizes",
     type=Sizes(),
@@ -147,15 +145,17 @@ def _recorded(style: Style, photos: Path, config: EvaluationConfig) -> str:
 
 
 def _painting(spec: str, style: Style, given: Path | None) -> Photo:
-    """The painting that is given, or that of the style's folder, verified."""
+    """The painting that is given, at the size of training, or that of the style's folder."""
     from stylezoo.catalog import default_catalog
     from stylezoo.evaluation.evaluate import painting_path
     from stylezoo.images import open_photo
+    from stylezoo.train.trainer import painting_of
 
-    if given is not None:
-        return open_photo(given)
     if style.record is None:
         raise OptionError(f"{spec} has no record; evaluate a style by name or folder")
+    if given is not None:
+        size = style.record.training.style_size
+        return open_photo(given) if size is None else painting_of(given, size)
     path = painting_path(spec, style, default_catalog())
     if path is None:
         raise OptionError(f"{spec} does not hold its painting; give --painting FILE")

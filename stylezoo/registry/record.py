@@ -177,16 +177,21 @@ class Training:
         seed: of the training.
         command: that makes them again.
         data: the photos, and whose they are.
+        style_size: longest side that the painting was brought to, in pixels, which sets the size
+            of the strokes; None if it is not known.
     """
 
     recipe: str
     seed: int
     command: str
     data: str
+    style_size: int | None = None
 
     def faults(self) -> Iterator[RecordError]:
         """What is wrong and the types cannot say."""
         yield from _caught(check_addresses, self.data, "data")
+        if self.style_size is not None:
+            yield from _at_least("style_size", self.style_size, 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,6 +92,7 @@ def make_pack(
             seed=first.record.training.seed,
             command=description.command,
             data=first.record.training.data,
+            style_size=_common_style_size(members),
         ),
         provenance=description.provenance(),
         licence=first.record.licence,
@@ -201,6 +202,12 @@ def _misfit(first: _Member, other: _Member) -> OptionError:
         f"{first.spec} and {other.spec} do not share their convolutions; a pack is made of the "
         "styles of one pack and of adapters on it, see 'stylezoo train --only-norm'"
     )
+
+
+def _common_style_size(members: Sequence[_Member]) -> int | None:
+    """The one size of all paintings; None if they differ or are not known."""
+    sizes = {member.record.training.style_size for member in members}
+    return sizes.pop() if len(sizes) == 1 else None
 
 
 def _recipe(members: Sequence[_Member]) -> str:

@@ -236,6 +236,7 @@ def _write(
             seed=config.seed,
             command=description.command,
             data=description.data,
+            style_size=config.style_size,
         ),
         provenance=description.provenance(),
         licence=description.licence,

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -190,6 +191,27 @@ def test_the_table(style_folder, photos):
     assert lines[0].split() == ["48", "px"]
     assert any(line.startswith("iterations it is worth, from noise") for line in lines)
     assert any(line.startswith("speed-up over 500 iterations") for line in lines)
+
+
+def test_a_painting_of_any_size_is_brought_to_that_of_training(style_folder, photos, tmp_path):
+    def objective(painting, style_size):
+        record = read_record(style_folder)
+        training = dataclasses.replace(record.training, style_size=style_size)
+        record = dataclasses.replace(record, training=training)
+        (style_folder / "style.toml").write_text(render_record(record))
+        options = ["--sizes", "48", "--curves", "1", "--limit", "1", "--json"]
+        done = run(style_folder, "--photos", photos, "--painting", painting, *options)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)["quality"]["sizes"][0]["objective"]
+
+    # Stripes that are gone at the size of training: as they are, they are another style.
+    large = np.repeat(np.float32([[0.2, 0.6], [0.9, 0.4]]), 60, axis=0).repeat(60, axis=1)
+    large[::2] = 1 - large[1::2]
+    Image.fromarray((large * 255).astype(np.uint8)).convert("RGB").save(tmp_path / "large.png")
+    stylezoo.open_photo(tmp_path / "large.png").resized(40).to_pil().save(tmp_path / "small.png")
+    expected = objective(tmp_path / "small.png", None)
+    assert objective(tmp_path / "large.png", 40) == pytest.approx(expected, rel=0.02)
+    assert objective(tmp_path / "large.png", None) != pytest.approx(expected, rel=0.5)
 
 
 def test_bad_input(style_folder, toy_style, photos, tmp_path):

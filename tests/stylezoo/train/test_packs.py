@@ -338,9 +338,9 @@ def test_an_adapter_with_norms_of_its_own_kind(registry, material, astronaut, tm
     # Beside a style that has none, it becomes a part of a pack.
     specs = (str(folder), "colours:blues")
     make_pack(specs, MIXED, tmp_path / "mixed", preview=astronaut, catalog=catalog)
-    pack = stylezoo.load(tmp_path / "mixed", catalog=catalog)
+    pack = stylezoo.load(tmp_path / "mixed", runtime="torch", catalog=catalog)
     for spec, name in zip(specs, pack.styles, strict=True):
-        alone = stylezoo.load(spec, catalog=catalog)
+        alone = stylezoo.load(spec, runtime="torch", catalog=catalog)
         # Rounded to eight bits here and there, as sums are taken in another order.
         assert np.abs(pack(photo(), style=name) - alone(photo())).max() < 1e-4, name
     as_it_is = starting_net(config(material, "blues", steps=0, **colored), catalog)
