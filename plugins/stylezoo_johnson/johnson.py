@@ -196,7 +196,21 @@ class Convolution(nn.Conv2d):
 
     def forward(self, features: Tensor, style: Tensor | None = None) -> Tensor:
         """Map (B, in_channels, H, W) to (B, out_channels, H / stride, W / stride)."""
-        return super().forward(features)
+        padded = _reflect(features, self.kernel_size[0] // 2)
+        return F.conv2d(padded, self.weight, self.bias, self.stride)
+
+
+def _reflect(features: Tensor, margin: int) -> Tensor:
+    """Pad (B, C, H, W) by reflection on each side, in its own dtype.
+
+    Autocast on CPUs would pad in float32, and the convolution convert that back: a fifth of the
+    time of a training's pass through the net.
+    """
+    padding = (margin, margin, margin, margin)
+    if not torch.is_autocast_enabled(features.device.type):
+        return F.pad(features, padding, mode="reflect")
+    with torch.autocast(features.device.type, enabled=False):
+        return F.pad(features, padding, mode="reflect")
 
 
 class ConvolutionBlock(nn.Module):

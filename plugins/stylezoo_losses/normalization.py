@@ -68,4 +68,4 @@ def checked_normalization(normalization: Normalization) -> Normalization:
 
 def mean_square(difference: Tensor) -> Tensor:
     """The mean of the squares of each image: (B, ...) to (B,)."""
-    return difference.square().flatten(1).mean(dim=1)
+    return difference.square().mean(dim=tuple(range(1, difference.ndim)))

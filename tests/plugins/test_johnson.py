@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import stylezoo
 from stylezoo.errors import ComponentNotFoundError, OptionError
@@ -147,3 +148,27 @@ def test_norms_of_another_kind_take_over():
         colored.with_norm("instance")
     with pytest.raises(OptionError, match="with the same numbers they draw something else"):
         net.with_norm("batch")
+
+
+def test_padding_is_torchs_and_keeps_the_precision_of_autocast():
+    net = stylezoo.create_net("johnson", width=4)
+    convolution = net.residuals[0].block[1]
+    features = torch.randn(2, 16, 12, 10)
+    torch.testing.assert_close(convolution(features), nn.Conv2d.forward(convolution, features))
+    seen = []
+    with torch.autocast("cpu", dtype=torch.bfloat16), Watch(seen):
+        convolution(features.bfloat16())
+    assert seen == [torch.bfloat16]
+
+
+class Watch(TorchDispatchMode):
+    """Notes the dtype of what is padded."""
+
+    def __init__(self, seen):
+        super().__init__()
+        self.seen = seen
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if function is torch.ops.aten.reflection_pad2d.default:
+            self.seen.append(args[0].dtype)
+        return function(*args, **(kwargs or {}))
