@@ -225,8 +225,8 @@ def load(
         spec: such as ``"great-wave"``, ``"great-wave@1"``, ``"great-wave@>=1,<2"``,
             ``"./my-style"``, ``"model.safetensors"``, or of a pack ``"museum:monet"``.
         device: such as ``"cpu"`` or ``"cuda"``; None for the best there is.
-        runtime: a registered runtime; None for ``"torch-bf16"`` on CPUs that compute in bfloat16,
-            else ``"torch"``.
+        runtime: a registered runtime; None for ``"torch-bf16"`` on CPUs with AMX, else
+            ``"torch"``.
         catalog: where styles and nets come from; None for the installed plugins.
         locked: a lock file, as ``stylezoo lock`` writes it: nothing else than it says is loaded.
 

@@ -22,6 +22,6 @@ def styling_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     runtime = click.option(
         "--runtime",
-        help="Such as torch, in float32; by default, torch-bf16 on CPUs that are faster with it.",
+        help="Such as torch, in float32; by default, torch-bf16 on CPUs with AMX.",
     )
     return strength(preserve_color(runtime(command)))

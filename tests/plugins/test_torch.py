@@ -29,10 +29,10 @@ def test_bfloat16_shows_the_same_picture(spec, pixels):
     assert np.array_equal(stylezoo.load(spec, device="cpu", runtime="torch")(pixels), expected)
 
 
-def test_bfloat16_is_taken_where_the_cpu_computes_in_it(monkeypatch, pixels):
+def test_bfloat16_is_taken_where_the_cpu_has_amx(monkeypatch, pixels):
     assert choose_runtime("cuda:0") == choose_runtime("mps") == "torch"
     for fast, runtime in ((True, "torch-bf16"), (False, "torch")):
-        monkeypatch.setattr("stylezoo.device._cpu_computes_in_bf16", lambda fast=fast: fast)
+        monkeypatch.setattr("stylezoo.device._cpu_has_amx", lambda fast=fast: fast)
         assert choose_runtime("cpu") == runtime
         named = stylezoo.load("the-scream", device="cpu", runtime=runtime)
         assert np.array_equal(stylezoo.load("the-scream", device="cpu")(pixels), named(pixels))
