@@ -57,9 +57,8 @@ def choose_runtime(device: str | None) -> str:
     Args:
         device: its name; None for the best there is.
     """
-    accelerator = torch.cuda.is_available() or torch.backends.mps.is_available()
-    on_cpu = not accelerator if device is None else device.partition(":")[0] == "cpu"
-    return "torch-bf16" if on_cpu and _cpu_has_amx() else "torch"
+    name = device or choose_device(None).type
+    return "torch-bf16" if name.partition(":")[0] == "cpu" and _cpu_has_amx() else "torch"
 
 
 def _cpu_has_amx() -> bool:

@@ -23,26 +23,35 @@ def normalize_instances(
         scale: of the channels, (C), or of each image's, (B, C); None for 1.
         shift: likewise; None for 0.
     """
-    batch, channels, height, width = features.shape
-    if features.device.type == "cpu":
-        images = [
-            _batch_norm(image, *rows)
-            for image, *rows in zip(
-                features.split(1), _of_each(scale, batch), _of_each(shift, batch), strict=True
-            )
-        ]
-        return images[0] if batch == 1 else torch.cat(images)
-    # One image with B C channels: on other devices few large calls beat many small ones.
-    rows = [
-        None if numbers is None else numbers.expand(batch, channels).flatten()
-        for numbers in (scale, shift)
-    ]
-    return _batch_norm(features.reshape(1, -1, height, width), *rows).view_as(features)
+    batch, channels = features.shape[:2]
+    scales, shifts = (
+        None if numbers is None else numbers.expand(batch, channels) for numbers in (scale, shift)
+    )
+    if features.device.type == "cpu" and batch > 1:
+        return normalize_one_by_one(features, scales, shifts)
+    return normalize_as_one(features, scales, shifts)
 
 
-def _of_each(numbers: Tensor | None, batch: int) -> list[Tensor | None]:
-    """What belongs to each image."""
-    return list(numbers) if numbers is not None and numbers.ndim == 2 else [numbers] * batch
+def normalize_one_by_one(features: Tensor, scales: Tensor | None, shifts: Tensor | None) -> Tensor:
+    """In the order of memory of the features; scales and shifts are (B, C)."""
+    none = [None] * len(features)
+    images = zip(
+        features.split(1),
+        none if scales is None else scales,
+        none if shifts is None else shifts,
+        strict=True,
+    )
+    return torch.cat([_batch_norm(*image) for image in images])
+
+
+def normalize_as_one(features: Tensor, scales: Tensor | None, shifts: Tensor | None) -> Tensor:
+    """As one image of B C channels: on other devices, one large call beats many small ones."""
+    rows = (None if numbers is None else numbers.flatten() for numbers in (scales, shifts))
+    if len(features) == 1:
+        # A view of it would have strides with which torch 2.14's gradients are wrong.
+        return _batch_norm(features, *rows)
+    one = features.reshape(1, -1, *features.shape[2:])
+    return _batch_norm(one, *rows).view_as(features)
 
 
 def _batch_norm(features: Tensor, scale: Tensor | None, shift: Tensor | None) -> Tensor:

@@ -161,6 +161,11 @@ def test_padding_is_torchs_and_keeps_the_precision_of_autocast():
     assert seen == [torch.bfloat16]
 
 
+def test_shapes_are_known_without_numbers():
+    net = stylezoo.create_net("johnson", width=4).to("meta")
+    assert net(torch.empty(2, 3, 32, 48, device="meta")).shape == (2, 3, 32, 48)
+
+
 class Watch(TorchDispatchMode):
     """Notes the dtype of what is padded."""
 

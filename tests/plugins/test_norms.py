@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 import stylezoo
 from stylezoo.errors import OptionError
+from stylezoo_norms.normalize import normalize_as_one, normalize_one_by_one
 
 
 @pytest.fixture
@@ -117,6 +118,19 @@ def test_conditional_coloring_is_coloring_for_each_image():
         torch.testing.assert_close(
             output[None], norm.blend(share)(image[None]), rtol=1e-4, atol=1e-4
         )
+
+
+@pytest.mark.parametrize("way", [normalize_one_by_one, normalize_as_one])
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_both_ways_to_normalise_are_torchs(batch, order, way):
+    torch.manual_seed(0)
+    features = torch.randn(batch, 5, 6, 7).contiguous(memory_format=order)
+    torch.testing.assert_close(way(features, None, None), F.instance_norm(features, eps=1e-5))
+    rows = torch.randn(2, batch, 5)
+    for image, scale, shift, output in zip(features, *rows, way(features, *rows), strict=True):
+        expected = F.instance_norm(image[None], None, None, scale, shift, eps=1e-5)
+        torch.testing.assert_close(output[None], expected)
 
 
 @pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])

@@ -438,6 +438,7 @@ def test_styles_and_adapters_become_a_pack_and_draw_as_they_did_alone(
     assert record.styles[1] == theirs
     assert record.base is None  # it needs nothing beside itself
     assert "greens, of greens 1.0.0" in record.training.recipe
+    assert record.training.style_size == 64  # that of all its trainings
 
 
 def test_a_pack_that_cannot_be_is_refused(registry, material, astronaut, tmp_path):

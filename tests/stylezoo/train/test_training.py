@@ -191,6 +191,7 @@ def test_a_command_killed_three_times_resumes_to_the_same_style(material, vgg_fi
     style = stylezoo.load(tmp_path / "killed")
     assert style.record.licence.weights == "unknown"
     assert style.record.training.command.startswith("stylezoo train ")
+    assert style.record.training.style_size == 64
     assert "--resume" not in style.record.training.command
 
 
