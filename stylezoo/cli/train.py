@@ -105,7 +105,9 @@ class Weight(click.ParamType[float | str]):
 @click.option("--style-weight", type=Weight(), help="Weight of the style term; auto to find it.")
 @click.option("--tv-weight", type=float, help="Weight of total variation.")
 @click.option("--stability-weight", type=float, help="Weight of the term against flicker.")
-@click.option("--learning-rate", type=float, help="Adam's, at its peak.")
+@click.option("--optimizer", type=click.Choice(["muon", "adam"]), help="Of the convolutions.")
+@click.option("--learning-rate", type=float, help="Of the convolutions, at its peak.")
+@click.option("--norm-learning-rate", type=float, help="Of the norms, at its peak.")
 @click.option("--width", type=int, help="Channels of the first convolution; of --base, more.")
 @click.option("--norm", help="A norm, by its name; of --base, another kind.")
 @click.option("--backbone", help="The loss network.")
@@ -206,7 +208,8 @@ def _given(options: dict[str, Any], preset: str | None, base: str | None) -> dic
     from stylezoo.train.config import PRESETS
 
     names = (
-        *("steps", "batch_size", "crop_sizes", "half_crops", "style_size", "learning_rate"),
+        *("steps", "batch_size", "crop_sizes", "half_crops", "style_size"),
+        *("optimizer", "learning_rate", "norm_learning_rate"),
         *("content_weight", "style_weight", "tv_weight", "stability_weight"),
         *("backbone", "seed", "device", "precision"),
     )

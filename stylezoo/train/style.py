@@ -293,9 +293,12 @@ def _recipe(config: TrainingConfig, start: Start, weights: Mapping[str, float]) 
     ]
     if config.stability_weight:
         parts.append(f"stability × {config.stability_weight:g}")
+    rates = f"Adam, {config.norm_learning_rate:g}"
+    if not config.only_norm:
+        rates = f"{config.optimizer.capitalize()}, {config.learning_rate:g}, for norms {rates}"
     parts += [
         f"painting at {config.style_size} px",
-        f"Adam, {config.schedule}, {config.learning_rate:g}",
+        f"{rates}, {config.schedule}",
     ]
     if config.average_decay:
         parts.append(f"moving average of weights {config.average_decay:g}")

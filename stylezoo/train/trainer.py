@@ -29,6 +29,7 @@ from stylezoo.optimization.inputs import to_tensor
 from stylezoo.train.balance import StyleBalance
 from stylezoo.train.config import TrainingConfig
 from stylezoo.train.crops import PhotoCrops
+from stylezoo.train.optimizer import build_optimizers
 from stylezoo.train.processes import Processes
 from stylezoo.train.start import starting_net
 
@@ -112,8 +113,7 @@ class Trainer:
         self.net = self.start.net.to(self.device).to(memory_format=torch.channels_last).train()
         average = get_ema_multi_avg_fn(config.average_decay)
         self.average = AveragedModel(self.net, multi_avg_fn=average, use_buffers=True)
-        learnt = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
-        self.optimizer = torch.optim.Adam(learnt, lr=config.learning_rate)
+        self.optimizers = build_optimizers(self.net, config)
         self._learner = self.processes.join(self.net)
         self.style_targets = [
             self.objective.targets(
@@ -152,14 +152,15 @@ class Trainer:
                     steps=self.config.steps,
                     total=float(value.total),
                     terms={name: float(term) for name, term in value.terms.items()},
-                    learning_rate=self.optimizer.param_groups[0]["lr"],
+                    learning_rate=self.optimizers[0].param_groups[0]["lr"],
                     seconds=time.perf_counter() - started,
                 )
 
     def _learn(self, photos: Tensor) -> ObjectiveValue:
-        progress = self.step / self.config.steps
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * rate_factor(progress, self.config.schedule)
+        factor = rate_factor(self.step / self.config.steps, self.config.schedule)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = factor * group["initial_lr"]
         styles = self._styles_of_batch()
         images = self._stylise(photos, styles)
         value = self._judge(images, photos, styles)
@@ -169,7 +170,7 @@ class Trainer:
                 total=value.total + self.config.stability_weight * stability,
                 terms={**value.terms, "stability": stability.detach()},
             )
-        self.optimizer.zero_grad()
+        self.net.zero_grad()
         value.total.backward()
         self._update()
         total, *terms = self.processes.mean(torch.stack([value.total, *value.terms.values()]))
@@ -190,7 +191,8 @@ class Trainer:
         self._left_out_in_a_row = 0
         if self.config.gradient_clip is not None:
             nn.utils.clip_grads_with_norm_(learnt, self.config.gradient_clip, norm)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self.average.update_parameters(self.net)
 
     def _styles_of_batch(self) -> list[int]:
@@ -268,7 +270,7 @@ class Trainer:
             "step": self.step,
             "net": self.net.state_dict(),
             "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "balance": self.balance.state_dict(),
             "left_out": self.left_out,
         }
@@ -279,7 +281,8 @@ class Trainer:
         state = load_checkpoint(path, fingerprint=self.config.fingerprint())
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         self.balance.load_state_dict(state["balance"])
         self.left_out = state["left_out"]
         self.step = state["step"]

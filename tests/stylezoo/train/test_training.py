@@ -244,7 +244,8 @@ def test_a_step_that_overflows_changes_nothing(material):
 
 
 def test_a_training_that_diverges_stops_and_says_what_to_do(material):
-    trainer = Trainer(config(material, steps=99, learning_rate=1e30), default_catalog())
+    diverging = config(material, steps=99, optimizer="adam", learning_rate=1e30)
+    trainer = Trainer(diverging, default_catalog())
     with pytest.raises(TrainingError, match=r"last 20 steps, .*; train with a lower learning rate"):
         list(trainer.run())
     assert trainer.step < 30
@@ -272,7 +273,8 @@ def test_the_paper_preset_is_the_papers_recipe(material):
         "paper", style_images={"x": material / "waves.png"}, photos=material
     )
     assert (paper.steps, paper.batch_size, paper.crop_sizes) == (40_000, 4, (256,))
-    assert (paper.learning_rate, paper.schedule, paper.gradient_clip) == (1e-3, "constant", None)
+    assert (paper.optimizer, paper.learning_rate, paper.norm_learning_rate) == ("adam", 1e-3, 1e-3)
+    assert (paper.schedule, paper.gradient_clip) == ("constant", None)
     assert (paper.backbone, paper.content_layer) == ("vgg16", "relu3_3")
     assert paper.style_layers == ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
     assert paper.net_arguments == {"width": 32, "norm": "batch"}
