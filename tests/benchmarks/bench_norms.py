@@ -28,6 +28,8 @@ def trained(norm, options):
         steps=options.steps,
         half_crops=1.0,
         style_weight=5.0,
+        optimizer="adam",
+        norm_learning_rate=1e-3,
     )
     trainer = Trainer(config, default_catalog())
     started = time.perf_counter()
