@@ -154,6 +154,11 @@ def command(
     images = dict(paintings)
     if len(images) != len(paintings):
         raise click.UsageError("Two paintings have one name; give NAME=FILE.")
+    if only_norm and (options["optimizer"] or options["learning_rate"]):
+        raise click.UsageError(
+            "--optimizer and --learning-rate are of convolutions, and --only-norm trains none; "
+            "give --norm-learning-rate."
+        )
     config = TrainingConfig.preset(
         preset or ("adapter" if only_norm else "standard"),
         **_given(options, preset, base),

@@ -61,7 +61,8 @@ class TrainingConfig:
         half_crops: the part of the steps, from the first on, that learn on crops of half the
             side: they see as much for a quarter of the time.
         style_size: longest side of the painting, in pixels: it sets the size of the strokes.
-        optimizer: of the convolutions, ``"muon"`` or ``"adam"``; the norms are Adam's.
+        optimizer: of the convolutions and linear layers, ``"muon"`` or ``"adam"``; the norms are
+            Adam's. It and ``learning_rate`` say nothing with ``only_norm``.
         learning_rate: of the convolutions, at its peak.
         norm_learning_rate: of the norms, and of biases, at its peak.
         schedule: ``"one-cycle"``, or ``"constant"``.

@@ -23,7 +23,9 @@ def test_bfloat16_shows_the_same_picture(spec, pixels):
     difference = found - expected
     assert np.abs(difference).max() > 1e-4  # it did compute in another precision
     assert -10 * np.log10(np.mean(difference**2)) > 45  # decibels; 48 is a level of 255
-    assert abs(difference.mean()) * 255 < 0.5  # no tint: less than 8 bits round off
+    # No tint; where it is not the default, on CPUs without AMX, there may be a little more.
+    tint = 0.1 if choose_runtime("cpu") == "torch-bf16" else 0.2
+    assert abs(difference.mean()) * 255 < tint
     # What was loaded stays what it was, and so does what it draws.
     assert {parameter.dtype for parameter in half.net.parameters()} == {torch.float32}
     assert np.array_equal(stylezoo.load(spec, device="cpu", runtime="torch")(pixels), expected)

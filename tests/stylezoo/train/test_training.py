@@ -244,8 +244,7 @@ def test_a_step_that_overflows_changes_nothing(material):
 
 
 def test_a_training_that_diverges_stops_and_says_what_to_do(material):
-    diverging = config(material, steps=99, optimizer="adam", learning_rate=1e30)
-    trainer = Trainer(diverging, default_catalog())
+    trainer = Trainer(config(material, steps=99, learning_rate=1e30), default_catalog())
     with pytest.raises(TrainingError, match=r"last 20 steps, .*; train with a lower learning rate"):
         list(trainer.run())
     assert trainer.step < 30
