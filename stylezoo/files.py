@@ -12,11 +12,29 @@ from pathlib import Path
 from stylezoo.errors import OutputError
 
 
+def check_writable(path: Path, *, overwrite: bool) -> None:
+    """Fail before the work is done, where writing the file would fail after it.
+
+    Args:
+        path: of the file.
+        overwrite: whether it may be there.
+
+    Raises:
+        OutputError: it exists and may not be replaced, it is a folder, or the folder for it cannot
+            be written or made.
+    """
+    with _writing(path):
+        _refuse_existing(path, overwrite)
+        folder = next(folder for folder in path.absolute().parents if folder.exists())
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+
+
 def write_file(path: Path, content: bytes, *, overwrite: bool, private: bool = False) -> None:
     """Write a file under another name beside it, and move it into place.
 
     Args:
-        path: of the file.
+        path: of the file; the folder for it is made, if it is not there.
         content: of it.
         overwrite: whether it may be there.
         private: whether its owner alone may read it, from the first byte on.
@@ -24,28 +42,42 @@ def write_file(path: Path, content: bytes, *, overwrite: bool, private: bool = F
     Raises:
         OutputError: the file exists and may not be replaced, or it cannot be written.
     """
+    unfinished: Path | None = None
+    try:
+        with _writing(path):
+            _refuse_existing(path, overwrite)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(
+                dir=path.parent, prefix=".stylezoo-", suffix=".part"
+            )
+            unfinished = Path(name)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+            if not private:
+                # mkstemp makes private files; this one gets the permissions of any new file.
+                mask = os.umask(0)
+                os.umask(mask)
+                unfinished.chmod(0o666 & ~mask)
+            unfinished.replace(path)
+            unfinished = None
+    finally:
+        if unfinished is not None:  # an error, or Ctrl-C
+            unfinished.unlink(missing_ok=True)
+
+
+def _refuse_existing(path: Path, overwrite: bool) -> None:
     if path.is_dir():
         raise OutputError(f"{path} is a folder")
     if not overwrite and path.exists():
         raise OutputError(f"{path} exists; replace it with --overwrite, or choose another name")
-    unfinished: Path | None = None
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".stylezoo-", suffix=".part")
-        unfinished = Path(name)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        if not private:
-            # mkstemp makes private files; this one gets the permissions of any new file.
-            mask = os.umask(0)
-            os.umask(mask)
-            unfinished.chmod(0o666 & ~mask)
-        unfinished.replace(path)
-        unfinished = None
+        yield
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        if unfinished is not None:  # an error, or Ctrl-C
-            unfinished.unlink(missing_ok=True)
 
 
 @contextmanager

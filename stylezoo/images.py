@@ -7,6 +7,7 @@ stay 16 bits until a file is written.
 from __future__ import annotations
 
 import io
+import stat
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,11 +134,11 @@ def open_photo(
     Raises:
         ImageError: it is missing, broken, of no known format, or too large.
     """
-    if isinstance(source, Image.Image):
-        return _from_pil(source, "the image")
     name = str(source) if isinstance(source, str | Path) else "the image"
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # checked here instead
     try:
+        if isinstance(source, Image.Image):
+            return _from_pil(source, name)
         with _open(source, name) as image:
             width, height = image.size
             if max_pixels is not None and width * height > max_pixels:
@@ -159,12 +160,15 @@ def open_photo(
 
 def _open(source: str | Path | bytes | BinaryIO, name: str) -> Image.Image:
     if isinstance(source, str | Path):
-        path = Path(source)
-        if path.is_dir():
+        try:
+            status = Path(source).stat()
+        except FileNotFoundError as error:
+            raise ImageError(f"{name} does not exist") from error
+        except OSError as error:  # a folder that may not be entered, a link to itself
+            raise ImageError(f"{name} cannot be read: {error.strerror}") from error
+        if stat.S_ISDIR(status.st_mode):
             raise ImageError(f"{name} is a folder, not a picture")
-        if not path.exists():
-            raise ImageError(f"{name} does not exist")
-        if path.stat().st_size == 0:
+        if status.st_size == 0:
             raise ImageError(f"{name} is empty")
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
@@ -184,21 +188,29 @@ def _from_pil(image: Image.Image, name: str) -> Photo:
         warnings.warn(f"{name} has several frames; the first is taken", ImageWarning, stacklevel=3)
     image.load()
     profile = image.info.get("icc_profile")
+    white_is_zero = _is_white_zero(image)
     image = ImageOps.exif_transpose(image)
     exif = _descriptive_exif(image)
     if 0 in image.size:
         raise ImageError(f"{name} has no pixels: {image.width} × {image.height}")
     deep = _deep_grey(image)
     if deep is not None:
-        return Photo(rgb=np.repeat(deep[..., None], 3, axis=2), exif=exif)
+        rgb = _grey_to_srgb(1 - deep if white_is_zero else deep, profile, name)
+        return Photo(rgb=rgb, alpha=_deep_alpha(image), exif=exif)
     alpha = None
     if image.has_transparency_data:
         image = image.convert("LA" if image.mode in ("L", "LA", "La") else "RGBA")
         bands = image.getchannel("A")
         alpha = _to_floats(np.asarray(bands))
         image = image.convert("L" if image.mode == "LA" else "RGB")
-    rgb = _to_srgb(image, profile, name)
-    return Photo(rgb=_to_floats(np.asarray(rgb)), alpha=alpha, exif=exif)
+    rgb = _to_floats(np.asarray(_to_srgb(image, profile, name)))
+    return Photo(rgb=rgb, alpha=alpha, exif=exif)
+
+
+def _is_white_zero(image: Image.Image) -> bool:
+    """Whether a TIFF counts from white to black, which Pillow heeds in one of 8 bits alone."""
+    tags = getattr(image, "tag_v2", {})
+    return bool(tags.get(ExifTags.Base.PhotometricInterpretation) == 0)
 
 
 def _deep_grey(image: Image.Image) -> Pixels | None:
@@ -213,6 +225,27 @@ def _deep_grey(image: Image.Image) -> Pixels | None:
     else:
         return None
     return np.clip(np.nan_to_num(values), 0, 1)
+
+
+def _deep_alpha(image: Image.Image) -> Pixels | None:
+    """Of a grey PNG with 16 bits: one value can be the transparent one."""
+    transparent = image.info.get("transparency")
+    if not isinstance(transparent, int):
+        return None
+    opaque: Pixels = (np.asarray(image) != transparent).astype(np.float32)
+    return opaque
+
+
+def _grey_to_srgb(values: Pixels, profile: bytes | None, name: str) -> Pixels:
+    """Grey values in [0, 1] as sRGB: (H, W) to (H, W, 3)."""
+    if not profile:
+        return np.repeat(values[..., None], 3, axis=2)
+    # LittleCMS takes 8 bits here: it converts a ramp, and the values lie between its steps.
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+    converted = _to_floats(np.asarray(_to_srgb(ramp, profile, name)))[0]
+    steps = np.arange(256) / 255
+    channels = [np.interp(values, steps, converted[:, channel]) for channel in range(3)]
+    return np.stack(channels, axis=2).astype(np.float32)
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None, name: str) -> Image.Image:
@@ -258,15 +291,19 @@ def find_photos(folder: Path) -> list[Path]:
     """The pictures of a folder, by their suffix, sorted by name; not those of its subfolders.
 
     Raises:
-        ImageError: the folder does not exist or holds none.
+        ImageError: the folder does not exist, cannot be read, or holds none.
     """
-    if not folder.is_dir():
-        raise ImageError(f"{folder} is no folder")
-    photos = sorted(
+    try:
+        paths = sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ImageError(f"{folder} is no folder") from error
+    except OSError as error:
+        raise ImageError(f"the folder {folder} cannot be read: {error.strerror}") from error
+    photos = [
         path
-        for path in folder.iterdir()
+        for path in paths
         if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-    )
+    ]
     if not photos:
         raise ImageError(
             f"{folder} holds no pictures (known suffixes: {', '.join(sorted(IMAGE_SUFFIXES))})"

@@ -44,6 +44,17 @@ def available_bytes(device: torch.device) -> int:
     return free
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether numpy or torch has asked for memory that there is not.
+
+    On the CPU torch raises a RuntimeError that its message alone tells from others.
+    """
+    return (
+        isinstance(error, MemoryError | torch.OutOfMemoryError)
+        or "can't allocate memory" in str(error)  # of torch's DefaultCPUAllocator
+    )
+
+
 def check_memory(needed: int, device: torch.device, *, size: int) -> None:
     """Refuse a picture that would not fit: a process that is killed explains nothing.
 

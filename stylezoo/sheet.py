@@ -53,7 +53,8 @@ def styles_for_sheet(
         if tag is None or (entry is not None and tag in entry.tags)
     ]
     if not tagged:
-        raise OptionError(f"no style has the tag {tag!r}; 'stylezoo list --json' shows the tags")
+        where = f"none of {', '.join(specs)}" if specs else "no style"
+        raise OptionError(f"{where} has the tag {tag!r}; 'stylezoo list --json' shows the tags")
     return [one for spec, entry in tagged for one in _single_styles(spec, entry)]
 
 

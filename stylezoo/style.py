@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -52,7 +53,7 @@ class Style:
         shares: for a pack, the style or mixture to take where a call names none.
 
     Raises:
-        OptionError: the shares are not of this pack.
+        OptionError: the shares are not of this pack, or a pack has no record.
     """
 
     def __init__(
@@ -63,11 +64,18 @@ class Style:
         prepare: Callable[[TransformNet], Run] | None = None,
         shares: Shares | None = None,
     ) -> None:
+        from stylezoo.interfaces.net import MultiStyleNet
+
         self.net = net
         self.record = record
         self._prepare = prepare or _run_as_it_is
         self._runs: dict[tuple[float, ...], Run] = {}
         self.shares = self._mixture(shares)
+        if record is None and isinstance(net, MultiStyleNet) and net.styles > 1:
+            raise OptionError(
+                f"these weights hold {net.styles} styles and have no record that names them; "
+                "load the style folder, where style.toml is"
+            )
         if not self.styles:
             self._runs[()] = self._prepare(net)
 
@@ -111,7 +119,8 @@ class Style:
             seed: of nets that draw random numbers.
 
         Raises:
-            OptionError: an argument, or the shape, type or range of the image.
+            OptionError: an argument, or the shape, type or range of the image, or it does not fit
+                into memory.
             ImageError: the path leads to no picture.
         """
         import numpy as np
@@ -119,13 +128,23 @@ class Style:
         from PIL import Image
 
         from stylezoo.images import Photo, open_photo
+        from stylezoo.memory import is_out_of_memory
 
         if not 0 <= strength <= 1:
             raise OptionError(f"the strength is {strength}; it must be from 0 to 1")
         run = self._run(self.shares if style is None else self._mixture(style))
 
         def restyle(pixels: np.ndarray) -> np.ndarray:
-            return self._restyle(pixels, run, strength, preserve_color, seed)
+            try:
+                return self._restyle(pixels, run, strength, preserve_color, seed)
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                height, width = pixels.shape[:2]
+                raise OptionError(
+                    f"{width} × {height} pixels do not fit into memory; "
+                    "choose a smaller size (--size)"
+                ) from error
 
         if isinstance(image, Photo):
             return Photo(rgb=restyle(image.rgb), alpha=image.alpha, exif=image.exif)
@@ -144,21 +163,28 @@ class Style:
         """The share of each style of the net, 1 together; empty where none is named."""
         if not shares:
             return ()
-        named = {shares: 1.0} if isinstance(shares, str) else dict(shares)
-        label = self.record.name if self.record else "this style"
-        if not self.styles:
-            raise OptionError(f"{label} is one style and holds no {', '.join(named)}")
+        named = {shares: 1.0} if isinstance(shares, str) else shares
+        if not isinstance(named, Mapping):
+            raise OptionError(
+                f"the style is {shares!r}; name one ('monet'), or several with the share of each "
+                "({'monet': 0.5, 'hokusai': 0.5})"
+            )
+        if self.record is None:
+            raise OptionError(
+                "these weights have no record that names styles, such as "
+                f"{', '.join(named)}; load the style folder, where style.toml is"
+            )
+        self.record.check_styles(named)
         for name, share in named.items():
-            if name not in self.styles:
-                raise OptionError(
-                    f"{label} holds no style {name!r}; it holds: {', '.join(self.styles)}"
-                )
-            if not (math.isfinite(share) and share >= 0):
-                raise OptionError(f"the share of {name!r} is {share}; it must be 0 or more")
-        total = sum(named.values())
-        if not total:
+            if not (isinstance(share, Real) and math.isfinite(share) and share >= 0):
+                raise OptionError(f"the share of {name!r} is {share!r}; it must be 0 or more")
+        largest = max(named.values())
+        if not largest:
             raise OptionError(f"the shares of {', '.join(named)} are all 0; give one more than 0")
-        return tuple(named.get(name, 0.0) / total for name in self.styles)
+        # Relative to the largest first: the sum of two huge numbers would be infinite.
+        relative = {name: share / largest for name, share in named.items()}
+        total = sum(relative.values())
+        return tuple(relative.get(name, 0.0) / total for name in self.styles)
 
     def _run(self, mixture: tuple[float, ...]) -> Run:
         """What runs the net for a mixture: a net of one style, made when it is first wanted."""

@@ -12,7 +12,7 @@ import click
 
 from stylezoo.catalog import default_catalog
 from stylezoo.cli.fetch import fetch
-from stylezoo.cli.jobs import PIPE, Job, plan, refuse_existing
+from stylezoo.cli.jobs import PIPE, Job, check_job, plan
 from stylezoo.cli.output import print_bytes, print_json, print_line
 from stylezoo.cli.progress import progress
 from stylezoo.cli.styling import styling_options
@@ -84,7 +84,7 @@ def command(
     """Apply STYLE to IMAGES: files, folders, or '-' for stdin.
 
     Without -o, photo.jpg becomes photo-STYLE.png beside it. Nothing is overwritten without
-    --overwrite. A folder's own results of an earlier run are passed over.
+    --overwrite. A folder's own results of an earlier run with STYLE are passed over.
     """
     from stylezoo.images import DEFAULT_MAX_PIXELS
     from stylezoo.style import load
@@ -96,8 +96,8 @@ def command(
     jobs = plan(images, output, _label(parsed, found), output_format)
     if as_json and any(job.target == PIPE for job in jobs):
         raise click.UsageError("--json and the picture would both go to stdout; give -o FILE.")
-    if len(jobs) == 1 and not overwrite:
-        refuse_existing(jobs[0])  # before the seconds that loading takes
+    if len(jobs) == 1:
+        check_job(jobs[0], overwrite=overwrite)  # before the seconds that loading takes
     settings = Settings(
         strength=strength,
         preserve_color=preserve_color,
@@ -142,8 +142,7 @@ def _run(job: Job, style: Style, settings: Settings) -> dict[str, object]:
 
     started = time.perf_counter()
     photo = _resized(_read(job, settings), job.source, settings)
-    if not settings.overwrite:
-        refuse_existing(job)
+    check_job(job, overwrite=settings.overwrite)
     styled: Photo = style(
         photo,
         strength=settings.strength,
@@ -153,11 +152,9 @@ def _run(job: Job, style: Style, settings: Settings) -> dict[str, object]:
     if job.target == PIPE:
         print_bytes(encode_photo(styled, format=job.format, quality=settings.quality))
     else:
-        target = Path(job.target)
-        _make_folder(target.parent)
         save_photo(
             styled,
-            target,
+            Path(job.target),
             format=job.format,
             quality=settings.quality,
             overwrite=settings.overwrite,
@@ -199,13 +196,6 @@ def _resized(photo: Photo, source: str, settings: Settings) -> Photo:
             "--max-pixels 0"
         )
     return photo.resized(settings.size)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"the folder {folder} cannot be made: {error.strerror}") from error
 
 
 def _label(spec: StyleSpec, found: ResolvedStyle | None) -> str:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stylezoo.cli.output import is_terminal, print_json, print_table, refuse_existing_file
+from stylezoo.cli.output import is_terminal, print_json, print_table
 from stylezoo.errors import OptionError
+from stylezoo.files import check_writable
 
 if TYPE_CHECKING:
     from stylezoo.evaluation import Evaluation, EvaluationConfig
@@ -97,7 +98,7 @@ def command(
 
     if plot_path is not None:
         check_plot(plot_path)
-        refuse_existing_file(plot_path, overwrite)
+        check_writable(plot_path, overwrite=overwrite)
     folder = StyleSpec.parse(style).path
     if save and not (folder and (folder / "style.toml").is_file()):
         raise OptionError(f"--save writes into a style folder, which {style!r} is not")
@@ -112,8 +113,6 @@ def command(
             command=_recorded(loaded, photos, config),
             on_progress=say,
         )
-    if plot_path is not None:
-        _plot(plot_path, evaluation)
     if save and folder is not None:
         member = loaded.pack_style
         record_quality(folder, evaluation.quality, member.name if member else None)
@@ -130,6 +129,8 @@ def command(
         )
     else:
         _print(evaluation.quality.sizes)
+    if plot_path is not None:  # last: what was measured is not lost with a plot that fails
+        _plot(plot_path, evaluation)
 
 
 def _recorded(style: Style, photos: Path, config: EvaluationConfig) -> str:
@@ -147,12 +148,13 @@ def _recorded(style: Style, photos: Path, config: EvaluationConfig) -> str:
 def _painting(spec: str, style: Style, given: Path | None) -> Photo:
     """The painting that is given, at the size of training, or that of the style's folder."""
     from stylezoo.catalog import default_catalog
-    from stylezoo.evaluation.evaluate import painting_path
+    from stylezoo.evaluation.evaluate import objective_of, painting_path
     from stylezoo.images import open_photo
     from stylezoo.train.trainer import painting_of
 
     if style.record is None:
         raise OptionError(f"{spec} has no record; evaluate a style by name or folder")
+    objective_of(style)  # a pack of which no style is named has no one painting either
     if given is not None:
         size = style.record.training.style_size
         return open_photo(given) if size is None else painting_of(given, size)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from stylezoo.cli.output import is_terminal, refuse_existing_file
+from stylezoo.cli.output import is_terminal
+from stylezoo.files import check_writable
 
 PIPE = "-"
 
@@ -42,7 +45,7 @@ def plan(
 
     default = output_format or "png"
     ending = f"-{label}{WRITE_FORMATS[default]}"
-    sources = _sources(images, output, ending)
+    sources = _sources(images, output, label)
     if PIPE in sources and is_terminal(sys.stdin):
         raise click.UsageError("stdin is a terminal; pipe a picture into it.")
     if output == PIPE or (output is None and PIPE in sources):
@@ -54,7 +57,7 @@ def plan(
     if output is not None and len(images) == 1 and _is_file(output, images[0]):
         chosen = output_format or format_of(Path(output))
         return [Job(source=sources[0], target=output, format=chosen)]
-    if output is not None and Path(output).is_file():
+    if output is not None and not _is_folder(output) and os.path.lexists(output):
         raise click.UsageError(f"{output} is a file; several pictures go to a folder.")
     jobs = [
         Job(source=source, target=str(_target(source, output, ending)), format=default)
@@ -64,29 +67,36 @@ def plan(
     return jobs
 
 
-def refuse_existing(job: Job) -> None:
-    """Fail before the work is done; writing the file checks again.
+def check_job(job: Job, *, overwrite: bool) -> None:
+    """Fail before the work is done, where writing the file would fail after it.
 
     Raises:
-        OutputError: the target exists.
+        OutputError: the target exists and may not be replaced, or cannot be written.
     """
     if job.target != PIPE:
-        refuse_existing_file(Path(job.target), overwrite=False)
+        check_writable(Path(job.target), overwrite=overwrite)
 
 
-def _sources(images: tuple[str, ...], output: str | None, ending: str) -> list[str]:
+def _sources(images: tuple[str, ...], output: str | None, label: str) -> list[str]:
     from stylezoo.images import find_photos
 
     sources: list[str] = []
     for image in images:
-        if image == PIPE or not Path(image).is_dir():
+        if image == PIPE or not _is_folder(image):
             sources.append(image)
             continue
-        photos = find_photos(Path(image))
+        photos = [str(photo) for photo in find_photos(Path(image))]
         # What an earlier run made of these photos is no photo: a second run would style it again.
-        results = {_target(str(photo), output, ending).resolve() for photo in photos}
-        sources.extend(str(photo) for photo in photos if photo.resolve() not in results)
+        results = {_place(result) for photo in photos for result in _results(photo, output, label)}
+        sources.extend(photo for photo in photos if _place(photo) not in results)
     return sources
+
+
+def _results(source: str, output: str | None, label: str) -> Iterator[Path]:
+    """What a run may have made of a picture, in one format or another."""
+    from stylezoo.images import WRITE_FORMATS
+
+    return (_target(source, output, f"-{label}{suffix}") for suffix in WRITE_FORMATS.values())
 
 
 def _target(source: str, output: str | None, ending: str) -> Path:
@@ -95,16 +105,29 @@ def _target(source: str, output: str | None, ending: str) -> Path:
     return folder / f"{path.stem}{ending}"
 
 
+def _place(path: str | Path) -> str:
+    """A path without links; one that leads nowhere, such as a link to itself, as it is."""
+    return os.path.realpath(path)
+
+
 def _is_file(output: str, image: str) -> bool:
     """Whether -o means a file: a folder is one that exists, ends in '/', or takes a folder."""
-    return not (Path(output).is_dir() or output.endswith("/") or Path(image).is_dir())
+    return not (_is_folder(output) or output.endswith("/") or _is_folder(image))
+
+
+def _is_folder(path: str) -> bool:
+    """Whether it is one, as far as can be told: reading or writing says what is wrong with it."""
+    try:
+        return Path(path).is_dir()
+    except OSError:  # a name that is too long, a folder that may not be entered
+        return False
 
 
 def _refuse_collisions(jobs: list[Job]) -> None:
-    read = {Path(job.source).resolve(): job.source for job in jobs if job.source != PIPE}
-    written: dict[Path, str] = {}
+    read = {_place(job.source): job.source for job in jobs if job.source != PIPE}
+    written: dict[str, str] = {}
     for job in jobs:
-        place = Path(job.target).resolve()
+        place = _place(job.target)
         if place in written:
             raise click.UsageError(
                 f"{written[place]} and {job.source} would both become {job.target}; "

@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from stylezoo.catalog import default_catalog
-from stylezoo.cli.output import print_json, print_line, refuse_existing_file
+from stylezoo.cli.output import print_json, print_line
 from stylezoo.cli.progress import progress
+from stylezoo.files import check_writable
 from stylezoo.registry.lock_file import LOCK_FILE, lock_style, write_lock_file
 from stylezoo.registry.sources import all_sources
 from stylezoo.registry.spec import StyleSpec
@@ -27,14 +28,15 @@ def command(styles: tuple[str, ...], output: str, overwrite: bool, as_json: bool
     stylezoo.load("NAME", locked="stylezoo.lock") then take these bytes and no others.
     """
     target = Path(output)
-    refuse_existing_file(target, overwrite)
+    check_writable(target, overwrite=overwrite)
     sources = all_sources(default_catalog())
     specs = [StyleSpec.parse(style) for style in styles]
-    locked = []
+    found = []
     with progress("locking", len(specs)) as advance:
         for spec in specs:
-            locked.append(lock_style(spec, sources))
+            found.append(lock_style(spec, sources))
             advance()
+    locked = list(dict.fromkeys(found))  # two styles of a pack are one entry
     write_lock_file(target, locked, overwrite=overwrite)
     if as_json:
         print_json([asdict(style) for style in locked])

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stylezoo.cli.iterations import Layers, iteration_progress
-from stylezoo.cli.output import print_json, print_line, refuse_existing_file
+from stylezoo.cli.output import print_json, print_line
 from stylezoo.errors import OutputError
+from stylezoo.files import check_writable
 
 if TYPE_CHECKING:
     from stylezoo.images import Photo
@@ -148,23 +149,26 @@ def command(
 
     config = _config(preset_name, options)
     format_of(output)
-    refuse_existing_file(output, overwrite)
+    check_writable(output, overwrite=overwrite)
     if plot_path is not None:
         check_plot(plot_path)
-        refuse_existing_file(plot_path, overwrite)
+        check_writable(plot_path, overwrite=overwrite)
     checkpoint = output.with_name(f"{output.name}.checkpoint")
     if checkpoint.exists() and not resume:
         raise OutputError(
             f"{checkpoint} is from a run that was stopped; go on with --resume, or delete it"
         )
+    replace = overwrite or resume  # a run that goes on has saved pictures before it was stopped
+    if save_every is not None:
+        for number in range(save_every, config.levels * config.iterations + 1, save_every):
+            check_writable(_saved(output, number), overwrite=replace)
     inputs = paintings(styles, _masks(content_masks), _masks(style_masks))
     with iteration_progress() as show:
 
         def on_iteration(iteration: Iteration, picture: Callable[[], Photo]) -> None:
             show(iteration, "")
             if save_every is not None and iteration.number % save_every == 0:
-                path = output.with_name(f"{output.stem}-{iteration.number:05}{output.suffix}")
-                save_photo(picture(), path, overwrite=True)
+                save_photo(picture(), _saved(output, iteration.number), overwrite=replace)
 
         result = optimize(
             content,
@@ -189,6 +193,11 @@ def command(
         print_json(_report(output, result))
     else:
         print_line(str(output))
+
+
+def _saved(output: Path, number: int) -> Path:
+    """Where --save-every puts the picture of an iteration."""
+    return output.with_name(f"{output.stem}-{number:05}{output.suffix}")
 
 
 def _config(preset_name: str, options: dict[str, Any]) -> Any:

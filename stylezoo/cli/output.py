@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TextIO
 
 import click
@@ -64,16 +63,6 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in (headings, *rows):
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         print_line("  ".join(cells).rstrip())
-
-
-def refuse_existing_file(path: Path, overwrite: bool) -> None:
-    """Fail before the work is done; writing the file checks again.
-
-    Raises:
-        OutputError: it exists and may not be replaced.
-    """
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists; replace it with --overwrite, or choose another name")
 
 
 def discard_stdout() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from stylezoo.cli.iterations import Layers, iteration_progress
-from stylezoo.cli.output import print_line, refuse_existing_file
+from stylezoo.cli.output import print_line
+from stylezoo.files import check_writable
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -57,7 +58,7 @@ def command(
     if len(chosen) != 1:
         raise click.UsageError("Give one of --content-layers, --style-layers and --figure.")
     format_of(output)
-    refuse_existing_file(output, overwrite)
+    check_writable(output, overwrite=overwrite)
     if options["backbone"] is options["backbone_weights"] is None:
         options["rescaled"] = True  # which is known for these weights alone
     config = OptimizationConfig.preset(

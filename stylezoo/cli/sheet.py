@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from stylezoo.cli.output import print_line, refuse_existing_file
+from stylezoo.cli.output import print_line
 from stylezoo.cli.progress import progress
 from stylezoo.cli.styling import styling_options
 from stylezoo.errors import StyleZooError
+from stylezoo.files import check_writable
 
 
 @click.command("sheet")
@@ -44,10 +45,10 @@ def command(
     from stylezoo.images import format_of, open_photo, save_photo
     from stylezoo.sheet import style_sheet, styles_for_sheet
 
-    target = output or photo.with_name(f"{photo.stem}-sheet.png")
-    refuse_existing_file(target, overwrite)
-    format_of(target)  # a suffix that no format has is refused before the work
     opened = open_photo(photo)
+    target = output or photo.with_name(f"{photo.stem}-sheet.png")
+    check_writable(target, overwrite=overwrite)
+    format_of(target)  # a suffix that no format has is refused before the work
     specs = styles_for_sheet(styles, tag=tag)
     failures: dict[str, StyleZooError] = {}
     with progress("styling", len(specs)) as advance:

@@ -76,6 +76,7 @@ class LockFile:
         Raises:
             LockFileError: it is not locked, or what the sources have is something else.
             UnavailableError, OfflineError: it is not here, and a source cannot be asked.
+            OptionError: it is a pack that does not hold the styles that are named.
         """
         locked = self._locked(spec)
         first = {name: source for name, source in sources.items() if name == locked.source}
@@ -88,6 +89,7 @@ class LockFile:
             ) from error
         self._check("weights", found.record.file("weights").sha256, locked.weights, found)
         self._check("record", sha256_of(found.folder / RECORD_FILE), locked.record, found)
+        found.record.check_styles(spec.shares)
         return found
 
     def _locked(self, spec: StyleSpec) -> LockedStyle:
@@ -154,9 +156,19 @@ def write_lock_file(path: Path, styles: Sequence[LockedStyle], *, overwrite: boo
     """Write a lock file; it appears complete or not at all.
 
     Raises:
+        LockFileError: two versions of one style are to be locked.
         OutputError: it exists and may not be replaced, or cannot be written.
     """
     import tomli_w
+
+    by_name: dict[str, LockedStyle] = {}
+    for style in styles:
+        other = by_name.setdefault(style.name, style)
+        if other is not style:
+            raise LockFileError(
+                f"{style.name} is to be locked in the versions {other.version} and "
+                f"{style.version}; a lock file holds one version of a style"
+            )
 
     table = {"schema": SCHEMA, "styles": [asdict(style) for style in styles]}
     write_file(path, (_HEADING + tomli_w.dumps(table)).encode(), overwrite=overwrite)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
 from packaging.version import Version
 
-from stylezoo.errors import RecordError
+from stylezoo.errors import OptionError, RecordError
 from stylezoo.objective_config import ObjectiveConfig, Scalar
 from stylezoo.registry.entry import StyleEntry
 from stylezoo.registry.record_text import (
@@ -440,6 +440,24 @@ class Record:
             net=self.net.name,
             styles=tuple((style.name, style.image.title) for style in self.styles),
         )
+
+    def check_styles(self, named: Iterable[str]) -> None:
+        """Refuse styles that the pack does not hold.
+
+        Args:
+            named: styles of it; none for the pack as a whole.
+
+        Raises:
+            OptionError: it does not hold one of them, or is one style itself.
+        """
+        held = [style.name for style in self.styles]
+        for name in named:
+            if not held:
+                raise OptionError(f"{self.name} is one style and holds no {name!r}")
+            if name not in held:
+                raise OptionError(
+                    f"{self.name} holds no style {name!r}; it holds: {', '.join(held)}"
+                )
 
     def file(self, role: Role) -> File:
         """The file with this role: weights, golden and preview exist once in every record.

@@ -80,7 +80,14 @@ def resolve(spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> ResolvedS
         RecordError: the record breaks the format.
         UnavailableError, OfflineError: no source that answers has it, and there are others.
         RegistryError: a source whose turn it is cannot be trusted.
+        OptionError: it is a pack that does not hold the styles that are named.
     """
+    found = _resolve(spec, sources)
+    found.record.check_styles(spec.shares)
+    return found
+
+
+def _resolve(spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> ResolvedStyle:
     if spec.path is not None:
         return _resolve_path(spec.path)
     if spec.repository is not None:

@@ -2,6 +2,7 @@
 
 import io
 import resource
+import struct
 import subprocess
 import sys
 import zlib
@@ -161,6 +162,49 @@ def test_16_bit_png_is_not_white():
     assert np.allclose(photo.rgb, 40000 / 65535)
 
 
+def test_16_bit_grey_follows_its_profile_as_8_bits_do():
+    """A profile of linear light: half the light is not half of sRGB's values."""
+    values = np.linspace(0, 255, 64).round().astype(np.uint8)[None].repeat(4, axis=0)
+    profile = _linear_grey_profile()
+    flat = encoded(Image.fromarray(values), icc_profile=profile)
+    deep = encoded(Image.fromarray(values.astype(np.uint16) * 257), icc_profile=profile)
+    expected = open_photo(flat).rgb
+    assert abs(expected.mean() - 0.5) > 0.1
+    np.testing.assert_allclose(open_photo(deep).rgb, expected, atol=1e-6)
+
+
+def _linear_grey_profile() -> bytes:
+    """An ICC profile, version 2, of grey with the gamma 1 (ICC.1:2001-04, 6.1 to 6.3)."""
+
+    def tag(kind: bytes, content: bytes) -> bytes:
+        return kind + bytes(4) + content
+
+    white = tag(b"XYZ ", struct.pack(">3i", 0xF6D6, 0x10000, 0xD32D))
+    curve = tag(b"curv", struct.pack(">IHH", 1, 0x100, 0))
+    parts = {b"wtpt": white, b"kTRC": curve}
+    body, table, start = b"", struct.pack(">I", len(parts)), 128 + 4 + 12 * len(parts)
+    for name, part in parts.items():
+        table += struct.pack(">4sII", name, start + len(body), len(part))
+        body += part
+    size = 128 + len(table) + len(body)
+    header = struct.pack(">I4sI4s4s4s", size, b"lcms", 0x02400000, b"mntr", b"GRAY", b"XYZ ")
+    header += struct.pack(">6H4s", 2026, 1, 1, 0, 0, 0, b"acsp") + bytes(28)
+    header += struct.pack(">3i", 0xF6D6, 0x10000, 0xD32D)
+    return header.ljust(128, b"\0") + table + body
+
+
+def test_16_bit_grey_keeps_its_transparent_value():
+    values = np.array([[0, 1000], [1000, 65535]], np.uint16)
+    photo = open_photo(encoded(Image.fromarray(values), transparency=1000))
+    assert photo.alpha is not None
+    assert photo.alpha.tolist() == [[1, 0], [0, 1]]
+
+
+def test_a_tiff_that_counts_from_white_is_no_negative():
+    file = encoded(Image.fromarray(np.array([[0, 13107]], np.uint16)), "TIFF", tiffinfo={262: 0})
+    assert open_photo(file).rgb[0, :, 0].tolist() == pytest.approx([1, 0.8])
+
+
 def test_an_animation_gives_its_first_frame_and_says_so(picture):
     source = encoded(picture, "GIF", save_all=True, append_images=[ImageOps.invert(picture)])
     with pytest.warns(ImageWarning, match="several frames"):
@@ -274,6 +318,25 @@ def test_broken_files_are_answered_in_one_sentence_with_the_path(name, picture, 
     assert "\n" not in str(caught.value)
 
 
+def test_a_broken_pil_image_is_answered_like_its_file(picture):
+    image = Image.open(io.BytesIO(encoded(picture, "JPEG")[:-300]))
+    with pytest.raises(ImageError, match=r"the image is broken: .*truncated"):
+        open_photo(image)
+    closed = Image.open(io.BytesIO(encoded(picture)))
+    closed.close()
+    with pytest.raises(ImageError, match=r"the image is broken: .*closed"):
+        open_photo(closed)
+
+
+def test_a_link_to_itself_and_a_name_too_long(tmp_path):
+    loop = tmp_path / "loop.jpg"
+    loop.symlink_to(loop)
+    with pytest.raises(ImageError, match=r"loop.jpg cannot be read: .*symbolic links"):
+        open_photo(loop)
+    with pytest.raises(ImageError, match="cannot be read: File name too long"):
+        open_photo(tmp_path / f"{'long' * 70}.png")
+
+
 def test_missing_files_and_folders(tmp_path):
     with pytest.raises(ImageError, match="does not exist"):
         open_photo(tmp_path / "nowhere.jpg")
@@ -310,12 +373,13 @@ def test_a_saved_file_has_the_permissions_of_any_new_file(picture, tmp_path):
     assert (tmp_path / "out.png").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
-@pytest.mark.parametrize("target", ["nowhere/out.png", "a-folder"])
+@pytest.mark.parametrize("target", ["a-file/out.png", "a-folder", f"{'long' * 70}.png"])
 def test_places_that_cannot_be_written(picture, tmp_path, target):
     (tmp_path / "a-folder").mkdir()
+    (tmp_path / "a-file").touch()
     with pytest.raises(OutputError, match=target):
         save_photo(open_photo(picture), tmp_path / target, format="png", overwrite=True)
-    assert [entry.name for entry in tmp_path.iterdir()] == ["a-folder"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a-file", "a-folder"]
 
 
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):

@@ -8,6 +8,7 @@ from PIL import Image
 import stylezoo
 from stylezoo.errors import OptionError
 from stylezoo.images import Photo, open_photo
+from stylezoo.interfaces.net import TransformNet
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +120,20 @@ def test_alpha_is_kept_and_colour_is_styled(style, pixels):
 def test_what_is_no_image_is_refused_with_the_value(style, image, reason):
     with pytest.raises(OptionError, match=reason):
         style(image)
+
+
+def test_what_does_not_fit_into_memory_is_refused_with_its_size(pixels):
+    """A net that asks for a pebibyte: torch's own error, of no class of its own on the CPU."""
+
+    class Vast(TransformNet):
+        stride = minimum_size = 1
+
+        def forward(self, images):
+            return torch.empty(1 << 50, dtype=torch.uint8)
+
+    height, width = pixels.shape[:2]
+    with pytest.raises(OptionError, match=f"{width} × {height} pixels do not fit into memory"):
+        stylezoo.Style(net=Vast())(pixels)
 
 
 @pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan")])

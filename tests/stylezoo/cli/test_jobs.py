@@ -42,6 +42,8 @@ def test_results_of_an_earlier_run_are_not_styled_again(output, folder):
     first = set(targets(".", output=output))
     Path("a-wave.png").write_bytes(b"")
     assert set(targets(".", output=output)) == first == {"a.jpg", "b.png"}
+    Path("b-wave.jpg").write_bytes(b"")  # in another format
+    assert set(targets(".", output=output)) == {"a.jpg", "b.png"}
     # Of another style, it is a photo like any other.
     Path("a-candy.png").write_bytes(b"")
     assert set(targets(".", output=output)) == {"a.jpg", "b.png", "a-candy.png"}

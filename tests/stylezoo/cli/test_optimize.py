@@ -126,6 +126,7 @@ MISTAKES = {
     "no steps": (["--steps", 0], 1, "iterations is 0"),
     "far too large": (["--size", 200_000], 1, "choose a size of"),
     "a plot that is none": (["--plot", "losses.txt"], 1, "losses.txt is no plot"),
+    "a place that is no folder": (["-o", "photo.png/out.png"], 1, "Not a directory"),
     "a picture that is none": (["-o", "out.doc"], 1, "out.doc has the suffix '.doc'"),
     "a missing painting": (["--style", "none.png"], 1, "none.png does not exist"),
     "a painting of one line": (["--style", "line.png"], 1, "a painting has 300 × 1 pixels"),
@@ -156,6 +157,15 @@ def test_an_existing_picture_is_kept(pictures, tmp_path):
     assert "exists; replace it with --overwrite" in done.stderr
     assert out.read_bytes() == b"mine"
     assert run("optimize", *arguments, "--overwrite", "--steps", 1).returncode == 0
+    saved = tmp_path / "out-00002.png"
+    saved.write_bytes(b"mine too")
+    out.unlink()
+    done = run("optimize", *arguments, "--save-every", 1)
+    assert done.returncode == 1
+    assert f"{saved} exists; replace it with --overwrite" in done.stderr
+    assert saved.read_bytes() == b"mine too"
+    assert run("optimize", *arguments, "--overwrite", "--save-every", 1).returncode == 0
+    assert pixels(saved).shape == (38, 48, 3)
     assert pixels(out).shape == (38, 48, 3)
 
 

@@ -83,6 +83,8 @@ def test_a_style_that_cannot_be_loaded_does_not_stop_the_others(photo, tmp_path)
     [
         (["no-such-style"], "no-such-style"),
         (["--tag", "no-such-tag"], "no style has the tag 'no-such-tag'"),
+        (["great-wave", "udnie", "--tag", "no-such"], "none of great-wave, udnie has the tag"),
+        (["museum:wave"], "museum holds no style 'wave'; it holds: "),
         (["great-wave", "--size", "5"], "the side is 5"),
         (["great-wave", "--columns", "0"], "there are 0 columns"),
         (["great-wave", "-o", "x.unknown"], "x.unknown"),
@@ -94,6 +96,13 @@ def test_mistakes_are_named_and_leave_nothing(photo, arguments, said):
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert [path.name for path in photo.parent.iterdir()] == ["photo.png"]
+
+
+@pytest.mark.parametrize("folder", [".", "/", ""])
+def test_a_folder_is_no_photo(folder):
+    done = sheet(folder)
+    assert done.returncode == 1
+    assert "is a folder, not a picture" in done.stderr
 
 
 def test_a_sheet_is_not_overwritten_unasked(photo):

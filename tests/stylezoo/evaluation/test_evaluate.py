@@ -217,12 +217,19 @@ def test_a_painting_of_any_size_is_brought_to_that_of_training(style_folder, pho
 def test_bad_input(style_folder, toy_style, photos, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
+    bare = tmp_path / "bare"
+    shutil.copytree(style_folder, bare)
+    record = read_record(bare)
+    files = tuple(file for file in record.files if file.role != "painting")
+    (bare / "style.toml").write_text(render_record(dataclasses.replace(record, files=files)))
     cases = [
         ((style_folder, "--photos", empty), 1, "holds no pictures"),
         ((style_folder, "--photos", tmp_path / "none"), 1, "is no folder"),
         ((style_folder, "--photos", photos, "--sizes", "big"), 2, "'big' is not like 256,512"),
         ((style_folder, "--photos", photos, "--sizes", "4"), 1, "32 or more"),
-        ((toy_style, "--photos", photos), 1, "does not hold its painting; give --painting"),
+        ((toy_style, "--photos", photos), 1, "names no objective"),
+        ((bare, "--photos", photos), 1, "does not hold its painting; give --painting"),
+        (("museum", "--photos", photos), 1, "museum holds several styles; evaluate one"),
         (("great-wave", "--photos", photos, "--save"), 1, "which 'great-wave' is not"),
         ((style_folder, "--photos", photos, "--plot", "x.txt"), 1, "x.txt is no plot"),
     ]

@@ -1,5 +1,6 @@
 """Lock files: the same bytes, or an error."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -159,6 +160,14 @@ def test_a_missing_lock_file_says_how_to_make_one(tmp_path):
         read_lock_file(tmp_path / "none")
 
 
+def test_two_versions_of_a_style_are_refused(zoo, tmp_path):
+    style = lock_style(StyleSpec.parse("toy"), {"zoo": zoo})
+    other = dataclasses.replace(style, version="1.1.0")
+    with pytest.raises(LockFileError, match=r"the versions 1\.0\.0 and 1\.1\.0"):
+        write_lock_file(tmp_path / "two.lock", [style, other], overwrite=False)
+    assert not (tmp_path / "two.lock").exists()
+
+
 def test_paths_are_not_locked_and_nothing_is_overwritten_unasked(lock, toy_style):
     with pytest.raises(LockFileError, match="only styles by name can be locked"):
         lock_style(StyleSpec.parse(str(toy_style)), {})
@@ -201,6 +210,11 @@ def test_the_commands(tmp_path, astronaut):
     done = stylezoo_("lock", "great-wave", "museum:udnie", "--json")
     assert done.returncode == 0, done.stderr
     assert [style["name"] for style in json.loads(done.stdout)] == ["great-wave", "museum"]
+    done = stylezoo_("lock", "museum:udnie", "museum:the-scream", "-o", "two.lock")
+    assert (done.returncode, done.stdout.count("museum")) == (0, 1)  # two styles of one pack
+    assert list(read_lock_file(tmp_path / "two.lock").styles) == ["museum"]
+    done = stylezoo_("lock", "museum:wave", "-o", "none.lock")
+    assert (done.returncode, "museum holds no style 'wave'; it holds:" in done.stderr) == (1, True)
     done = stylezoo_("lock", "udnie")
     assert (done.returncode, "exists" in done.stderr) == (1, True)
     wave = ["apply", "great-wave@1", str(astronaut), "--size", "64", "-o", "out.png"]

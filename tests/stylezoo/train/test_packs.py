@@ -157,6 +157,12 @@ def test_a_style_of_a_pack_loads_by_its_spec(registry):
         assert np.array_equal(loaded(photo()), pack(photo(), style=style)), spec
 
 
+def test_shares_count_in_proportion_however_large(registry):
+    pack = stylezoo.load("colours", catalog=catalog_of(registry))
+    huge = pack(photo(), style={"reds": 1e308, "blues": 1e308})
+    assert np.array_equal(huge, pack(photo(), style={"reds": 0.5, "blues": 0.5}))
+
+
 def test_mistakes_with_packs_are_named(registry):
     catalog = catalog_of(registry)
     pack = stylezoo.load("colours", catalog=catalog)
@@ -166,9 +172,15 @@ def test_mistakes_with_packs_are_named(registry):
         stylezoo.load("colours:red", catalog=catalog)
     with pytest.raises(OptionError, match="the share of 'reds' is -1"):
         pack(photo(), style={"reds": -1, "blues": 2})
+    with pytest.raises(OptionError, match=r"the share of 'reds' is '0\.5'"):
+        pack(photo(), style={"reds": "0.5"})
+    with pytest.raises(OptionError, match=r"the style is \['reds'\]; name one"):
+        pack(photo(), style=["reds"])
+    with pytest.raises(OptionError, match="have no record that names them"):
+        stylezoo.load(registry / "colours" / "1.0.0" / "model.safetensors", catalog=catalog)
     with pytest.raises(OptionError, match="are all 0"):
         pack(photo(), style={"reds": 0})
-    with pytest.raises(OptionError, match="greens is one style and holds no reds"):
+    with pytest.raises(OptionError, match="greens is one style and holds no 'reds'"):
         stylezoo.load("greens:reds", catalog=catalog)
     for spec in ("colours:", "colours:reds=", "colours:reds=x", "colours:reds,reds", "a:b:c"):
         with pytest.raises(InvalidSpecError):
