@@ -80,6 +80,20 @@ def _writing(path: Path) -> Iterator[None]:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
+def check_new_folder(folder: Path) -> None:
+    """Fail before the work is done, where ``new_folder`` would fail after it.
+
+    Raises:
+        OutputError: the folder exists and is not empty, has no name, or cannot be written.
+    """
+    if not folder.name:
+        raise OutputError(f"{folder} is no new folder; give the name of one with -o")
+    with _writing(folder):
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise OutputError(f"{folder} exists and is not empty; choose another folder with -o")
+    check_writable(folder / "style.toml", overwrite=False)
+
+
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
     """Fill a folder under another name beside it, and move it into place.
@@ -93,8 +107,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
     Raises:
         OutputError: the folder exists and is not empty, or it cannot be written.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder} exists and is not empty; choose another folder with -o")
+    check_new_folder(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))

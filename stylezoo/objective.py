@@ -22,6 +22,8 @@ from stylezoo.region import Region
 if TYPE_CHECKING:
     from stylezoo.catalog import Catalog
 
+SHORTEST_SIDE = 16  # pixels, of a picture to judge: four poolings of a VGG leave one of them
+
 Targets = Mapping[str, Any]
 """What each term compares with, by the term's name."""
 

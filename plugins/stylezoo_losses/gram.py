@@ -69,8 +69,9 @@ class GramLoss(Loss):
 
     - ``"gatys"``: Σ (G − A)² / (4 N²), which is equation 4 of Gatys et al. 2015 for image and
       style of one size M: its 1/M² is in the means here;
-    - ``"gatys-program"``: Σ (G − A)² / N⁴, as in the authors' program
-      (https://github.com/leongatys/PytorchNeuralStyleTransfer);
+    - ``"gatys-program"``: Σ (G − A)² / N⁴, as in the programs of both papers' authors
+      (https://github.com/leongatys/PytorchNeuralStyleTransfer and
+      https://github.com/jcjohnson/fast-neural-style);
     - ``"johnson"``: Σ (G − A)² / N², the squared Frobenius distance of matrices divided by C H W
       (Johnson et al. 2016, section 3.2);
     - ``"relative"``: Σ (G − A)² / Σ A², which is 0 for the style picture itself and 1 for no

@@ -15,6 +15,7 @@ from stylezoo.cli.fetch import fetch
 from stylezoo.cli.jobs import PIPE, Job, check_job, plan
 from stylezoo.cli.output import print_bytes, print_json, print_line
 from stylezoo.cli.progress import progress
+from stylezoo.cli.seed import SEED
 from stylezoo.cli.styling import styling_options
 from stylezoo.errors import ImageError, OptionError, OutputError, StyleZooError
 from stylezoo.registry.lock_file import find_style
@@ -25,8 +26,6 @@ from stylezoo.registry.spec import StyleSpec
 if TYPE_CHECKING:
     from stylezoo.images import Photo
     from stylezoo.style import Style
-
-MAX_SEED = 2**64 - 1  # the largest that torch takes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +57,7 @@ class Settings:
 @click.option("--locked", metavar="FILE", help="Take exactly what this lock file says.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 @click.option("--device", help="Such as cpu or cuda; by default, the best there is.")
-@click.option("--seed", type=click.IntRange(0, MAX_SEED), default=0, help="Of nets that draw lots.")
+@click.option("--seed", type=SEED, default=0, help="Of nets that draw lots.")
 @click.option(
     "--max-pixels",
     type=click.IntRange(min=0),

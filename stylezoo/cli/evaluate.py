@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stylezoo.cli.output import is_terminal, print_json, print_table
+from stylezoo.cli.seed import SEED
 from stylezoo.errors import OptionError
 from stylezoo.files import check_writable
 
@@ -66,7 +67,7 @@ class Sizes(click.ParamType[tuple[int, ...]]):
 )
 @click.option("--save", is_flag=True, help="Write it into record and card of STYLE, a folder.")
 @click.option("--plot", "plot_path", type=FILE, help="Draw loss against iterations.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of noise.")
+@click.option("--seed", type=SEED, default=0, help="Of noise.")
 @click.option("--device", help="Such as cpu or cuda; by default, the best there is.")
 @click.option("--overwrite", is_flag=True, help="Replace a plot that exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, photo by photo.")

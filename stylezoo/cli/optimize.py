@@ -10,6 +10,7 @@ import click
 
 from stylezoo.cli.iterations import Layers, iteration_progress
 from stylezoo.cli.output import print_json, print_line
+from stylezoo.cli.seed import SEED
 from stylezoo.errors import OutputError
 from stylezoo.files import check_writable
 
@@ -112,7 +113,7 @@ class WeightedName(click.ParamType[Any]):
     default=None,
     help="Bring every filter of vgg19 to the mean activation 1, as the paper did.",
 )
-@click.option("--seed", type=int, help="Of the noise.  [default: 0]")
+@click.option("--seed", type=SEED, help="Of the noise.  [default: 0]")
 @click.option("--device", help="Such as cpu or cuda; by default, the best there is.")
 @click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="Of the backbone.")
 @click.option("--save-every", type=click.IntRange(min=1), help="Save the picture every N steps.")

@@ -9,6 +9,7 @@ import click
 
 from stylezoo.cli.iterations import Layers, iteration_progress
 from stylezoo.cli.output import print_line
+from stylezoo.cli.seed import SEED
 from stylezoo.files import check_writable
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -25,7 +26,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--backbone", help="A registered backbone.  [default: vgg19]")
 @click.option("--backbone-weights", help="Its weights: caffe_q8, tv_in1k or a file.")
 @click.option("--pooling", type=click.Choice(["max", "average"]), help="Of a VGG.")
-@click.option("--seed", type=int, default=0, help="Of the noise.")
+@click.option("--seed", type=SEED, default=0, help="Of the noise.")
 @click.option("--device", help="Such as cpu or cuda; by default, the best there is.")
 @click.option(
     "--precision",

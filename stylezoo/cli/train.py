@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
 FRESH = "none"  # no base
+FACTS = ("title", "artist", "year", "source")  # of a painting
 
 
 class Painting(click.ParamType[tuple[str, Path]]):
@@ -39,7 +42,13 @@ class Painting(click.ParamType[tuple[str, Path]]):
         name, equals, path = value.partition("=")
         if equals and not Path(value).exists():
             return name, Path(path)
-        return Path(value).stem, Path(value)
+        return _style_name(Path(value).stem), Path(value)
+
+
+def _style_name(stem: str) -> str:
+    """What to call the style of a file: ``great-wave`` for "Great Wave.jpg"."""
+    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
+    return re.sub("[^a-z0-9]+", "-", plain.lower()).strip("-") or stem
 
 
 class Weight(click.ParamType[float | str]):
@@ -154,11 +163,11 @@ def command(
     images = dict(paintings)
     if len(images) != len(paintings):
         raise click.UsageError("Two paintings have one name; give NAME=FILE.")
-    if only_norm and (options["optimizer"] or options["learning_rate"]):
-        raise click.UsageError(
-            "--optimizer and --learning-rate are of convolutions, and --only-norm trains none; "
-            "give --norm-learning-rate."
-        )
+    only_norm = only_norm or preset == "adapter"
+    if only_norm:
+        _refuse_of_convolutions(options)
+        if base in (None, FRESH):
+            raise click.UsageError("An adapter needs a pack to build on; give --base PACK.")
     config = TrainingConfig.preset(
         preset or ("adapter" if only_norm else "standard"),
         **_given(options, preset, base),
@@ -208,6 +217,16 @@ def command(
     click.echo(f"{output}: {trained.record.name} {trained.record.version}")
 
 
+def _refuse_of_convolutions(options: dict[str, Any]) -> None:
+    """Refuse what --only-norm would not use."""
+    for option in ("optimizer", "learning_rate", "width"):
+        if options[option] is not None:
+            raise click.UsageError(
+                f"--{option.replace('_', '-')} is of convolutions, and --only-norm (--preset "
+                "adapter) trains none; leave it out, or give --norm-learning-rate or --norm."
+            )
+
+
 def _given(options: dict[str, Any], preset: str | None, base: str | None) -> dict[str, Any]:
     """The values of the recipe that the command line names; the others are the preset's."""
     from stylezoo.train.config import PRESETS
@@ -252,7 +271,7 @@ def _works(styles: list[str], options: dict[str, Any]) -> dict[str, StyleImage]:
     from stylezoo.registry.record import StyleImage
     from stylezoo.registry.record_text import UNKNOWN
 
-    given = {name: options[name] for name in ("title", "artist", "year", "source")}
+    given = {name: options[name] for name in FACTS}
     given = {name: value for name, value in given.items() if value is not None}
     if given and len(styles) > 1:
         raise click.UsageError(f"--{next(iter(given))} is of one painting; give --works FILE.")
@@ -262,9 +281,19 @@ def _works(styles: list[str], options: dict[str, Any]) -> dict[str, StyleImage]:
             works = tomllib.loads(options["works"].read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise OptionError(f"{options['works']} cannot be read: {error}") from error
+        if missing := sorted(set(styles) - set(works)):
+            raise OptionError(
+                f"{options['works']} has no table for {', '.join(missing)}; it has "
+                f"{', '.join(works) or 'none'}"
+            )
     images = {}
     for style in styles:
         known = works.get(style, {})
+        if not isinstance(known, dict) or set(known) - set(FACTS):
+            raise OptionError(
+                f"{options['works']}: {style} is {str(known)[:100]}; it must be a table with no "
+                f"other keys than {', '.join(FACTS)}"
+            )
         facts = {
             "title": style.replace("-", " ").title(),
             "artist": UNKNOWN,
@@ -273,10 +302,7 @@ def _works(styles: list[str], options: dict[str, Any]) -> dict[str, StyleImage]:
             **{name: str(value) for name, value in known.items()},
             **given,
         }
-        try:
-            images[style] = StyleImage(**facts)
-        except TypeError as error:
-            raise OptionError(f"{options['works']}, {style}: {error}") from error
+        images[style] = StyleImage(**facts)
     return images
 
 

@@ -16,13 +16,13 @@ from torch import Tensor
 from stylezoo.allocator import reuse_freed_memory
 from stylezoo.catalog import Catalog, default_catalog
 from stylezoo.device import Precision, choose_device, choose_dtype
-from stylezoo.errors import OptionError
+from stylezoo.errors import ImageError, OptionError
 from stylezoo.evaluation.equivalent import Curve, optimization_curve
 from stylezoo.evaluation.ssim import structural_similarity
 from stylezoo.evaluation.stability import noise_difference, shift_difference
 from stylezoo.images import Photo, find_photos, open_photo
 from stylezoo.interfaces.net import MultiStyleNet
-from stylezoo.objective import ObjectiveValue, Targets, build_objective
+from stylezoo.objective import SHORTEST_SIDE, ObjectiveValue, Targets, build_objective
 from stylezoo.objective_config import ObjectiveConfig
 from stylezoo.optimization.inputs import to_tensor
 from stylezoo.registry.record import Quality, SizeQuality
@@ -140,12 +140,14 @@ def evaluate_style(
 
     Raises:
         OptionError: the record names no objective, or an option is out of range.
-        ImageError: the folder holds no photo, or one cannot be read.
+        ImageError: the folder holds no photo, or one cannot be read or is too narrow.
     """
     config = config or EvaluationConfig()
     say = on_progress or (lambda text: None)
     evaluator = _Evaluator(style, painting, config, catalog or default_catalog())
     opened = [(path.name, open_photo(path)) for path in find_photos(photos)]
+    for name, photo in opened:
+        check_photo(name, photo, config.sizes)
     measures: list[PhotoMeasure] = []
     curves: list[Curve] = []
     sizes = []
@@ -163,6 +165,20 @@ def evaluate_style(
         curves += drawn
     quality = Quality(command=command, machine=_machine(config.device), sizes=tuple(sizes))
     return Evaluation(quality=quality, photos=tuple(measures), curves=tuple(curves))
+
+
+def check_photo(name: str, photo: Photo, sizes: Sequence[int]) -> None:
+    """Refuse a photo so narrow that the backbone's poolings would leave nothing of it.
+
+    Raises:
+        ImageError: it is, at the smallest of the sizes.
+    """
+    width, height = photo.resized(min(sizes)).size
+    if min(width, height) < SHORTEST_SIDE:
+        raise ImageError(
+            f"{name} would be {width} × {height} pixels; a photo to measure on must have "
+            f"{SHORTEST_SIDE} on its shorter side at every size"
+        )
 
 
 class _Evaluator:

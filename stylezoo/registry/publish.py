@@ -121,6 +121,32 @@ def write_style(
         return _fill(unfinished, net, draft, preview, paintings or {}, shared, dtype)
 
 
+def check_draft(net: TransformNet, draft: StyleDraft, paintings: Collection[str] = ()) -> Record:
+    """Find out before an hour of training whether the record of a draft will be one.
+
+    Args:
+        net: as ``write_style`` takes it, in any state.
+        draft: what is known of the style.
+        paintings: their paths.
+
+    Returns:
+        The record, with made-up sizes and hashes of files that are not there yet.
+
+    Raises:
+        RecordError: the draft breaks the format.
+    """
+    roles: dict[str, Role] = {WEIGHTS: "weights", GOLDEN: "golden", PREVIEW: "preview"}
+    roles |= dict.fromkeys(paintings, "painting")
+    files = []
+    for path, role in roles.items():
+        dtype: StoredDtype | None = "float16" if path.endswith(".safetensors") else None
+        tensors = 1 if dtype else None
+        files.append(
+            File(path=path, role=role, size=1, sha256="0" * 64, dtype=dtype, tensors=tensors)
+        )
+    return parse_record(render_record(_record(net, draft, tuple(files))), origin=draft.name)
+
+
 def record_quality(folder: Path, quality: Quality, style: str | None = None) -> Record:
     """Write a measured quality into the record and the model card of a style folder.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from stylezoo.errors import OptionError
 from stylezoo.objective_config import STYLE_TERM, ObjectiveConfig, Scalar, TermConfig
+from stylezoo.registry.record import MAX_INTEGER
 
 if TYPE_CHECKING:
     from stylezoo.device import Precision
@@ -67,7 +68,8 @@ class TrainingConfig:
         norm_learning_rate: of the norms, and of biases, at its peak.
         schedule: ``"one-cycle"``, or ``"constant"``.
         gradient_clip: the largest norm of a step's gradient; None for any.
-        average_decay: of the exponential moving average of the weights, which is what is kept.
+        average_part: the part of the steps that the exponential moving average of the weights
+            reaches back over; it is what is kept. 0 for the last weights.
         seed: of the weights at the start and of the choice of crops.
         device: such as ``"cpu"`` or ``"cuda"``; None for the best there is.
         precision: of the networks; ``"auto"`` takes bfloat16 where the hardware computes in it.
@@ -88,7 +90,7 @@ class TrainingConfig:
     backbone_options: Mapping[str, Scalar] = field(default_factory=lambda: {"weights": "caffe_q8"})
     content_layer: str = "relu3_3"
     style_layers: tuple[str, ...] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
-    normalization: Literal["relative", "johnson"] = "relative"
+    normalization: Literal["relative", "johnson", "gatys-program"] = "relative"
     content_weight: float = 1.0
     style_weight: float | None = None
     tv_weight: float = 0.3
@@ -108,7 +110,7 @@ class TrainingConfig:
     norm_learning_rate: float = 1e-2
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
     gradient_clip: float | None = 1.0
-    average_decay: float = 0.995
+    average_part: float = 0.1
     seed: int = 0
     device: str | None = None
     precision: Precision = "auto"
@@ -126,8 +128,9 @@ class TrainingConfig:
                 raise OptionError(
                     f"crop_sizes has {size}; each must be a multiple of 8, at least 32"
                 )
-        if not 0 <= self.half_crops <= 1:
-            raise OptionError(f"half_crops is {self.half_crops}; it must be from 0 to 1")
+        for name in ("half_crops", "average_part"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise OptionError(f"{name} is {getattr(self, name)}; it must be from 0 to 1")
         if self.style_size < 32:
             raise OptionError(f"style_size is {self.style_size}; it must be at least 32")
         for name in (
@@ -144,14 +147,20 @@ class TrainingConfig:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise OptionError(f"{name} is {value}; it must be more than 0")
-        if not 0 <= self.average_decay < 1:
-            raise OptionError(f"average_decay is {self.average_decay}; it must be in [0, 1)")
+        if self.style_weight is None and self.normalization != "relative":
+            raise OptionError(
+                "a style weight is found by the relative content distance; give one, or take the "
+                "normalization 'relative'"
+            )
         if self.optimizer not in ("muon", "adam"):
             raise OptionError(f"optimizer is {self.optimizer!r}; it must be 'muon' or 'adam'")
         if self.precision not in ("auto", "bf16", "fp32"):
             raise OptionError(
                 f"precision is {self.precision!r}; it must be 'auto', 'bf16' or 'fp32'"
             )
+
+        if self.seed > MAX_INTEGER:
+            raise OptionError(f"seed is {self.seed}; it must be at most {MAX_INTEGER}")
 
     def _check_paintings(self) -> None:
         if not self.style_images:
@@ -219,11 +228,13 @@ class TrainingConfig:
         )
 
     def fingerprint(self) -> str:
-        """All that decides the result, as JSON: a training resumes only with the same."""
+        """What decides the result besides the content of files, as JSON."""
         values = dataclasses.asdict(self)
-        del values["device"]
         # A painting and photos that moved elsewhere are still the same.
-        return json.dumps(values, default=lambda path: path.name)
+        for elsewhere in ("device", "photos", "base"):
+            del values[elsewhere]
+        values["style_images"] = list(self.style_images)
+        return json.dumps(values)
 
 
 # A pack of the zoo. From trained weights a net was in 300 steps where a fresh one was not in 700:
@@ -237,18 +248,23 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "only_norm": True,
         "norm": "instance-coloring",
         "steps": 400,  # a fifth of ``standard``, on the same crops
-        "average_decay": 0.98,
     },
-    # Section 4.1 and the supplement of Johnson et al. 2016; weights of the terms are those of the
-    # authors' program (https://github.com/jcjohnson/fast-neural-style), and what the paper does
-    # not have (half crops, an average of weights, clipping, a schedule, balance) is off.
+    # Section 4.1 and the supplement of Johnson et al. 2016. The distances and the weights of their
+    # terms are those of the authors' program (https://github.com/jcjohnson/fast-neural-style),
+    # whose Gram matrices are averaged twice as those of Gatys' program are: content 1, style 5 and
+    # total variation 1e-6. Its VGG16 takes pixels to 255 where torchvision's takes them over their
+    # deviation, so features here are 1/57.6 of its own (255 × 0.226), the content term 1/57.6² and
+    # the style term 1/57.6⁴: 5 becomes 5 × 57.6². It adds half the sum of squared differences of
+    # each picture where here it is a mean: 1e-6 becomes 1e-6 × 4 pictures × ½ × 255² × 3 × 256 ×
+    # 255 values, over 57.6². What the paper does not have (half crops, an average of weights,
+    # clipping, a schedule, balance) is off; the range term stands for its scaled tanh.
     "paper": {
         "net_arguments": {"width": 32, "norm": "batch"},
         "backbone": "vgg16",
         "backbone_options": {"weights": "tv_in1k"},
-        "normalization": "johnson",
-        "style_weight": 5.0,
-        "tv_weight": 1e-6,
+        "normalization": "gatys-program",
+        "style_weight": 16_600.0,
+        "tv_weight": 7.7,
         "tv_norm": "l2",
         "optimizer": "adam",
         "norm_learning_rate": 1e-3,
@@ -260,7 +276,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "learning_rate": 1e-3,
         "schedule": "constant",
         "gradient_clip": None,
-        "average_decay": 0.0,
+        "average_part": 0.0,
         "precision": "fp32",
     },
 }

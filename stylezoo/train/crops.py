@@ -21,7 +21,7 @@ ROOM = 1.17
 LEAST_CONTRAST = 0.02  # standard deviation of a channel, of values in [0, 1]
 TRIES = 8
 
-GREY_MODES = ("1", "L", "LA", "I", "I;16", "F")
+GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "F")
 
 
 class PhotoCrops:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -29,34 +31,51 @@ class MetricsLog:
     """
 
     def __init__(self, folder: Path, step: int) -> None:
-        path = folder / METRICS_FILE
-        try:
-            kept = _lines_up_to(path, step)
-            self._file: TextIO = path.open("w", newline="", encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"{path} cannot be written: {error.strerror}") from error
-        self._table = csv.DictWriter(self._file, COLUMNS, restval="", lineterminator="\n")
-        self._table.writeheader()
-        self._table.writerows(kept)
-        self._board = _tensorboard(folder, step)
+        self._path = folder / METRICS_FILE
+        with self._writing():
+            kept = _lines_up_to(self._path, step)
+            self._file: TextIO = self._path.open("w", newline="", encoding="utf-8")
+            self._table = csv.DictWriter(self._file, COLUMNS, restval="", lineterminator="\n")
+            self._table.writeheader()
+            self._table.writerows(kept)
+            self._board = _tensorboard(folder, step)
 
     def add(self, report: StepReport) -> None:
-        """Write a step."""
+        """Write a step.
+
+        Raises:
+            OutputError: the disk is full, or the folder is gone.
+        """
         values = {"objective": report.total, **report.terms, "learning_rate": report.learning_rate}
-        self._table.writerow(
-            {"step": report.step, "seconds": f"{report.seconds:.3f}"}
-            | {name: f"{value:.6g}" for name, value in values.items()}
-        )
-        self._file.flush()
-        if self._board is not None:
-            for name, value in values.items():
-                self._board.add_scalar(name, value, report.step)
+        with self._writing():
+            self._table.writerow(
+                {"step": report.step, "seconds": f"{report.seconds:.3f}"}
+                | {name: f"{value:.6g}" for name, value in values.items()}
+            )
+            self._file.flush()
+            if self._board is not None:
+                for name, value in values.items():
+                    self._board.add_scalar(name, value, report.step)
 
     def close(self) -> None:
-        """Write what is left."""
-        self._file.close()
-        if self._board is not None:
-            self._board.close()
+        """Write what is left.
+
+        Raises:
+            OutputError: the disk is full, or the folder is gone.
+        """
+        with self._writing():
+            self._file.close()
+            if self._board is not None:
+                self._board.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OutputError(
+                f"{self._path} cannot be written: {error.strerror or error}"
+            ) from error
 
 
 def _lines_up_to(path: Path, step: int) -> list[dict[str, str]]:

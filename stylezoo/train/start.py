@@ -28,8 +28,9 @@ class Start:
         net_arguments: of the net.
         shared: names of the parameters that stay as they are in the base.
         base: the record of the base; None for a fresh net.
+        shares: of each painting, the share of each of the base's styles that it starts with.
         style_weights: of each painting, the weight of the style term that the base was trained
-            with for the style of its name; None where it has none.
+            with for the style that it starts from; None where that is not one style alone.
     """
 
     net: TransformNet
@@ -37,6 +38,7 @@ class Start:
     net_arguments: dict[str, bool | int | float | str]
     shared: frozenset[str] = field(default_factory=frozenset)
     base: Record | None = None
+    shares: tuple[tuple[float, ...], ...] = ()
     style_weights: tuple[float | None, ...] = ()
 
 
@@ -62,29 +64,26 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
             f"{config.base} cannot be a base: it has no record, or its net is not one that can "
             "hold several styles"
         )
-    ones = _nets_of_one_style(base, base.net, config)
+    shares = _shares(base, base.net, config)
+    ones = [base.net.blend(of_one) for of_one in shares]
     if config.widen_to is not None:
         ones = [one.widen(config.widen_to) for one in ones]
     if config.norm is not None and config.steps:  # without steps, a style is taken as it is
         catalog.get_norm(config.norm)
         ones = with_norms(ones, config.norm, config.seed)
     name = base.record.net.name
-    found = _style_weights(base.record)
-    style_weights = tuple(found.get(painting) for painting in config.style_images)
+    style_weights = _style_weights(base.record, shares, config)
     if config.only_norm:
-        if not base.styles:
-            raise OptionError(
-                f"{base.record.name} holds one style and shares nothing; name a pack as the base"
-            )
+        _check_pack(base.record, shares, config)
         one = ones[0].train().requires_grad_(True)
         theirs = {id(parameter) for parameter in base.net.parameters()}
         shared = {key for key, parameter in one.named_parameters() if id(parameter) in theirs}
         for key, parameter in one.named_parameters():
             parameter.requires_grad_(key not in shared)
         arguments = _arguments(one)
-        return Start(one, name, arguments, frozenset(shared), base.record, style_weights)
+        return Start(one, name, arguments, frozenset(shared), base.record, shares, style_weights)
     net, arguments = net_of_several(name, ones, catalog)
-    return Start(net, name, arguments, base=base.record, style_weights=style_weights)
+    return Start(net, name, arguments, base=base.record, shares=shares, style_weights=style_weights)
 
 
 def net_of_several(
@@ -122,6 +121,11 @@ def with_norms(nets: Sequence[MultiStyleNet], norm: str, seed: int) -> list[Mult
     Raises:
         OptionError: they cannot take over what the norms of a net have learnt.
     """
+    if norm.startswith(CONDITIONAL):
+        raise OptionError(
+            f"the norm is {norm!r}; a net of several styles makes norms conditional by itself: "
+            f"give {norm.removeprefix(CONDITIONAL)!r}"
+        )
     changed = []
     for net in nets:
         with torch.random.fork_rng():
@@ -143,12 +147,35 @@ def shared_tensors(net: TransformNet, one: TransformNet) -> frozenset[str]:
     )
 
 
-def _style_weights(record: Record) -> dict[str, float]:
-    """The weight of the style term that each style of a record was trained with, by its name."""
-    if record.styles or record.objective is None:
-        return {style.name: style.style_weight for style in record.styles}
-    weight = record.objective.style_weight
-    return {} if weight is None else {record.name: weight}
+def _check_pack(
+    record: Record, shares: Sequence[tuple[float, ...]], config: TrainingConfig
+) -> None:
+    """Refuse a base that is no pack, and without steps one of which not one style is taken.
+
+    Raises:
+        OptionError: it is.
+    """
+    if not record.styles:
+        raise OptionError(
+            f"{record.name} holds one style and shares nothing; name a pack as the base"
+        )
+    if not config.steps and 1.0 not in shares[0]:
+        raise OptionError(
+            f"steps is 0, which takes a style of {record.name} as it is; name one, as in "
+            f"{record.name}:{record.styles[0].name}"
+        )
+
+
+def _style_weights(
+    record: Record, shares: Sequence[tuple[float, ...]], config: TrainingConfig
+) -> tuple[float | None, ...]:
+    """For each painting, the weight that the style was trained with which it starts from."""
+    if record.styles:
+        weights = [style.style_weight for style in record.styles]
+        return tuple(weights[one.index(1.0)] if 1.0 in one else None for one in shares)
+    # A base of one style lends how it draws to any painting, and its weight to its own alone.
+    weight = record.objective.style_weight if record.objective else None
+    return tuple(weight if name == record.name else None for name in config.style_images)
 
 
 def _fresh(name: str, arguments: Mapping[str, object], seed: int, catalog: Catalog) -> TransformNet:
@@ -157,17 +184,17 @@ def _fresh(name: str, arguments: Mapping[str, object], seed: int, catalog: Catal
         return catalog.create_net(name, **arguments)
 
 
-def _nets_of_one_style(
+def _shares(
     base: Style, net: MultiStyleNet, config: TrainingConfig
-) -> list[MultiStyleNet]:
-    """For each painting, the base in its style: of that name, or as named, or the mean of all."""
-    otherwise = base.shares or (1 / net.styles,) * net.styles
-    return [
-        net.blend(
-            [float(other == name) for other in base.styles] if name in base.styles else otherwise
-        )
+) -> tuple[tuple[float, ...], ...]:
+    """For each painting, what of the base to start with: as named, or its name, or the mean."""
+    if base.shares:
+        return (base.shares,) * len(config.style_images)
+    mean = (1 / net.styles,) * net.styles
+    return tuple(
+        tuple(float(other == name) for other in base.styles) if name in base.styles else mean
         for name in config.style_images
-    ]
+    )
 
 
 def _arguments(net: MultiStyleNet) -> dict[str, bool | int | float | str]:

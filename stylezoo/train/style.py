@@ -11,13 +11,30 @@ from pathlib import Path
 import torch
 
 from stylezoo.catalog import Catalog, default_catalog
-from stylezoo.errors import OptionError, OutputError, TrainingError
+from stylezoo.errors import (
+    IntegrityError,
+    OptionError,
+    OutputError,
+    StyleNotFoundError,
+    TrainingError,
+    VersionNotFoundError,
+)
 from stylezoo.evaluation import EvaluationConfig, evaluate_style
+from stylezoo.evaluation.evaluate import check_photo
+from stylezoo.files import check_new_folder
 from stylezoo.images import find_photos, open_photo
-from stylezoo.registry.publish import PAINTING, StyleDraft, record_quality, write_style
+from stylezoo.registry.publish import (
+    PAINTING,
+    StyleDraft,
+    check_draft,
+    record_quality,
+    write_style,
+)
 from stylezoo.registry.record import Base, PackStyle, Record, Training, status_of
 from stylezoo.registry.record_io import read_record
 from stylezoo.registry.record_text import UNKNOWN
+from stylezoo.registry.resolve import resolve_base
+from stylezoo.registry.sources import all_sources
 from stylezoo.style import load
 from stylezoo.train.callbacks import Callbacks
 from stylezoo.train.config import TrainingConfig
@@ -89,7 +106,8 @@ def train_style(
         resume: go on from the checkpoint of a run that was stopped, if there is one.
         checkpoint_every: steps between checkpoints.
         samples_every: steps between sample pictures.
-        evaluation: how much to measure on the held-out photos; None for the usual.
+        evaluation: how much to measure on the held-out photos; None for the usual, where the
+            training runs.
         on_step: called after each step.
         on_evaluation: called with a line of text before each part of the measuring.
         catalog: where net, backbone and losses come from; None for the installed plugins.
@@ -105,10 +123,7 @@ def train_style(
     """
     if checkpoint_every < 1 or samples_every < 1:
         raise OptionError("checkpoint_every and samples_every must be 1 or more")
-    if (folders.output / "style.toml").exists():
-        raise OutputError(
-            f"{folders.output} holds a style already; choose another folder or delete it"
-        )
+    check_new_folder(folders.output)
     if folders.held_out is not None and len(config.style_images) > 1:
         raise OptionError(
             "a pack is measured style by style: train it without held-out photos, then run "
@@ -126,8 +141,10 @@ def train_style(
             f"{checkpoint} is from a run that was stopped; go on with --resume, "
             f"or delete {folders.work} to start again"
         )
-    _read_once(folders)
+    evaluation = evaluation or EvaluationConfig(device=config.device, precision=config.precision)
+    _read_once(folders, evaluation)
     trainer = Trainer(config, catalog)
+    _check_draft(trainer, description, folders, catalog)
     if checkpoint.exists():
         trainer.resume(checkpoint)
     if trainer.processes.main:
@@ -141,7 +158,7 @@ def train_style(
         record = read_record(folders.output)
     if folders.held_out is not None and trainer.processes.main:
         measured = evaluate_style(
-            load(folders.output, catalog=catalog),
+            load(folders.output, device=evaluation.device, catalog=catalog),
             folders.held_out,
             painting_of(next(iter(config.style_images.values())), config.style_size),
             evaluation,
@@ -182,11 +199,32 @@ def _watch(
     log.close()
 
 
-def _read_once(folders: TrainingFolders) -> None:
+def _read_once(folders: TrainingFolders, evaluation: EvaluationConfig) -> None:
     """Read every photo that is needed at the end: a broken one shows now, not in an hour."""
-    photos = find_photos(folders.held_out) if folders.held_out else []
-    for photo in [folders.preview, *photos] if folders.preview else photos:
-        open_photo(photo)
+    if folders.preview is not None:
+        open_photo(folders.preview)
+    for path in find_photos(folders.held_out) if folders.held_out else []:
+        check_photo(path.name, open_photo(path), evaluation.sizes)
+
+
+def _check_draft(
+    trainer: Trainer, description: StyleDescription, folders: TrainingFolders, catalog: Catalog
+) -> None:
+    """Make the record once: what it cannot hold shows now, not in an hour.
+
+    Raises:
+        RecordError: it breaks the format.
+        OptionError: an adapter's base would not be found.
+    """
+    draft, paintings = _draft(trainer, description, folders, catalog)
+    record = check_draft(trainer.start.net, draft, paintings)
+    try:
+        resolve_base(record, all_sources(catalog))
+    except (StyleNotFoundError, VersionNotFoundError, IntegrityError) as error:
+        raise OptionError(
+            f"an adapter finds its base by name, and {error}; put the pack into a registry first "
+            "(docs/registries.md)"
+        ) from error
 
 
 def _start_log(trainer: Trainer, folders: TrainingFolders) -> MetricsLog:
@@ -200,15 +238,34 @@ def _start_log(trainer: Trainer, folders: TrainingFolders) -> MetricsLog:
 def _write(
     trainer: Trainer, description: StyleDescription, folders: TrainingFolders, catalog: Catalog
 ) -> Record:
-    config, start = trainer.config, trainer.start
+    config = trainer.config
     net = trainer.averaged_net().float().cpu().to(memory_format=torch.contiguous_format)
-    preview_path = folders.preview or trainer.crops.first(1)[0]
+    draft, paintings = _draft(trainer, description, folders, catalog)
+    return write_style(
+        folders.output,
+        net=net,
+        draft=draft,
+        preview=preview_of(styles_of(trainer), open_photo(_preview_photo(trainer, folders))),
+        paintings={
+            path: painting_of(config.style_images[name], config.style_size).to_pil()
+            for path, name in paintings.items()
+        },
+        shared=trainer.start.shared,
+    )
+
+
+def _draft(
+    trainer: Trainer, description: StyleDescription, folders: TrainingFolders, catalog: Catalog
+) -> tuple[StyleDraft, dict[str, str]]:
+    """The record as far as it is known, and by its path the name of each painting to write."""
+    config, start = trainer.config, trainer.start
     names = list(config.style_images)
     single = len(names) == 1
     # Whoever gets the style can evaluate it, where the painting may be passed on at all.
     known = description.licence.style_image != UNKNOWN
     files = {name: PAINTING if single else f"paintings/{name}.jpg" for name in names}
     weights = dict(zip(names, map(_rounded, trainer.balance.weights), strict=True))
+    size = PREVIEW_SIZE if single else SHEET_SIDE
     draft = StyleDraft(
         name=description.name,
         version=description.version,
@@ -242,21 +299,13 @@ def _write(
         licence=description.licence,
         # Of a pack, each style's own weight stands in its table.
         objective=config.objective(weights[names[0]]),
-        preview=f"{preview_path.name}, stylised at {PREVIEW_SIZE if single else SHEET_SIDE} px",
+        preview=f"{_preview_photo(trainer, folders).name}, stylised at {size} px",
     )
-    return write_style(
-        folders.output,
-        net=net,
-        draft=draft,
-        preview=preview_of(styles_of(trainer), open_photo(preview_path)),
-        paintings={
-            files[name]: painting_of(path, config.style_size).to_pil()
-            for name, path in config.style_images.items()
-        }
-        if known
-        else {},
-        shared=start.shared,
-    )
+    return draft, {path: name for name, path in files.items()} if known else {}
+
+
+def _preview_photo(trainer: Trainer, folders: TrainingFolders) -> Path:
+    return folders.preview or trainer.crops.first(1)[0]
 
 
 def _base(trainer: Trainer) -> Base | None:
@@ -300,6 +349,6 @@ def _recipe(config: TrainingConfig, start: Start, weights: Mapping[str, float]) 
         f"painting at {config.style_size} px",
         f"{rates}, {config.schedule}",
     ]
-    if config.average_decay:
-        parts.append(f"moving average of weights {config.average_decay:g}")
+    if config.average_part:
+        parts.append(f"moving average of weights over {config.average_part:.0%} of the steps")
     return "; ".join(parts)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -24,8 +26,9 @@ from stylezoo.device import choose_dtype
 from stylezoo.errors import ImageError, TrainingError
 from stylezoo.images import Photo, open_photo
 from stylezoo.interfaces.net import TransformNet
-from stylezoo.objective import ObjectiveValue, build_objective
+from stylezoo.objective import SHORTEST_SIDE, ObjectiveValue, build_objective
 from stylezoo.optimization.inputs import to_tensor
+from stylezoo.registry.verify import sha256_of
 from stylezoo.train.balance import StyleBalance
 from stylezoo.train.config import TrainingConfig
 from stylezoo.train.crops import PhotoCrops
@@ -38,7 +41,7 @@ BATCHES_AHEAD = 4
 
 WARM_UP = 0.1  # the part of the steps in which the learning rate rises
 
-SMALLEST_PAINTING = 64  # pixels
+SMALLEST_PAINTING = 64  # pixels, of its longer side
 
 # The stability term: it costs a second pass of the net, so it is taken now and then.
 STABILITY_EVERY = 4  # steps
@@ -111,7 +114,8 @@ class Trainer:
             dtype=self.dtype,
         )
         self.net = self.start.net.to(self.device).to(memory_format=torch.channels_last).train()
-        average = get_ema_multi_avg_fn(config.average_decay)
+        averaged_steps = max(1.0, config.average_part * config.steps)
+        average = get_ema_multi_avg_fn(1 - 1 / averaged_steps)
         self.average = AveragedModel(self.net, multi_avg_fn=average, use_buffers=True)
         self.optimizers = build_optimizers(self.net, config)
         self._learner = self.processes.join(self.net)
@@ -162,6 +166,7 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = factor * group["initial_lr"]
         styles = self._styles_of_batch()
+        statistics = [buffer.clone() for buffer in self.net.buffers()]
         images = self._stylise(photos, styles)
         value = self._judge(images, photos, styles)
         if self.config.stability_weight and self.step % STABILITY_EVERY == 0:
@@ -172,11 +177,15 @@ class Trainer:
             )
         self.net.zero_grad()
         value.total.backward()
-        self._update()
+        if not self._update():
+            # A batch norm has seen what overflowed.
+            for buffer, before in zip(self.net.buffers(), statistics, strict=True):
+                buffer.copy_(before)
         total, *terms = self.processes.mean(torch.stack([value.total, *value.terms.values()]))
         return ObjectiveValue(total=total, terms=dict(zip(value.terms, terms, strict=True)))
 
-    def _update(self) -> None:
+    def _update(self) -> bool:
+        """Follow the gradient; False if it is not finite, and nothing was changed."""
         learnt = [p for p in self.net.parameters() if p.grad is not None]
         norm = nn.utils.get_total_norm([p.grad for p in learnt if p.grad is not None])
         if not math.isfinite(norm.item()):
@@ -187,13 +196,14 @@ class Trainer:
                     f"the gradient of the last {MOST_LEFT_OUT} steps, up to step "
                     f"{self.step + 1}, is {norm.item()}; train with a lower learning rate"
                 )
-            return
+            return False
         self._left_out_in_a_row = 0
         if self.config.gradient_clip is not None:
             nn.utils.clip_grads_with_norm_(learnt, self.config.gradient_clip, norm)
         for optimizer in self.optimizers:
             optimizer.step()
         self.average.update_parameters(self.net)
+        return True
 
     def _styles_of_batch(self) -> list[int]:
         """The number of the painting for each photo: all in turn, shuffled in each round.
@@ -264,6 +274,23 @@ class Trainer:
         difference = (moved - images.roll(shift, (2, 3)))[..., inside, inside]
         return difference.square().mean()
 
+    def fingerprint(self) -> str:
+        """All that decides the result, as JSON: a training resumes only with the same.
+
+        Photos count by name and size: to read them all would take longer than to resume.
+        """
+        photos = [f"{path.name} {path.stat().st_size}" for path in self.crops.paths]
+        base = self.start.base
+        return json.dumps(
+            {
+                "config": self.config.fingerprint(),
+                "paintings": [sha256_of(path) for path in self.config.style_images.values()],
+                "photos": sha256("\n".join(photos).encode()).hexdigest(),
+                "base": base.file("weights").sha256 if base else None,
+                "shares": self.start.shares,
+            }
+        )
+
     def save(self, path: Path) -> None:
         """Write a checkpoint."""
         state = {
@@ -274,11 +301,11 @@ class Trainer:
             "balance": self.balance.state_dict(),
             "left_out": self.left_out,
         }
-        save_checkpoint(path, state, fingerprint=self.config.fingerprint())
+        save_checkpoint(path, state, fingerprint=self.fingerprint())
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint: the steps to come are those of an uninterrupted run."""
-        state = load_checkpoint(path, fingerprint=self.config.fingerprint())
+        state = load_checkpoint(path, fingerprint=self.fingerprint())
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
@@ -307,7 +334,13 @@ def painting_of(path: Path, size: int) -> Photo:
             f"{SMALLEST_PAINTING} on its longer side"
         )
     # Enlarging would only blur its strokes.
-    return photo.resized(min(size, max(photo.size)))
+    resized = photo.resized(min(size, max(photo.size)))
+    if min(resized.size) < SHORTEST_SIDE:
+        raise ImageError(
+            f"{path} is {resized.size[0]} × {resized.size[1]} pixels at the size of training; a "
+            f"painting must have {SHORTEST_SIDE} on its shorter side"
+        )
+    return resized
 
 
 def rate_factor(progress: float, schedule: Literal["one-cycle", "constant"]) -> float:

@@ -1,21 +1,48 @@
-"""``stylezoo train`` as a user runs it: options that contradict each other."""
+"""``stylezoo train`` as a user runs it: options that contradict each other, names of files."""
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from stylezoo.cli.train import Painting
 
-@pytest.mark.parametrize("option", [("--learning-rate", "0.02"), ("--optimizer", "adam")])
-def test_what_convolutions_learn_by_is_refused_where_norms_alone_learn(option, astronaut, tmp_path):
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--only-norm", "--learning-rate", "0.02"), "--learning-rate is of convolutions, and"),
+        (("--only-norm", "--optimizer", "adam"), "--optimizer is of convolutions, and --only"),
+        (("--only-norm", "--width", "32"), "--width is of convolutions, and --only-norm"),
+        (("--preset", "adapter", "--width", "32"), "--width is of convolutions, and --only-norm"),
+        (("--only-norm", "--base", "none"), "An adapter needs a pack to build on; give --base"),
+        (("--preset", "adapter", "--base", "none"), "An adapter needs a pack to build on"),
+    ],
+)
+def test_what_an_adapter_does_not_learn_is_refused(options, message, astronaut, tmp_path):
     process = subprocess.run(
         [
             *(sys.executable, "-m", "stylezoo", "train", astronaut, "--photos", tmp_path),
-            *("--base", "museum", "--only-norm", *option, "-o", tmp_path / "style"),
+            *("--base", "museum", *options, "-o", tmp_path / "style"),
         ],
         capture_output=True,
         text=True,
     )
     assert process.returncode == 2
-    assert "--only-norm trains none; give --norm-learning-rate." in process.stderr
+    assert message in " ".join(process.stderr.split())
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("argument", "name", "path"),
+    [
+        ("great-wave.jpg", "great-wave", "great-wave.jpg"),
+        ("art/Great Wave (1831).jpg", "great-wave-1831", "art/Great Wave (1831).jpg"),
+        ("Café_Nuit.PNG", "cafe-nuit", "Café_Nuit.PNG"),
+        ("富士.jpg", "富士", "富士.jpg"),
+        ("fuji=富士.jpg", "fuji", "富士.jpg"),
+    ],
+)
+def test_a_style_is_named_after_its_file(argument, name, path):
+    assert Painting().convert(argument, None, None) == (name, Path(path))

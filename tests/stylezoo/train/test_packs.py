@@ -67,7 +67,7 @@ def config(material, *names, **changes):
         "precision": "fp32",
         "style_weight": 20.0,
         "learning_rate": 0.02,
-        "average_decay": 0.5,
+        "average_part": 0.05,
     }
     return TrainingConfig(**{**options, **changes})
 
@@ -251,6 +251,35 @@ def test_a_style_of_a_pack_gets_a_name_of_its_own_as_it_is(registry, material, t
     assert [path.name for path in tmp_path.iterdir()] == ["my-blues"]
     with pytest.raises(OptionError, match="steps is 0; it must be 1 or more"):
         config(material, "blues", base="colours", steps=0)
+    no_style = config(material, "greens", base="colours", only_norm=True, steps=0)
+    with pytest.raises(OptionError, match=r"steps is 0, which takes .*; name one, as in colours:re"):
+        starting_net(no_style, catalog)
+
+
+def test_the_style_of_a_base_that_is_named_is_taken_whatever_the_paintings_name(registry, material):
+    """Also its weight: it is what its picture is judged by."""
+    catalog = catalog_of(registry)
+    pack = stylezoo.load("colours", catalog=catalog)
+    x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    for only_norm in (True, False):
+        changes = {"base": "colours:blues", "only_norm": only_norm, "style_weight": None}
+        start = starting_net(config(material, "reds", **changes), catalog)
+        with torch.no_grad():
+            assert torch.equal(start.net.eval()(x), pack.net.blend((0.0, 1.0)).eval()(x))
+        assert start.style_weights == (pack.record.styles[1].style_weight,)
+
+
+def test_an_adapter_on_a_pack_that_has_no_name_is_refused_before_the_first_step(
+    registry, material, tmp_path
+):
+    base = str(registry / "colours" / "1.0.0")
+    with pytest.raises(OptionError, match=r"an adapter finds its base by name, .* registry first"):
+        stylezoo.train_style(
+            config(material, "greens", base=base, only_norm=True),
+            description("greens", "greens"),
+            TrainingFolders(output=tmp_path / "greens"),
+        )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_before_version_1_a_style_is_experimental(registry, material, tmp_path):
@@ -368,6 +397,11 @@ def test_what_cannot_be_a_base_is_refused(registry, material):
         config(material, "reds", "blues", base="colours", only_norm=True)
     with pytest.raises(OptionError, match="only_norm trains one painting on a base"):
         config(material, "reds", only_norm=True)
+    with pytest.raises(OptionError, match="conditional by itself: give 'instance'"):
+        starting_net(
+            config(material, "reds", base="colours", norm="conditional-instance"),
+            catalog_of(registry),
+        )
     with pytest.raises(OptionError, match="great-wave holds one style and shares nothing"):
         Trainer(config(material, "reds", base="great-wave", only_norm=True), default_catalog())
 

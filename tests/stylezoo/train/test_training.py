@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -106,6 +107,16 @@ def test_a_checkpoint_of_other_options_or_broken_is_refused(material, tmp_path):
     Trainer(config(material), default_catalog()).save(path)
     with pytest.raises(CheckpointError, match="belongs to a run with other options"):
         Trainer(config(material, style_weight=9), default_catalog()).resume(path)
+    # The same files elsewhere are the same; others of the same name are not.
+    moved = tmp_path / "moved"
+    shutil.copytree(material, moved)
+    options = {"style_images": {"waves": moved / "waves.png"}, "photos": moved / "photos"}
+    Trainer(config(material, **options), default_catalog()).resume(path)
+    for changed in ("waves.png", "photos/0.jpg"):
+        shutil.copy(material / "photos" / "1.jpg", moved / changed)
+        with pytest.raises(CheckpointError, match="belongs to a run with other options"):
+            Trainer(config(material, **options), default_catalog()).resume(path)
+        shutil.copy(material / changed, moved / changed)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(CheckpointError, match="cannot be read"):
         Trainer(config(material), default_catalog()).resume(path)
@@ -203,11 +214,26 @@ def test_a_command_killed_three_times_resumes_to_the_same_style(material, vgg_fi
         (("--weights-licence", "free"), "weights: 'free' is no SPDX licence"),
         (("--name", "Bad Name"), "name: 'Bad Name' is no style name"),
         (("--version", "one"), "version: 'one' is no version"),
+        (("--source", "ftp://paintings"), "source: 'ftp://paintings' has an address with"),
+        (("--data", "file:photos"), "training.data: 'file:photos' has an address with the scheme"),
+        (("--seed", "99999999999"), "seed is 99999999999; it must be at most 2147483648"),
+        (("--held-out", "narrow"), "narrow.png would be 256 × 5 pixels; a photo to measure on"),
+        (("-o", "."), ". is no new folder"),
+        (("-o", "photos"), "photos exists and is not empty"),
+        (
+            ("--works", "works.toml"),
+            "works.toml has no table for waves; it has wave",
+        ),
+        (("--works", "keys.toml"), "waves is {'painter': 'x'}; it must be a table with no other"),
     ],
 )
 def test_what_would_fail_at_the_end_fails_before_the_first_step(
     material, vgg_file, tmp_path, more, message
 ):
+    (material / "narrow").mkdir(exist_ok=True)
+    Image.new("RGB", (1000, 20), "red").save(material / "narrow" / "narrow.png")
+    (material / "works.toml").write_text("[wave]\ntitle = 'Waves'\n")
+    (material / "keys.toml").write_text("[waves]\npainter = 'x'\n")
     command = train_command(material, tmp_path / "style", *more)
     done = subprocess.run(command, capture_output=True, text=True, cwd=material)
     assert done.returncode == 1
@@ -241,6 +267,32 @@ def test_a_step_that_overflows_changes_nothing(material):
     moved = weights(trainer)
     assert any(not torch.equal(before[name], moved[name]) for name in before)
     assert all(tensor.isfinite().all() for tensor in moved.values())
+
+
+def test_a_step_that_overflows_leaves_the_statistics_of_batch_norm(material):
+    changed = config(material, steps=3, net_arguments={"width": 4, "norm": "batch"})
+    trainer = Trainer(changed, default_catalog())
+    steps = trainer.run()
+    next(steps)
+    before = {name: buffer.clone() for name, buffer in trainer.net.named_buffers()}
+    assert before
+    hook = trainer.net.register_forward_pre_hook(lambda net, images: (images[0] * float("inf"),))
+    next(steps)
+    hook.remove()
+    assert trainer.left_out == 1
+    after = dict(trainer.net.named_buffers())
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_what_is_kept_is_a_moving_average_over_a_tenth_of_the_steps(material):
+    trainer = Trainer(config(material, steps=40), default_catalog())
+    name, parameter = next(iter(trainer.net.named_parameters()))
+    expected = None
+    for _ in trainer.run():
+        now = parameter.detach().double().numpy()
+        expected = now.copy() if expected is None else 0.75 * expected + 0.25 * now
+    kept = trainer.averaged_net().state_dict()[name].numpy()
+    np.testing.assert_allclose(kept, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_a_training_that_diverges_stops_and_says_what_to_do(material):
@@ -277,9 +329,57 @@ def test_the_paper_preset_is_the_papers_recipe(material):
     assert (paper.backbone, paper.content_layer) == ("vgg16", "relu3_3")
     assert paper.style_layers == ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
     assert paper.net_arguments == {"width": 32, "norm": "batch"}
-    assert (paper.half_crops, paper.average_decay, paper.precision) == (0, 0, "fp32")
+    assert (paper.content_weight, paper.tv_norm) == (1.0, "l2")
+    assert (paper.half_crops, paper.average_part, paper.precision) == (0, 0, "fp32")
     with pytest.raises(OptionError, match="there is no preset 'best'; there is quick, standard"):
         TrainingConfig.preset("best", style_images={}, photos=material)
+
+
+def test_the_paper_preset_weighs_its_terms_as_the_authors_program(material):
+    """Their terms by their own formulas: features of a VGG16 that takes pixels to 255.
+
+    https://github.com/jcjohnson/fast-neural-style: ContentLoss.lua, StyleLoss.lua, GramMatrix.lua,
+    TotalVariation.lua; the last adds to the gradient of each picture, the others to that of the
+    mean of 4.
+    """
+    paper = TrainingConfig.preset(
+        "paper", style_images={"x": material / "waves.png"}, photos=material
+    )
+    random = torch.Generator().manual_seed(0)
+    shapes = {"relu1_2": 64, "relu2_2": 128, "relu3_3": 256, "relu4_3": 512}
+    ours, theirs, content, style = {}, {}, {}, {}
+    for layer, channels in shapes.items():
+        for kind in (ours, content, style):
+            kind[layer] = torch.rand(1, channels, 8, 8, generator=random)
+    image = torch.rand(1, 3, 256, 256, generator=random)
+    terms = {term.name: term for term in paper.objective(paper.style_weight).terms}
+    catalog = default_catalog()
+
+    def weighted(name, features, target):
+        loss = catalog.create_loss(terms[name].loss, **terms[name].options)
+        target = None if target is None else loss.target(target)
+        return terms[name].weight * loss(features, target).item()
+
+    found = np.array(
+        [
+            weighted("content", ours, content),
+            weighted("style", ours, style),
+            weighted("tv", {"image": image}, None),
+        ]
+    )
+    scale = 255 * np.mean([0.229, 0.224, 0.225])  # of torchvision's deviations
+    caffe = [{k: scale * v.double() for k, v in kind.items()} for kind in (ours, content, style)]
+    theirs = [F.mse_loss(caffe[0]["relu3_3"], caffe[1]["relu3_3"]).item(), 0.0, 0.0]
+    for layer in shapes:
+        grams = []
+        for features in (caffe[0], caffe[2]):
+            flat = features[layer][0].flatten(1)
+            grams.append(flat @ flat.T / flat.numel())
+        theirs[1] += 5.0 * F.mse_loss(*grams).item()
+    pixels = 255 * image.double()
+    for dim in (2, 3):
+        theirs[2] += 4 * 1e-6 * pixels.diff(dim=dim).square().sum().item() / 2
+    np.testing.assert_allclose(found / found[0], np.array(theirs) / theirs[0], rtol=0.01)
 
 
 @pytest.mark.parametrize(
@@ -347,6 +447,11 @@ def test_mistakes_are_named(material, tmp_path):
     Image.new("RGB", (40, 30)).save(tmp_path / "small.png")
     with pytest.raises(ImageError, match="40 × 30 pixels; a painting must have 64"):
         Trainer(config(material, style_images={"x": tmp_path / "small.png"}), default_catalog())
+    Image.new("RGB", (800, 60)).save(tmp_path / "narrow.png")
+    with pytest.raises(ImageError, match=r"is 64 × 5 pixels at the size of training; .* have 16"):
+        Trainer(config(material, style_images={"x": tmp_path / "narrow.png"}), default_catalog())
+    with pytest.raises(OptionError, match="found by the relative content distance; give one"):
+        config(material, normalization="johnson", style_weight=None)
     for name, value in [("steps", 0), ("style_weight", -1), ("precision", "x")]:
         with pytest.raises(OptionError, match=f"{name} is {value!r}"):
             config(material, **{name: value})
@@ -360,7 +465,7 @@ def test_an_existing_style_is_not_trained_over(material, toy_style):
     from stylezoo.train.description import StyleDescription
     from stylezoo.train.style import TrainingFolders
 
-    with pytest.raises(OutputError, match="holds a style already"):
+    with pytest.raises(OutputError, match="exists and is not empty"):
         stylezoo.train_style(
             config(material),
             StyleDescription(
