@@ -252,7 +252,7 @@ def test_a_style_of_a_pack_gets_a_name_of_its_own_as_it_is(registry, material, t
     with pytest.raises(OptionError, match="steps is 0; it must be 1 or more"):
         config(material, "blues", base="colours", steps=0)
     no_style = config(material, "greens", base="colours", only_norm=True, steps=0)
-    with pytest.raises(OptionError, match=r"steps is 0, which takes .*; name one, as in colours:re"):
+    with pytest.raises(OptionError, match=r"steps is 0, which takes .*; name one, as in colours"):
         starting_net(no_style, catalog)
 
 
