@@ -7,6 +7,7 @@ is kept with its error, and the rest goes on. pluggy's own loader would stop at 
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import re
 import time
@@ -261,7 +262,7 @@ class Catalog:
             def register(
                 component: str, target: str | object, *, summary: str = "", kind: Kind = kind
             ) -> None:
-                _check_registration(kind, component, target, staged)
+                _check_registration(kind, component, target, summary, staged)
                 staged.append(
                     Component(
                         kind=kind,
@@ -329,11 +330,13 @@ class Catalog:
             return claims[0]
         if claims:
             owners = " and ".join(f"{c.distribution} (plugin {c.plugin!r})" for c in claims)
-            choices = " or ".join(repr(c.full_name) for c in claims)
-            raise PluginConflictError(
-                f"the {kind} {name!r} is claimed by {owners}; write {choices} to choose one, "
-                f"or uninstall the other"
+            choices = list(dict.fromkeys(repr(c.full_name) for c in claims))
+            advice = (
+                f"write {' or '.join(choices)} to choose one, or uninstall the other"
+                if len(choices) > 1
+                else "disable one of these plugins, see: stylezoo plugins"
             )
+            raise PluginConflictError(f"the {kind} {name!r} is claimed by {owners}; {advice}")
         known = [component.name for component in self.components(kind)]
         listing = ", ".join(dict.fromkeys(known)) or "none"  # several may claim one name
         raise ComponentNotFoundError(
@@ -375,7 +378,7 @@ class Catalog:
         module, _, attribute = component.target.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
-        except Exception as error:  # third-party code may raise anything
+        except (Exception, SystemExit) as error:  # third-party code may raise anything
             raise PluginError(
                 f"the {kind} {name!r} of {component.distribution} cannot be imported from "
                 f"{component.target!r}: {type(error).__name__}: {error}; "
@@ -408,8 +411,10 @@ class Catalog:
         for component in components:
             name = component.name if names.count(component.name) == 1 else component.full_name
             try:
-                made[name] = self.get(kind, component.full_name)()
-            except Exception as error:  # third-party code may raise anything
+                one = self.get(kind, component.full_name)()
+                _check_made(kind, one)
+                made[name] = one
+            except (Exception, SystemExit) as error:  # third-party code may raise anything
                 message = f"the {kind} {component.full_name!r} is left out: {error}"
                 if self._strict:
                     raise PluginError(f"{message} ({STRICT_VARIABLE} is set)") from error
@@ -451,6 +456,16 @@ class Catalog:
         net: TransformNet = net_class(_call("net", name, net_class.Arguments, arguments))
         return net
 
+    def net_of(self, name: str, plugin: str) -> str:
+        """The name to create the net of a record by: of the plugin that it is of, if that is here.
+
+        Args:
+            name: of the net.
+            plugin: the distribution that the record says it is of.
+        """
+        full_name = f"{plugin}:{name}"
+        return full_name if self.has("net", full_name) else name
+
     def get_norm(self, name: str) -> Norm:
         """Return the function that makes normalisation layers."""
         norm: Norm = self.get("norm", name)
@@ -468,6 +483,18 @@ def default_catalog() -> Catalog:
     return Catalog.discover()
 
 
+def _check_made(kind: Kind, made: object) -> None:
+    """Refuse a source that is none: whoever asks it would fail, far from its plugin.
+
+    Raises:
+        PluginError: it is none.
+    """
+    from stylezoo.interfaces.source import RegistrySource
+
+    if kind == "source" and not isinstance(made, RegistrySource):
+        raise PluginError(f"it is a {type(made).__name__}, no RegistrySource")
+
+
 def _check_api(plugin: object) -> None:
     declared = getattr(plugin, "STYLEZOO_API", PLUGIN_API)
     is_pair = isinstance(declared, tuple) and len(declared) == 2
@@ -483,12 +510,16 @@ def _check_api(plugin: object) -> None:
 
 
 def _check_registration(
-    kind: Kind, name: str, target: str | object, staged: Iterable[Component]
+    kind: Kind, name: str, target: str | object, summary: object, staged: Iterable[Component]
 ) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise PluginError(
             f"it registers a {kind} under {name!r}; a name is up to 64 letters, digits, "
             f"'.', '_' and '-', starting with a letter or digit"
+        )
+    if not isinstance(summary, str):
+        raise PluginError(
+            f"it registers the {kind} {name!r} with the summary {summary!r:.80}, which is no text"
         )
     if any(component.kind == kind and component.name == name for component in staged):
         raise PluginError(f"it registers the {kind} {name!r} twice")
@@ -510,10 +541,8 @@ def _check_registration(
 
 def _call(kind: Kind, name: str, factory: Any, options: dict[str, Any]) -> Any:
     """Call a factory with keyword options; explain an option that it does not know."""
-    import inspect
-
     try:
-        inspect.signature(factory).bind(**options)
+        _signature(factory).bind(**options)
     except TypeError as error:
         family, _, variant = name.rpartition(":")
         if family and options.get("variant") == variant and "variant" in str(error):
@@ -525,12 +554,21 @@ def _call(kind: Kind, name: str, factory: Any, options: dict[str, Any]) -> Any:
     return factory(**options)
 
 
-def _option_names(factory: Any) -> list[str]:
-    import inspect
+def _signature(factory: Any) -> inspect.Signature:
+    """What a factory takes; a module without a constructor of its own takes nothing.
 
+    torch's own says that it takes anything, and refuses it.
+    """
+    constructor = getattr(factory, "__init__", None)
+    if getattr(constructor, "__module__", "") == "torch.nn.modules.module":
+        return inspect.Signature()
+    return inspect.signature(factory)
+
+
+def _option_names(factory: Any) -> list[str]:
     if hasattr(factory, "__dataclass_fields__"):
         return [field.name for field in fields(factory)]
-    return list(inspect.signature(factory).parameters)
+    return list(_signature(factory).parameters)
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -275,7 +275,8 @@ class _StyleCheck:
             return None
         self._start("net")
         try:
-            component = self.catalog.find("net", described.name)
+            name = self.catalog.net_of(described.name, described.plugin)
+            component = self.catalog.find("net", name)
         except ComponentNotFoundError as error:
             self._error("net.name", f"{error}; {self.catalog.advice_to_get(described.plugin)}")
             return None
@@ -289,7 +290,7 @@ class _StyleCheck:
                 f"{component.distribution!r}",
             )
         try:
-            return self.catalog.create_net(described.name, **described.arguments)
+            return self.catalog.create_net(name, **described.arguments)
         except Exception as error:  # third-party code may raise anything
             self._error("net.arguments", _told(error))
             return None
@@ -363,7 +364,7 @@ class _StyleCheck:
         images = torch.linspace(0, 1, 3 * math.prod(sides)).view(1, 3, *sides)
         where = f"{sides[1]} × {sides[0]} px"
         try:
-            output = _seeded(golden_run(net))(images)
+            output = golden_run(net)(images)
         except Exception as error:  # third-party code may raise anything
             self._error(where, f"the net fails: {_told(error)}")
             return
@@ -388,7 +389,7 @@ class _StyleCheck:
         if test is None or test.output not in [file.path for _, file, _ in self._files("golden")]:
             return
         try:
-            golden_output_difference(_seeded(golden_run(net)), self.folder, test)
+            golden_output_difference(golden_run(net), self.folder, test)
         except Exception as error:  # third-party code may raise anything
             self._error("test", _told(error))
 
@@ -484,18 +485,6 @@ def _missing_lines(card: str, record: Record) -> list[str]:
         begun = lines[: len(front)]
         missing += [line for line in front if line not in begun] or ["---"]
     return missing
-
-
-def _seeded(run: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """The net run as styles run theirs: without gradients, its random numbers from a seed."""
-    import torch
-
-    def seeded(images: Tensor) -> Tensor:
-        with torch.inference_mode(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            return run(images)
-
-    return seeded
 
 
 def _told(error: Exception) -> str:

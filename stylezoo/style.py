@@ -217,6 +217,7 @@ class Style:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             output = run(torch.from_numpy(padded).unsqueeze(0))
+        _check_output(output, padded.shape)
         styled = output[0].clamp(0, 1).numpy().transpose(1, 2, 0)[:height, :width]
         if preserve_color:
             styled = keep_color(styled, pixels)
@@ -286,7 +287,9 @@ def load(
     _require_net(described, parsed.text, catalog)
     with _naming_the_field(record):
         _check_fit(described, catalog, weights, base)
-        net = catalog.create_net(described.name, **described.arguments)
+        net = catalog.create_net(
+            catalog.net_of(described.name, described.plugin), **described.arguments
+        )
         load_weights(net, weights, base)
     net = net.eval().requires_grad_(False)
     if record is not None:
@@ -317,7 +320,9 @@ def _check_fit(described: Net, catalog: Catalog, weights: Path, base: Path | Non
 
     try:
         with torch.device("meta"):
-            net = catalog.create_net(described.name, **described.arguments)
+            net = catalog.create_net(
+                catalog.net_of(described.name, described.plugin), **described.arguments
+            )
     except Exception:  # third-party code may raise anything; if it is no such net, it will again
         return
     check_header(net, weights, base)
@@ -350,7 +355,7 @@ def _check_styles(net: TransformNet, record: Record) -> None:
 
 def _require_net(described: Net, style: str, catalog: Catalog) -> None:
     try:
-        catalog.find("net", described.name)
+        catalog.find("net", catalog.net_of(described.name, described.plugin))
     except ComponentNotFoundError as error:
         known = described.plugin != UNKNOWN
         advice = catalog.advice_to_get(described.plugin) if known else "install the plugin it is of"
@@ -358,6 +363,27 @@ def _require_net(described: Net, style: str, catalog: Catalog) -> None:
             f"net.name: {style} needs the net {described.name!r}, "
             f"which no installed plugin provides; {advice}"
         ) from error
+
+
+def _check_output(output: Tensor, shape: tuple[int, ...]) -> None:
+    """Refuse what is no picture: it would be saved as a wrong one.
+
+    Raises:
+        PluginError: the net, or the runtime, gave another shape or values that are not finite.
+    """
+    import torch
+
+    if not isinstance(output, torch.Tensor) or tuple(output.shape) != (1, *shape):
+        found = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+        raise PluginError(
+            f"the net or its runtime gave {found} for a picture of {(1, *shape)}; choose another "
+            "--runtime, or report it to its authors"
+        )
+    if not output.isfinite().all():
+        raise PluginError(
+            "the net or its runtime gave values that are not finite; choose another --runtime, or "
+            "report it to its authors"
+        )
 
 
 def _run_as_it_is(net: TransformNet) -> Run:

@@ -214,7 +214,7 @@ def test_the_documented_callback_keeps_its_diary(documented_plugin, tmp_path):
         diary.on_step_end(types.SimpleNamespace(total=total))
     diary.on_sample(3, tmp_path / "sample.jpg")
     diary.on_checkpoint(3, tmp_path / "checkpoint.pt")
-    assert (tmp_path / "diary.txt").read_text() == "step 3: best objective so far 1.5\n"
+    assert (tmp_path / "diary.txt").read_text() == "best objective before step 3: 1.5\n"
 
 
 def test_the_documented_plugin_conforms(documented_plugin):

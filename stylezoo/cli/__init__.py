@@ -60,6 +60,10 @@ class LazyGroup(click.Group):
             return command
         return _plugin_command(cmd_name)
 
+    def invoke(self, ctx: click.Context) -> None:
+        """Run the command; what one of a plugin returns is no exit code."""
+        super().invoke(ctx)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):

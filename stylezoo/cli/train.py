@@ -242,6 +242,8 @@ def _given(options: dict[str, Any], preset: str | None, base: str | None) -> dic
         given["style_weight"] = None
     if options["backbone_weights"] is not None:
         given["backbone_options"] = {"weights": options["backbone_weights"]}
+    elif options["backbone"] is not None:
+        given["backbone_options"] = {}  # the preset's are those of another
     if base not in (None, FRESH):
         given |= {"base": base, "widen_to": options["width"]}
         return given if options["norm"] is None else {**given, "norm": options["norm"]}

@@ -306,7 +306,8 @@ def _untrained(style: Style, seed: int, catalog: Catalog) -> Style:
     described = style.record.net
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        net = catalog.create_net(described.name, **described.arguments)
+        name = catalog.net_of(described.name, described.plugin)
+        net = catalog.create_net(name, **described.arguments)
     if isinstance(net, MultiStyleNet) and style.styles:
         net = net.blend(style.shares)
     return Style(net=net.eval())

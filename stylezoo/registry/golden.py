@@ -50,12 +50,24 @@ def golden_input(name: str, height: int, width: int) -> Tensor:
 
 
 def golden_run(net: TransformNet) -> Callable[[Tensor], Tensor]:
-    """What the golden test runs: the net, and of several styles equal shares."""
+    """What the golden test runs: the net, and of several styles equal shares.
+
+    As styles run theirs: without gradients, and with random numbers from a seed.
+    """
+    import torch
+
     from stylezoo.interfaces.net import MultiStyleNet
 
     if isinstance(net, MultiStyleNet) and net.styles > 1:
-        return net.blend([1 / net.styles] * net.styles).eval()
-    return net
+        net = net.blend([1 / net.styles] * net.styles).eval()
+
+    def run(images: Tensor) -> Tensor:
+        with torch.inference_mode(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            output: Tensor = net(images)
+            return output
+
+    return run
 
 
 def golden_difference(run: Callable[[Tensor], Tensor], folder: Path, record: Record) -> float:

@@ -56,7 +56,7 @@ PREVIEW = "preview.jpg"
 PAINTING = "painting.jpg"
 CARD = "README.md"
 
-GOLDEN_SIDE = 64
+GOLDEN_SIDE = 64  # pixels, or more where the net needs more
 # Float32 convolutions differ between processors in the order of their sums; on two machines with
 # different instruction sets less than a thousandth was seen. A wrong weight is far beyond this.
 GOLDEN_TOLERANCE = 0.01
@@ -199,8 +199,8 @@ def _fill(
     )
     stored = copy.deepcopy(net).eval()
     stored.load_state_dict({**net.state_dict(), **read_tensors(folder / WEIGHTS)})
-    with torch.inference_mode():
-        output = golden_run(stored)(golden_input("waves", GOLDEN_SIDE, GOLDEN_SIDE))
+    side = _golden_side(net)
+    output = golden_run(stored)(golden_input("waves", side, side))
     save_tensors(folder / GOLDEN, {OUTPUT: output}, {})
     preview.convert("RGB").save(folder / PREVIEW, quality=88)
 
@@ -222,6 +222,11 @@ def _fill(
     text = render_record(record)
     (folder / RECORD_FILE).write_text(text, encoding="utf-8")
     return parse_record(text, origin=str(folder / RECORD_FILE))
+
+
+def _golden_side(net: TransformNet) -> int:
+    """Of the golden input: a size that the net takes."""
+    return -(-max(GOLDEN_SIDE, net.minimum_size) // net.stride) * net.stride
 
 
 def _describe(folder: Path, name: str, role: Role) -> File:
@@ -261,8 +266,8 @@ def _record(net: TransformNet, draft: StyleDraft, files: tuple[File, ...]) -> Re
         licence=draft.licence,
         test=GoldenTest(
             input="waves",
-            height=GOLDEN_SIDE,
-            width=GOLDEN_SIDE,
+            height=_golden_side(net),
+            width=_golden_side(net),
             output=GOLDEN,
             tolerance=GOLDEN_TOLERANCE,
         ),

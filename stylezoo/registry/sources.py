@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from stylezoo.registry.config import (
     read_registries,
 )
 from stylezoo.registry.folder import FolderSource
+from stylezoo.registry.guarded_source import GuardedSource
 from stylezoo.registry.transport import Transport
 
 if TYPE_CHECKING:
@@ -39,7 +41,8 @@ def all_sources(catalog: Catalog) -> dict[str, RegistrySource]:
     Raises:
         RegistryError: the user's list cannot be read.
     """
-    sources = {**catalog.sources(), **_registries_of_plugins(catalog)}
+    sources = _sources_of_plugins(catalog)
+    sources |= _registries_of_plugins(catalog, taken=sources)
     configured = read_registries()
     ordered = {name: source for name, source in sources.items() if name not in configured}
     for name, config in configured.items():
@@ -143,17 +146,30 @@ def state_folder(name: str, root: Path) -> Path:
             f"the trusted root {root} cannot be read: {error.strerror}; add the registry again "
             "with: stylezoo registries add LOCATION --root FILE"
         ) from error
-    return Store().root.parent / "registries" / f"{name}-{digest[:12]}"
+    folder = f"{name.replace(':', '-')}-{digest[:12]}"  # Windows takes no colon
+    return Store().root.parent / "registries" / folder
 
 
-def _registries_of_plugins(catalog: Catalog) -> dict[str, RegistrySource]:
+def _sources_of_plugins(catalog: Catalog) -> dict[str, RegistrySource]:
     made: dict[str, RegistrySource] = {}
-    for component in catalog.components("registry"):
+    for name, source in catalog.sources().items():
+        known = isinstance(source, FolderSource)  # which keeps what a source promises
+        made[name] = source if known else GuardedSource(name, source)
+    return made
+
+
+def _registries_of_plugins(catalog: Catalog, taken: Collection[str]) -> dict[str, RegistrySource]:
+    """The registries that plugins bring; of a name that is taken, by their full names."""
+    components = catalog.components("registry")
+    names = [*taken, *(component.name for component in components)]
+    made: dict[str, RegistrySource] = {}
+    for component in components:
+        name = component.name if names.count(component.name) == 1 else component.full_name
         try:
             config = catalog.get("registry", component.full_name)
             if not isinstance(config, RegistryConfig):
                 raise RegistryError(f"{config!r} is no RegistryConfig")
-            made[component.name] = make_source(component.name, config)
+            made[name] = make_source(name, config)
         except Exception as error:  # third-party code may raise anything
             warnings.warn(
                 f"the registry {component.full_name!r} is left out: {error}",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from dataclasses import dataclass
+from importlib import metadata
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
@@ -63,6 +65,7 @@ def write_project(
     _check_name(name)
     distribution = f"stylezoo-{name}"
     _check_free(kind, name, distribution, catalog or default_catalog())
+    _check_package(name, distribution)
     folder = folder or Path(distribution)
     with new_folder(folder) as unfinished:
         for template in (COMMON, kind):
@@ -103,6 +106,24 @@ def _check_free(kind: str, name: str, distribution: str, catalog: Catalog) -> No
         raise OptionError(
             f"the {component} {name!r} is there already, in {owner}; choose another name"
         )
+
+
+def _check_package(name: str, distribution: str) -> None:
+    """Refuse a name whose package another distribution has: it would be overwritten.
+
+    Raises:
+        OptionError: there is such a package.
+    """
+    package = f"stylezoo_{name.replace('-', '_')}"
+    if importlib.util.find_spec(package) is None:
+        return
+    try:
+        metadata.distribution(distribution)  # what is written once more, installed before
+    except metadata.PackageNotFoundError:
+        raise OptionError(
+            f"the package {package!r} is there already, in another distribution; choose another "
+            "name"
+        ) from None
 
 
 def _copy(template: str, name: str, folder: Path) -> None:

@@ -7,12 +7,13 @@ from typing import ClassVar
 from stylezoo.catalog import Component, default_catalog
 from stylezoo.errors import PluginError
 from stylezoo.findings import Report
-from stylezoo.testing.examination import assert_conforms
+from stylezoo.testing.examination import assert_conforms, check_skipped
 from stylezoo.testing.plugin import (
     Installed,
     check_component,
     check_registration,
     find_plugins,
+    known_checks,
     report_on,
 )
 
@@ -39,6 +40,7 @@ class PluginConformance:
 
     def test_registration(self) -> None:
         """It is installed, written and imported as a plugin is to be."""
+        check_skipped(self.skip, known_checks())
         catalog = default_catalog()
         report = Report(subject=f"plugin {self.plugin!r}")
         for info in find_plugins(self.plugin, catalog):

@@ -29,6 +29,7 @@ from stylezoo.testing.tensors import (
     converted,
     difference,
     random_images,
+    seeded,
     shape_text,
     tensors_of,
 )
@@ -162,9 +163,10 @@ def check_interface(subject: Subject, findings: Findings) -> None:
 
 def value_of(loss: nn.Module, features: Features, of_target: Features) -> Any:
     """The loss of images for the target that other features make, as an objective computes it."""
-    with torch.no_grad():
-        target = loss.target(GivenFeatures(of_target))  # type: ignore[operator]
-    return loss(GivenFeatures(features), target)
+    with seeded():
+        with torch.no_grad():
+            target = loss.target(GivenFeatures(of_target))  # type: ignore[operator]
+        return loss(GivenFeatures(features), target)
 
 
 def _copied(features: Features) -> GivenFeatures:
@@ -256,12 +258,15 @@ def check_target(bench: Bench, findings: Findings) -> None:
     features = bench.features(loss, 2, SQUARE)
     target = loss.target(GivenFeatures(bench.for_target(loss)))
     before = converted(target, torch.clone)
-    first = loss(_copied(features), target)
+    with seeded():
+        first = loss(_copied(features), target)
     if not isinstance(first, Tensor):
         raise AlreadyReportedError
+    with seeded():
+        second = loss(_copied(features), target)
     if modules.compare(target, before, 0):
         findings.error("forward changes the target, which serves all later calls; work on a copy")
-    elif difference(loss(_copied(features), target), first, 1e-6):
+    elif difference(second, first, 1e-6):
         findings.error("a second call with the same target gives another value; keep no state")
 
 

@@ -296,7 +296,7 @@ def _names(names: list[str]) -> str:
 
 def check_batch(made: Made, findings: Findings) -> None:
     """Each image of a batch is styled as if it came alone."""
-    styles = getattr(made.net, "styles", 1)
+    styles = made.net.styles if isinstance(made.net, MultiStyleNet) else 1
 
     def run(images: Tensor) -> Tensor:
         if styles == 1:
@@ -398,6 +398,12 @@ def _check_blend(
     if one.styles != 1:
         findings.error(f"blend returns a net of {one.styles} styles; it must hold one")
         return
+    mine = {id(parameter) for parameter in net.parameters()}
+    if mine and not any(id(parameter) in mine for parameter in one.parameters()):
+        findings.error(
+            "the net that blend returns shares no parameter with this one, and an adapter would "
+            "hold them all; give it the same modules, but for what styles have of their own"
+        )
     expected = net(images.clone(), images.new_tensor([shares] * len(images)))
     gap = difference(one(images), expected, 1e-3)
     if gap:

@@ -101,7 +101,8 @@ def _shaken(layer: nn.Module) -> nn.Module:
     """The layer with other parameters than a new one has: its scale and shift count."""
     with torch.no_grad(), seeded():
         for parameter in layer.parameters():
-            parameter.add_(0.5 * torch.randn_like(parameter))
+            if parameter.is_floating_point():
+                parameter.add_(0.5 * torch.randn_like(parameter))
     return layer
 
 
@@ -114,6 +115,11 @@ def check_interface(subject: Subject, findings: Findings) -> None:
             if not isinstance(layer, nn.Module):
                 findings.error(
                     f"the factory returns a {type(layer).__name__}, which is no torch.nn.Module"
+                )
+            elif any(isinstance(p, nn.UninitializedParameter) for p in layer.parameters()):
+                findings.error(
+                    f"the factory returns a {type(layer).__name__}, whose parameters have no shape "
+                    f"yet, and nothing to load weights into; make it of {channels} channels"
                 )
     first, second = subject.make(), subject.make()
     if first is second:
@@ -166,7 +172,7 @@ def check_values(made: Made, findings: Findings) -> None:
 
 def check_gradients(made: Made, findings: Findings) -> None:
     """Finite gradients reach the features and every parameter, without variance too."""
-    layer = _copy(made, True).requires_grad_(True)
+    layer = _copy(made, True)
     features, *style = made.inputs(2, 9, 14)
     for name, given in {"noise": features, "zeros": torch.zeros_like(features)}.items():
         with findings.at(name):
@@ -178,7 +184,8 @@ def check_gradients(made: Made, findings: Findings) -> None:
                 continue
             (output * random_images(2, 9, 14, channels=CHANNELS, seed=2)).sum().backward()
             gradients = {"the features": leaf.grad}
-            gradients |= {name: parameter.grad for name, parameter in layer.named_parameters()}
+            learnt = {n: p for n, p in layer.named_parameters() if p.requires_grad}
+            gradients |= {name: parameter.grad for name, parameter in learnt.items()}
             broken = [n for n, g in gradients.items() if g is not None and not g.isfinite().all()]
             if broken:
                 findings.error(
@@ -187,6 +194,12 @@ def check_gradients(made: Made, findings: Findings) -> None:
                 )
             if leaf.grad is None:
                 findings.error("no gradient reaches the features; do not detach them")
+            still = [name for name, parameter in learnt.items() if parameter.grad is None]
+            if still:
+                findings.error(
+                    f"no gradient reaches {', '.join(still)}, which would never learn; do not "
+                    f"detach them, and leave out what is not used"
+                )
 
 
 def check_batch(made: Made, findings: Findings) -> None:

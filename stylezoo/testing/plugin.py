@@ -179,7 +179,8 @@ def check_names(plugin: Installed, findings: Findings) -> None:
             others = [
                 other.distribution
                 for other in plugin.catalog.components(component.kind)
-                if other.name == component.name and other.plugin != component.plugin
+                if other.name == component.name
+                and (other.plugin, other.distribution) != (component.plugin, component.distribution)
             ]
             if others:
                 findings.advise(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -80,6 +80,10 @@ def _fault(key: object, runs: Any, mine: Mapping[Any, str]) -> str | None:
         return f"counts for nothing: a {kind} is checked in one way"
     if not isinstance(runs, list | tuple) or not all(isinstance(run, Mapping) for run in runs):
         return f"is {runs!r}; it must be a dict of arguments, or a list of them"
+    if not runs:
+        return (
+            "is empty, so that nothing is checked; give the arguments, or leave checks out by name"
+        )
     _, *known = inspect.signature(function_of(kind)).parameters
     known.remove("catalog")
     checks = names_of(module_of(kind).FIRST, module_of(kind).CHECKS)
@@ -87,7 +91,13 @@ def _fault(key: object, runs: Any, mine: Mapping[Any, str]) -> str | None:
         for name in run:
             if name not in known:
                 return f"gives {name!r}; check_{kind} takes: {', '.join(known)}"
-        for name in run.get("skip", ()):
+        for name in ("options", "arguments"):
+            if not isinstance(run.get(name, {}), Mapping):
+                return f"gives {name} {run[name]!r}; it must be a dict"
+        skip = run.get("skip", ())
+        if isinstance(skip, str) or not isinstance(skip, Collection):
+            return f"skips {skip!r}; it must be a list of names of checks"
+        for name in skip:
             if name not in checks:
                 return f"skips {name!r}; the checks are: {', '.join(checks)}"
     return None

@@ -5,15 +5,22 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from packaging.version import Version
 
 from stylezoo.catalog import Catalog
-from stylezoo.errors import StyleZooError, VersionNotFoundError
+from stylezoo.errors import (
+    AuthError,
+    RegistryError,
+    StyleZooError,
+    UnavailableError,
+    VersionNotFoundError,
+)
 from stylezoo.findings import Report
-from stylezoo.interfaces.source import RegistrySource
+from stylezoo.interfaces.source import RegistrySource, newest
 from stylezoo.registry.record import RECORD_FILE, Record
 from stylezoo.registry.record_text import STYLE_NAME
 from stylezoo.registry.verify import verify_files
@@ -183,6 +190,26 @@ def check_folders(made: Made, findings: Findings) -> None:
                 findings.error(str(error))
 
 
+def check_fetching(made: Made, findings: Findings) -> None:
+    """``fetch`` gives the folder and tells how far it is; what is here is a part of all."""
+    for name, version in made.versions()[:1]:
+        with findings.at(f"fetch({name!r}, {version}, progress)"):
+            told: list[int] = []
+            folder = made.source.fetch(name, version, told.append)
+            if folder != made.source.folder(name, version):
+                findings.error(f"it is {folder!r}; it must be what folder() returns")
+            if not all(isinstance(count, int) for count in told):
+                findings.error(f"progress is told {told!r:.80}; tell it how many bytes are here")
+        with findings.at(f"local_versions({name!r})"):
+            here = made.source.local_versions(name)
+            if not isinstance(here, list) or set(here) - set(made.source.versions(name)):
+                findings.error(f"it is {here!r:.80}; it must be a list, of some of versions()")
+            elif version not in here:
+                findings.error(f"it is {here!r:.80}, without {version}, which was fetched")
+    with findings.at("refresh()"), suppress(UnavailableError, RegistryError, AuthError):
+        made.source.refresh()
+
+
 def check_missing(made: Made, findings: Findings) -> None:
     """A version that is not there is a VersionNotFoundError."""
     known = made.source.names()[:1]
@@ -207,9 +234,17 @@ def check_missing(made: Made, findings: Findings) -> None:
 
 def check_entries(made: Made, findings: Findings) -> None:
     """``entries`` has each style once, sorted by name, in its newest version."""
-    names = [entry.name for entry in made.source.entries()]
+    entries = made.source.entries()
+    names = [entry.name for entry in entries]
     if names != made.source.names():
         findings.error(f"entries() is of {names!r}, and names() returns {made.source.names()!r}")
+        return
+    for entry in entries:
+        latest = newest(made.source.versions(entry.name))
+        if entry.version != latest:
+            findings.error(
+                f"entries() has {entry.name} in {entry.version}; its newest version is {latest}"
+            )
 
 
 FIRST = (Check("interface", check_interface), Check("imports", check_imports))
@@ -219,6 +254,7 @@ CHECKS = (
     Check("versions", check_versions),
     Check("records", check_records),
     Check("folders", check_folders),
+    Check("fetching", check_fetching),
     Check("missing", check_missing),
     Check("entries", check_entries),
 )

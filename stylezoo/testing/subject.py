@@ -98,6 +98,8 @@ def _advice(subject: Subject) -> str:
     option = '"variant": ...' if family else "..."
     where = f'STYLEZOO_CHECKS = {{"{subject.key}": {{"options": {{{option}}}}}}} in its plugin'
     how = where if subject.key else f"options={{{option}}}"
+    if subject.key.partition(":")[0] in ("importer", "callback", "runtime", "command"):
+        return "it is made without options; give each a default that works"
     if family:
         return f"it is a family, of which one variant can be checked: name it by {how}"
     return (

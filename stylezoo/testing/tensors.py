@@ -69,7 +69,9 @@ def converted(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(value, Mapping):
         return {key: converted(entry, change) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(converted(entry, change) for entry in value)
+        entries = [converted(entry, change) for entry in value]
+        # A NamedTuple takes its fields one by one.
+        return type(value)(*entries) if hasattr(value, "_fields") else type(value)(entries)
     return value
 
 

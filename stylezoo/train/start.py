@@ -82,7 +82,8 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
             parameter.requires_grad_(key not in shared)
         arguments = _arguments(one)
         return Start(one, name, arguments, frozenset(shared), base.record, shares, style_weights)
-    net, arguments = net_of_several(name, ones, catalog)
+    here = catalog.net_of(name, base.record.net.plugin)
+    net, arguments = net_of_several(here, ones, catalog)
     return Start(net, name, arguments, base=base.record, shares=shares, style_weights=style_weights)
 
 

@@ -273,7 +273,9 @@ def _draft(
         summary=description.summary,
         tags=description.tags,
         net_name=start.net_name,
-        net_plugin=catalog.find("net", start.net_name).distribution,
+        net_plugin=start.base.net.plugin
+        if start.base
+        else catalog.find("net", start.net_name).distribution,
         net_arguments=start.net_arguments,
         style=description.images[names[0]] if single else None,
         styles=()

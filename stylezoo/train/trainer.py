@@ -23,7 +23,7 @@ from stylezoo.allocator import reuse_freed_memory
 from stylezoo.catalog import Catalog
 from stylezoo.checkpoint import load_checkpoint, save_checkpoint
 from stylezoo.device import choose_dtype
-from stylezoo.errors import ImageError, TrainingError
+from stylezoo.errors import ImageError, OptionError, TrainingError
 from stylezoo.images import Photo, open_photo
 from stylezoo.interfaces.net import TransformNet
 from stylezoo.objective import SHORTEST_SIDE, ObjectiveValue, build_objective
@@ -106,6 +106,7 @@ class Trainer:
             half_until=round(config.half_crops * config.steps),
         )
         self.start = starting_net(config, catalog)
+        _check_crops(config, self.start.net)
         self.balance = StyleBalance(self.start.style_weights, config.style_weight)
         self.objective = build_objective(
             config.objective(self.balance.weights[0]),
@@ -313,6 +314,22 @@ class Trainer:
         self.balance.load_state_dict(state["balance"])
         self.left_out = state["left_out"]
         self.step = state["step"]
+
+
+def _check_crops(config: TrainingConfig, net: TransformNet) -> None:
+    """Refuse crops of a size that the net does not take.
+
+    Raises:
+        OptionError: there are such crops.
+    """
+    sides = {*config.crop_sizes, *(size // 2 for size in config.crop_sizes if config.half_crops)}
+    for side in sorted(sides):
+        if side % net.stride or side < net.minimum_size:
+            raise OptionError(
+                f"a crop has {side} pixels, and the net takes multiples of {net.stride}, at least "
+                f"{net.minimum_size}; choose another --crop-size"
+                f"{' or no --half-crops' if config.half_crops else ''}"
+            )
 
 
 def _split(features: Mapping[str, Tensor], counts: list[int]) -> list[dict[str, Tensor]]:

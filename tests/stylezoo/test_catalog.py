@@ -5,16 +5,22 @@ import sys
 import types
 
 import pytest
+import torch
 
-from stylezoo import FolderSource, RegistryConfig, hookimpl
+from stylezoo import FolderSource, RegistryConfig, RegistrySource, hookimpl, load
 from stylezoo.catalog import Catalog, PluginWarning
 from stylezoo.errors import (
     ComponentNotFoundError,
     OptionError,
     PluginConflictError,
     PluginError,
+    UnavailableError,
 )
+from stylezoo.interfaces.source import SourceWarning
 from stylezoo.registry.listing import RecordWarning, list_styles
+from stylezoo.registry.resolve import resolve
+from stylezoo.registry.sources import all_sources
+from stylezoo.registry.spec import StyleSpec
 
 
 def plugin_with(hook, body, **attributes):
@@ -246,6 +252,81 @@ def test_a_source_that_fails_leaves_the_others(tmp_path):
     catalog.add(plugin_with("register_sources", register_sources), "a")
     with pytest.warns(PluginWarning, match=r"'local:broken' is left out: division by zero"):
         assert list(catalog.sources()) == ["good"]
+
+
+def test_a_source_that_fails_when_it_is_asked_leaves_the_others(tmp_path, toy_style):
+    class Rude(RegistrySource):
+        """It fails in every way but a polite one."""
+
+        location, record, folder, names = "nowhere", None, None, None
+
+        def versions(self, name):
+            raise SystemExit("leaving")
+
+        def refresh(self):
+            raise RuntimeError("no network here")
+
+        def local_versions(self, name):
+            return ["1.0.0"]
+
+    shutil.copytree(toy_style, tmp_path / "toy" / "1.0.0")
+
+    def register_sources(register):
+        register("rude", Rude)
+        register("none", lambda: None)
+        register("good", lambda: FolderSource(tmp_path))
+
+    catalog = Catalog()
+    catalog.add(plugin_with("register_sources", register_sources), "a")
+    with pytest.warns(PluginWarning, match="'local:none' is left out: it is a NoneType, no Regist"):
+        sources = all_sources(catalog)
+    with pytest.warns(SourceWarning, match="'rude' fails: SystemExit: leaving; report it"):
+        assert resolve(StyleSpec.parse("toy"), sources).source == "good"
+    with pytest.raises(UnavailableError, match="'rude' fails: RuntimeError: no network here"):
+        sources["rude"].refresh()
+    with pytest.raises(UnavailableError, match=r"'1\.0\.0' is no packaging"):
+        sources["rude"].local_versions("toy")
+
+
+def test_a_registry_of_a_plugin_takes_no_name_that_is_there(tmp_path):
+    def register_registries(register):
+        register("embedded", RegistryConfig(location=str(tmp_path)))
+
+    catalog = Catalog.discover()
+    catalog.add(plugin_with("register_registries", register_registries), "a", distribution="odd")
+    names = list(all_sources(catalog))
+    assert names[:2] == ["embedded", "odd:embedded"]
+    assert "great-wave" in all_sources(catalog)["embedded"].names()
+
+
+def test_a_module_without_a_constructor_takes_no_options():
+    class Plain(torch.nn.Module):
+        pass
+
+    catalog = Catalog()
+    catalog.add(losses(("plain", Plain)), "a")
+    with pytest.raises(OptionError, match=r"loss 'plain': .*'foo'; its options: none"):
+        catalog.create_loss("plain", foo=1)
+    with pytest.raises(OptionError, match="'plain' has no variants; write 'plain'"):
+        catalog.create_loss("plain:b")
+
+
+def test_a_style_takes_the_net_of_the_plugin_that_its_record_names(toy_style):
+    def register_nets(register):
+        register("johnson", lambda: 1 / 0)
+
+    catalog = Catalog.discover()
+    catalog.add(plugin_with("register_nets", register_nets), "a", distribution="odd")
+    assert type(load(toy_style, catalog=catalog).net).__name__ == "Johnson"
+
+
+def test_a_summary_that_is_no_text_is_refused():
+    def register_losses(register):
+        register("mine", lambda: 1, summary=5)
+
+    with pytest.warns(PluginWarning):
+        info = Catalog().add(plugin_with("register_losses", register_losses), "a")
+    assert "registers the loss 'mine' with the summary 5, which is no text" in info.error
 
 
 def test_a_record_that_breaks_the_format_leaves_the_others_listed(tmp_path, toy_style):

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 import stylezoo
-from stylezoo.errors import OptionError
+from stylezoo.errors import OptionError, PluginError
 from stylezoo.images import Photo, open_photo
 from stylezoo.interfaces.net import TransformNet
 
@@ -134,6 +134,23 @@ def test_what_does_not_fit_into_memory_is_refused_with_its_size(pixels):
     height, width = pixels.shape[:2]
     with pytest.raises(OptionError, match=f"{width} × {height} pixels do not fit into memory"):
         stylezoo.Style(net=Vast())(pixels)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            lambda images: images[..., ::2, ::2],
+            r"gave \(1, 3, 32, 32\) for a picture of \(1, 3, 64",
+        ),
+        (lambda images: images * float("nan"), "values that are not finite"),
+        (lambda images: images.tolist(), "gave list for a picture"),
+    ],
+)
+def test_what_is_no_picture_of_this_size_is_refused(toy_style, pixels, change, reason):
+    style = stylezoo.Style(net=stylezoo.load(toy_style).net, prepare=lambda net: change)
+    with pytest.raises(PluginError, match=reason):
+        style(pixels)
 
 
 @pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan")])

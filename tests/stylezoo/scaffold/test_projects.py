@@ -115,6 +115,7 @@ def test_nothing_of_the_template_s_name_is_left(kind, tmp_path):
         ("a" * 41, "at most 40"),
         ("../up", "for example 'up'"),
         ("stylezoo-mine", "leave out 'stylezoo-'"),
+        ("torch", "the package 'stylezoo_torch' is there already, in another distribution"),
         ("gram", "the loss 'gram' is there already, in stylezoo"),
     ],
 )

@@ -60,6 +60,25 @@ class Sound(TransformNet):
         return styled if self.training else styled.clamp(0, 1)
 
 
+class Drawn(Sound):
+    """It draws random numbers, which styles give it a seed for."""
+
+    def forward(self, images):
+        noisy = super().forward(images) + 0.1 * torch.randn_like(images)
+        return noisy if self.training else noisy.clamp(0, 1)
+
+
+class HasStyles(Sound):
+    """An attribute of its own that MultiStyleNet has, too."""
+
+    styles = 3
+
+
+@pytest.mark.parametrize("net", [Drawn, HasStyles])
+def test_a_net_may_draw_lots_and_name_its_attributes(net):
+    assert_conforms(check_net(net))
+
+
 def test_a_sound_net_conforms():
     report = check_net(Sound)
     assert_conforms(report)
@@ -384,6 +403,11 @@ class BlendsToItself(Several):
         return self
 
 
+class SharesNothing(Several):
+    def blend(self, style):
+        return copy.deepcopy(super().blend(style))
+
+
 class ArgumentsAsDict(Several):
     @property
     def arguments(self):
@@ -411,6 +435,7 @@ def test_a_net_of_several_styles_conforms():
         (TakesNoStyle, "takes images without being told which"),
         (BlendsTheFirst, "the net that blend returns gives values that differ"),
         (BlendsToItself, "blend returns a net of 2 styles"),
+        (SharesNothing, "shares no parameter with this one"),
         (ArgumentsAsDict, "arguments is a dict"),
         (ForgetsWithOtherNorms, r"that with_norm\('instance-coloring'\) returns gives values that"),
         (ForgetsWhenWidened, r"that widen\(2\) returns gives values that differ"),

@@ -26,7 +26,7 @@ def test_a_sound_source_conforms(styles):
     report = check_source(lambda: FolderSource(styles))
     assert_conforms(report)
     assert not report.findings
-    assert len(report.checks) == 8
+    assert len(report.checks) == 9
 
 
 def not_sorted(source):
@@ -97,7 +97,32 @@ def no_location(source):
     type(source).location = ""
 
 
+def tells_nobody(source):
+    source.fetch = lambda name, version: source.folder(name, version)
+
+
+def has_junk_here(source):
+    source.local_versions = lambda name: "junk"
+
+
+def forgets_what_is_here(source):
+    source.local_versions = lambda name: []
+
+
+def wants_to_know(source):
+    source.refresh = lambda force: None
+
+
+def lists_the_oldest(source):
+    source.entries = lambda: [source.record("toy", Version("1.0.0")).entry]
+
+
 FAULTS = [
+    (tells_nobody, "fetching", "fetch.*takes 2 positional arguments but 3 were given"),
+    (has_junk_here, "fetching", "it is 'junk'; it must be a list, of some of versions"),
+    (forgets_what_is_here, "fetching", "without 1.0.0, which was fetched"),
+    (wants_to_know, "fetching", r"refresh\(\)\): it raises TypeError"),
+    (lists_the_oldest, "entries", "has toy in 1.0.0; its newest version is 1.1.0"),
     (not_sorted, "names", r"returns \['toy', 'abc'\], which is not sorted"),
     (badly_named, "names", "'My Style' is no name of a style"),
     (named_twice, "names", "lists toy more than once"),

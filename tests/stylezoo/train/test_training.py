@@ -1,5 +1,6 @@
 """Training: it learns, it resumes to the same weights, it survives bad photos."""
 
+import dataclasses
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import stylezoo
-from stylezoo.catalog import default_catalog
+from stylezoo.catalog import Catalog, default_catalog
 from stylezoo.cli import train
 from stylezoo.errors import CheckpointError, ImageError, OptionError, OutputError, TrainingError
 from stylezoo.registry.record import Licence
@@ -430,6 +431,37 @@ def test_an_epoch_shows_every_photo_once(tmp_path):
         shown = torch.cat([crops.batch(epoch + step) for step in range(3)])
         levels = sorted((shown[:, 0, 0, 0] * 255).round().int().tolist())
         assert levels == [0, 40, 80, 120, 160, 200]
+
+
+def test_crops_that_a_net_does_not_take_are_refused_before_the_first_step(material):
+    for crops, half, side in (((48, 40), 0.0, 40), ((64, 32), 0.5, 16)):
+        with pytest.raises(OptionError, match=f"a crop has {side} pixels, .* at least 32; choose"):
+            Trainer(
+                config(material, net="coarse", net_arguments={}, crop_sizes=crops, half_crops=half),
+                catalog_with_a_coarse_net(),
+            )
+
+
+def catalog_with_a_coarse_net():
+    class Coarse(stylezoo.TransformNet):
+        Arguments = dataclasses.make_dataclass("Arguments", [])
+        stride, minimum_size = 16, 32
+
+        def __init__(self, arguments):
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.ones(()))
+
+        def forward(self, images):
+            return images * self.scale
+
+    class Plugin:
+        @stylezoo.hookimpl
+        def register_nets(self, register):
+            register("coarse", Coarse)
+
+    catalog = Catalog.discover()
+    catalog.add(Plugin(), "tests")
+    return catalog
 
 
 def test_mistakes_are_named(material, tmp_path):

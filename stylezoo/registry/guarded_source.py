@@ -1,0 +1,94 @@
+"""A plugin's source whose faults are errors that name it, and stop no other source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from packaging.version import Version
+
+from stylezoo.errors import StyleZooError, UnavailableError
+from stylezoo.interfaces.source import RegistrySource
+from stylezoo.registry.entry import StyleEntry
+from stylezoo.registry.record import Record
+
+
+class GuardedSource(RegistrySource):
+    """Asks a source; whatever it raises that is none of our errors is an UnavailableError.
+
+    Args:
+        name: of the source.
+        source: of a plugin.
+    """
+
+    def __init__(self, name: str, source: RegistrySource) -> None:
+        self._name = name
+        self._source = source
+
+    @property
+    def location(self) -> str:
+        """Where the styles are, for people to read."""
+        with self._guarded():
+            return str(self._source.location)
+
+    def names(self) -> list[str]:
+        """The names of all styles here, sorted."""
+        with self._guarded():
+            return list(self._source.names())
+
+    def versions(self, name: str) -> list[Version]:
+        """The versions of a style, oldest first."""
+        with self._guarded():
+            return _checked(self._source.versions(name))
+
+    def record(self, name: str, version: Version) -> Record:
+        """Read the record of one version."""
+        with self._guarded():
+            return self._source.record(name, version)
+
+    def folder(self, name: str, version: Version) -> Path:
+        """Return a local folder with the files of a style."""
+        with self._guarded():
+            return self._source.folder(name, version)
+
+    def local_versions(self, name: str) -> list[Version]:
+        """The versions of a style whose files are on this machine, oldest first."""
+        with self._guarded():
+            return _checked(self._source.local_versions(name))
+
+    def entries(self) -> Sequence[StyleEntry]:
+        """Each style in its newest version."""
+        with self._guarded():
+            return list(self._source.entries())
+
+    def fetch(
+        self, name: str, version: Version, progress: Callable[[int], None] | None = None
+    ) -> Path:
+        """The same as ``folder``, told as it goes."""
+        with self._guarded():
+            return self._source.fetch(name, version, progress)
+
+    def refresh(self) -> None:
+        """Ask the server what there is now."""
+        with self._guarded():
+            self._source.refresh()
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except StyleZooError:
+            raise
+        except (Exception, SystemExit) as error:  # third-party code may raise anything
+            raise UnavailableError(
+                f"the source {self._name!r} fails: {type(error).__name__}: {error}; report it to "
+                "the authors of its plugin, see: stylezoo plugins"
+            ) from error
+
+
+def _checked(versions: Sequence[Version]) -> list[Version]:
+    for version in versions:
+        if not isinstance(version, Version):
+            raise TypeError(f"{version!r:.80} is no packaging.version.Version")
+    return list(versions)
