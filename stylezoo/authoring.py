@@ -21,6 +21,7 @@ from stylezoo.registry.record import (
     Provenance,
     Quality,
     Record,
+    Status,
     StyleImage,
     Training,
     status_of,
@@ -51,6 +52,9 @@ class Facts:
         weights_licence: of the weights, an SPDX expression.
         image_licence: of the painting's picture.
         data_licence: of the photos.
+        code_licence: of the code that made the style.
+        style_size: longest side of the painting in the training, pixels; None if it is not known.
+        status: None for that of the version.
         version: of the style.
         summary: one line; None to make one of title and artist.
         tags: words to search by.
@@ -72,6 +76,9 @@ class Facts:
     weights_licence: str | None = None
     image_licence: str | None = None
     data_licence: str | None = None
+    code_licence: str = "Apache-2.0"
+    style_size: int | None = None
+    status: Status | None = None
     version: str = "1.0.0"
     summary: str | None = None
     tags: tuple[str, ...] = ()
@@ -115,14 +122,18 @@ class Facts:
     def training(self) -> Training:
         """How the weights were made, of facts that are filled."""
         return Training(
-            recipe=_told(self.recipe), seed=self.seed, command=self.command, data=_told(self.data)
+            recipe=_told(self.recipe),
+            seed=self.seed,
+            command=self.command,
+            data=_told(self.data),
+            style_size=self.style_size,
         )
 
     def licence(self) -> Licence:
         """The licences, of facts that are filled."""
         return Licence(
             weights=_told(self.weights_licence),
-            code="Apache-2.0",
+            code=self.code_licence,
             style_image=_told(self.image_licence),
             training_data=_told(self.data_licence),
         )
@@ -140,7 +151,8 @@ class Facts:
 NEEDED = tuple(
     field.name
     for field in dataclasses.fields(Facts)
-    if field.default is None and field.name not in ("summary", "created", "software")
+    if field.default is None
+    and field.name not in ("summary", "created", "software", "style_size", "status")
 )
 """The facts that a complete style needs."""
 
@@ -164,13 +176,16 @@ def facts_of_record(fields: Mapping[str, Any]) -> Facts:
         told["version"] = str(fields["version"])
     for table, names in (
         ("style", ("title", "artist", "year", "source")),
-        ("training", ("recipe", "data", "seed", "command")),
+        ("training", ("recipe", "data", "seed", "command", "style_size")),
         ("provenance", ("author", "notes", "created", "software")),
     ):
         if table in fields:
             told |= {name: getattr(fields[table], name) for name in names}
     if "licence" in fields:
         told |= {fact: getattr(fields["licence"], name) for name, fact in _LICENCES.items()}
+        told["code_licence"] = fields["licence"].code
+    if fields.get("status") == "deprecated":  # the others follow from the version
+        told["status"] = fields["status"]
     return Facts(**told)
 
 
@@ -218,7 +233,7 @@ def make_style(
     draft = StyleDraft(
         name=_told(facts.name),
         version=facts.version,
-        status=status_of(facts.version),
+        status=facts.status or status_of(facts.version),
         summary=facts.summary or _summary(facts),
         tags=facts.tags,
         net_name=net_name,

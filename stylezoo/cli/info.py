@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from stylezoo.catalog import default_catalog
-from stylezoo.cli.output import print_json, print_line
+from stylezoo.cli.output import print_json, print_line, printable
 from stylezoo.registry.record_io import record_to_dict
 from stylezoo.registry.resolve import resolve
 from stylezoo.registry.sources import all_sources
@@ -28,7 +28,7 @@ def command(style: str, as_json: bool) -> None:
     if as_json:
         print_json({**record, "source": found.source, "folder": folder})
         return
-    print_line(f"{found.record.name} {found.record.version}: {found.record.summary}")
+    print_line(f"{found.record.name} {found.record.version}: {printable(found.record.summary)}")
     print_line(f"source: {found.source or 'folder'} ({folder or 'not fetched'})")
     for name, value in record.items():
         if name not in ("schema", "name", "version", "summary"):
@@ -47,6 +47,6 @@ def _print(name: str, value: Any, depth: int) -> None:
         for entry in value:
             _print(name, entry, depth)
     elif isinstance(value, list):
-        print_line(f"{indent}{name}: {', '.join(map(str, value))}")
+        print_line(f"{indent}{name}: {printable(', '.join(map(str, value)))}")
     else:
-        print_line(f"{indent}{name}: {value}")
+        print_line(f"{indent}{name}: {printable(str(value))}")

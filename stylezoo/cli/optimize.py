@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,6 +155,8 @@ def command(
     if plot_path is not None:
         check_plot(plot_path)
         check_writable(plot_path, overwrite=overwrite)
+        if plot_path.absolute() == output.absolute():
+            raise click.UsageError("The plot would replace the picture; give --plot another name.")
     checkpoint = output.with_name(f"{output.name}.checkpoint")
     if checkpoint.exists() and not resume:
         raise OutputError(
@@ -181,6 +184,9 @@ def command(
             on_iteration=on_iteration,
         )
     save_photo(result.photo, output, overwrite=overwrite)
+    checkpoint.unlink(
+        missing_ok=True
+    )  # only now: with it, a picture that was not saved comes again
     if plot_path is not None:
         _plot(plot_path, result)
     if result.diverged:
@@ -211,7 +217,10 @@ def _config(preset_name: str, options: dict[str, Any]) -> Any:
             names, weights = changes[f"{kind}_layers"]
             changes[f"{kind}_layers"] = names
             changes[f"{kind}_layer_weights"] = weights
-    changes["further_terms"] = dict(changes["further_terms"])
+    further = dict(changes["further_terms"])
+    if len(further) != len(changes["further_terms"]):
+        raise click.UsageError("A --loss stands twice; give each once, with its weight.")
+    changes["further_terms"] = further
     return OptimizationConfig.preset(preset_name, **backbone_changes(preset_name, changes))
 
 
@@ -257,8 +266,8 @@ def _report(output: Path, result: OptimizationResult) -> dict[str, Any]:
         "output": str(output),
         "width": width,
         "height": height,
-        "objective": result.total,
-        "terms": result.iterations[-1].terms,
+        "objective": result.total if math.isfinite(result.total) else None,
+        "terms": dict(result.terms),
         "weights": dict(result.weights),
         "iterations": len(result.iterations),
         "seconds": round(sum(iteration.seconds for iteration in result.iterations), 3),

@@ -28,6 +28,13 @@ def print_line(text: str) -> None:
         click.echo(text)
 
 
+def printable(text: str) -> str:
+    """A text of a stranger's on one line: control characters could forge lines, or worse."""
+    return "".join(
+        character if character.isprintable() else repr(character)[1:-1] for character in text
+    )
+
+
 def print_bytes(content: bytes) -> None:
     """Write an encoded picture to stdout.
 
@@ -50,6 +57,7 @@ def print_json(value: Any) -> None:
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table: drawn by rich on a terminal, in plain aligned columns elsewhere."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     if is_terminal(sys.stdout):
         from rich.console import Console
         from rich.table import Table

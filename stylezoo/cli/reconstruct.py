@@ -71,7 +71,11 @@ def command(
             made = _figure(photo, open_photo(figure), config, show)
         else:
             kind: Kind = "content" if content_layers is not None else "style"
-            layers = (content_layers or style_layers or ((), None))[0]
+            layers, weights = content_layers or style_layers or ((), None)
+            if weights is not None:
+                raise click.UsageError(
+                    "Layers are reconstructed from alike; leave out the weights."
+                )
             result = reconstruct(
                 photo,
                 kind,

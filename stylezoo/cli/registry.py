@@ -12,6 +12,7 @@ import click
 
 from stylezoo.cli.output import is_terminal, print_json, print_line
 from stylezoo.cli.progress import progress
+from stylezoo.errors import OptionError
 
 if TYPE_CHECKING:
     from stylezoo.registry.keys import KeyFolder
@@ -193,15 +194,17 @@ def _key_folder(folder: Path, keys: Path | None, new_passphrase: bool = False) -
     from stylezoo.registry.keys import PASSPHRASE_VARIABLE, KeyFolder
 
     passphrase = os.environ.get(PASSPHRASE_VARIABLE)
+    if passphrase == "":
+        raise OptionError(
+            f"{PASSPHRASE_VARIABLE} is empty, as a secret is that was not set; set it, or unset it"
+        )
     if new_passphrase and passphrase is None:
         passphrase = click.prompt(
             "Passphrase for the keys", hide_input=True, confirmation_prompt=True, err=True
         )
     ask = _ask if is_terminal(sys.stdin) else None
-    absolute = folder.absolute()
-    return KeyFolder(
-        keys or absolute.with_name(f"{absolute.name}-keys"), passphrase=passphrase, ask=ask
-    )
+    place = folder.resolve()
+    return KeyFolder(keys or place.with_name(f"{place.name}-keys"), passphrase=passphrase, ask=ask)
 
 
 def _ask(path: Path) -> str:

@@ -81,7 +81,7 @@ def command(styles: tuple[str, ...], everything: bool, as_json: bool) -> None:
         )
     for local, failure in failures.items():
         damaged_here = local.source == CACHE and isinstance(failure, IntegrityError)
-        advice = f"; run: stylezoo fetch {local.name}" if damaged_here else ""
+        advice = f"; run: stylezoo fetch {local.name}@{local.version}" if damaged_here else ""
         click.echo(f"error: {local}: {failure}{advice}", err=True)
     for sha256 in damaged:
         path = Store().root / sha256 / RECORD_FILE
@@ -131,8 +131,11 @@ def _matching(style: str, here: list[_Local]) -> list[_Local]:
     if spec.path is not None:
         record = read_record(spec.path)
         return [_Local(name=record.name, version=record.version, source="folder", folder=spec.path)]
-    name = spec.name or (spec.repository or "").partition("/")[2]
-    named = [local for local in here if local.name == name]
+    name = spec.name or spec.repository
+    if spec.repository is not None:
+        named = list(_of_repository(spec.repository))
+    else:
+        named = [local for local in here if local.name == name]
     matching = [local for local in named if spec.versions.contains(local.version, prereleases=True)]
     if matching:
         return matching
@@ -141,6 +144,16 @@ def _matching(style: str, here: list[_Local]) -> list[_Local]:
         versions = ", ".join(str(local.version) for local in named)
         raise VersionNotFoundError(f"of {name}, this machine has {versions}; {advice}")
     raise StyleNotFoundError(f"{style!r} is not on this machine; {advice}")
+
+
+def _of_repository(repository: str) -> Iterator[_Local]:
+    """What was fetched from a repository on the Hub, whatever its styles are called."""
+    from stylezoo.registry.hub_repository import HubRepository
+
+    source = HubRepository(repository)
+    for version in source.local_versions(repository):
+        folder = source.folder(repository, version)
+        yield _Local(name=repository, version=version, source=CACHE, folder=folder)
 
 
 def _to_dict(local: _Local) -> dict[str, object]:

@@ -40,6 +40,7 @@ class ImageOptimizer:
 
     Attributes:
         best: the lowest total seen and its image, as it was evaluated.
+        best_terms: the terms of that total, unweighted.
         fruitless: how often in a row it went back to the best image, because the objective ran
             away, and found nothing better from there.
     """
@@ -61,6 +62,7 @@ class ImageOptimizer:
         self.image = start.detach().to(objective.device).float().contiguous().clone()
         self.image.requires_grad_()
         self.best: tuple[float, Tensor] = (math.inf, self.image.detach().clone())
+        self.best_terms: dict[str, float] = {}
         self.fruitless = 0
         self._average: Tensor | None = None
         self._optimizer = self._make_optimizer(CAREFUL_STEP if careful else FIRST_STEP)
@@ -109,9 +111,7 @@ class ImageOptimizer:
         self.image.grad = None
         value: ObjectiveValue = self.objective(self.image, self.targets, self.regions)
         value.total.backward()
-        total = value.total.item()
-        if math.isfinite(total) and total < self.best[0]:
-            self.best = (total, self.image.detach().clone())
+        if self._keep_if_better(value, self.image.detach()):
             self.fruitless = 0
         return ObjectiveValue(
             total=value.total.detach(), terms={n: t.detach() for n, t in value.terms.items()}
@@ -141,10 +141,16 @@ class ImageOptimizer:
             candidates.append(self._average)
         with torch.no_grad():
             for image in candidates:
-                total = float(self.objective(image, self.targets, self.regions).total)
-                if math.isfinite(total) and total < self.best[0]:
-                    self.best = (total, image.clone())
+                self._keep_if_better(self.objective(image, self.targets, self.regions), image)
         return self.best[1].clamp(0, 1)
+
+    def _keep_if_better(self, value: ObjectiveValue, image: Tensor) -> bool:
+        total = value.total.item()
+        better = math.isfinite(total) and total < self.best[0]
+        if better:
+            self.best = (total, image.clone())
+            self.best_terms = {name: term.item() for name, term in value.terms.items()}
+        return better
 
     def state_dict(self) -> dict[str, Any]:
         """All that decides the steps to come, for ``load_state_dict``."""
@@ -152,6 +158,7 @@ class ImageOptimizer:
             "image": self.image.detach(),
             "best_total": self.best[0],
             "best_image": self.best[1],
+            "best_terms": self.best_terms,
             "fruitless": self.fruitless,
             "average": self._average,
             "optimizer": self._optimizer.state_dict(),
@@ -162,6 +169,7 @@ class ImageOptimizer:
         with torch.no_grad():
             self.image.copy_(state["image"])
         self.best = (state["best_total"], state["best_image"].to(self.image.device))
+        self.best_terms = state["best_terms"]
         self.fruitless = state["fruitless"]
         average = state["average"]
         self._average = None if average is None else average.to(self.image.device)

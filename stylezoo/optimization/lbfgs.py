@@ -155,12 +155,14 @@ class LBFGS:
             "products": self._products,
             "learnt": self._learnt,
             "last": self._last,
+            "first_step": self.first_step,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where the state was taken."""
         steps, changes = state["steps"], state["changes"]
         self._learnt = state["learnt"]
+        self.first_step = state["first_step"]
         self._products.copy_(state["products"])
         if self._learnt:
             self._reserve(steps.shape[1])

@@ -70,6 +70,7 @@ class OptimizationResult:
     Attributes:
         photo: the best picture that was seen.
         total: its objective.
+        terms: of that, unweighted.
         weights: of each term of the objective.
         iterations: every evaluation, in order.
         diverged: whether the objective ran away at the last level, so that it was stopped early.
@@ -77,6 +78,7 @@ class OptimizationResult:
 
     photo: Photo
     total: float
+    terms: Mapping[str, float]
     weights: Mapping[str, float]
     iterations: tuple[Iteration, ...]
     diverged: bool
@@ -106,8 +108,8 @@ def optimize(
             ``StyleInput`` holds masks besides.
         config: the recipe; None for that of Gatys et al. 2015. See
             ``OptimizationConfig.preset``.
-        checkpoint: a file to keep the state in, from which a run that was stopped goes on; it is
-            deleted at the end. None for none.
+        checkpoint: a file to keep the state in, from which a run that was stopped goes on, and one
+            that is done gives its picture again: delete it when that is safe. None for none.
         resume: go on from the checkpoint, if it is there.
         checkpoint_every: iterations between checkpoints.
         on_iteration: called after each iteration, with a function that returns the picture as it
@@ -141,10 +143,9 @@ def optimize(
             run.save(checkpoint)
         if on_iteration is not None:
             on_iteration(iteration, run.photo)
-    result = run.result()
     if checkpoint is not None:
-        checkpoint.unlink(missing_ok=True)
-    return result
+        run.save(checkpoint)
+    return run.result()
 
 
 class _Run:
@@ -236,6 +237,7 @@ class _Run:
         return OptimizationResult(
             photo=self._finish(image),
             total=self.optimizer.best[0],
+            terms=self.optimizer.best_terms,
             weights=self.weights,
             iterations=tuple(self.history),
             diverged=self.optimizer.diverged,

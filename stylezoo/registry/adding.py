@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from stylezoo.files import write_file
 from stylezoo.registry.config import (
     RegistryConfig,
     check_registry_name,
+    config_file,
     default_name,
     is_remote,
     parse_location,
@@ -26,6 +28,7 @@ from stylezoo.registry.config import (
     write_registries,
 )
 from stylezoo.registry.index import Index
+from stylezoo.registry.locks import locked
 from stylezoo.registry.offline import offline_variable, require_network
 from stylezoo.registry.record import RECORD_FILE
 from stylezoo.registry.sources import make_transport, state_folder
@@ -157,7 +160,7 @@ def add_registry(
                 f"{location} is one style, not a folder of styles; it needs no registry: "
                 f"stylezoo apply {location} PHOTO"
             )
-        write_registries({**registries, name: RegistryConfig(location=location)})
+        _put(name, RegistryConfig(location=location))
         return name, None
     index = None
     path = root_file(name)
@@ -169,7 +172,7 @@ def add_registry(
         if not transport.remote or offline_variable() is None:
             state = state_folder(name, path)
             index = TrustedRegistry(name, transport, config, state).refresh()
-        write_registries({**registries, name: config})
+        _put(name, config)
     except StyleZooError:
         path.unlink(missing_ok=True)
         raise
@@ -183,13 +186,33 @@ def remove_registry(name: str) -> None:
         RegistryError: it is not in the list.
         OutputError: the list cannot be written.
     """
-    registries = read_config_file()
-    if name not in registries:
-        known = ", ".join(registries) or "none"
-        raise RegistryError(f"the list has no registry {name!r}; it has: {known}")
-    del registries[name]
-    write_registries(registries)
+    with _changing() as registries:
+        if name not in registries:
+            known = ", ".join(registries) or "none"
+            raise RegistryError(f"the list has no registry {name!r}; it has: {known}")
+        del registries[name]
     root_file(name).unlink(missing_ok=True)
+
+
+def _put(name: str, config: RegistryConfig) -> None:
+    with _changing() as registries:
+        if name in registries:  # by another process, since this one looked
+            raise RegistryError(f"there is a registry {name!r}; choose another with --name")
+        registries[name] = config
+
+
+@contextmanager
+def _changing() -> Iterator[dict[str, RegistryConfig | None]]:
+    """Read the list, and write what becomes of it, while no other process does."""
+    path = config_file()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path.parent} cannot be made: {error.strerror}") from error
+    with locked(path.with_suffix(".lock"), f"the list {path}"):
+        registries = dict(read_config_file())
+        yield registries
+        write_registries(registries)
 
 
 def _write_root(path: Path, root: bytes) -> None:

@@ -54,7 +54,7 @@ def config_file() -> Path:
     """The config file: STYLEZOO_CONFIG, or the platform's own place. It need not exist."""
     chosen = os.environ.get(CONFIG_VARIABLE)
     if chosen:
-        return Path(chosen)
+        return Path(chosen).absolute()  # what it holds is relative to its folder
     import platformdirs
 
     return platformdirs.user_config_path("stylezoo") / "registries.toml"

@@ -172,10 +172,15 @@ def would_add(styles: Path, style: Path) -> bool:
 def _add(styles: Path, style: Path, record: Record, place: dict[str, Any] | None) -> Record | None:
     target = styles / record.name / str(record.version)
     _refuse_twins(target, record)
-    for leftover in target.parent.glob(".*"):  # of a kill: nobody else works here now
-        _remove(leftover)
+    for leftover in filter(_is_leftover, target.parent.glob(".*")):
+        _remove(leftover)  # of a kill: nobody else works here now
     if target.exists():
         _same_or_refused(style, target, record)
+        if place is not None and _read_place(target) != place:
+            raise PublishError(
+                f"{target} is there, and its files lie elsewhere; a version never moves: give the "
+                "style a new version"
+            )
         return None
     _copy(style, target, record, place)
     return record
@@ -201,11 +206,17 @@ def _check_files(folder: Path, record: Record) -> None:
         raise IntegrityError(f"{folder / RECORD_FILE} is a symbolic link; copy the file itself")
     verify_files(folder, record)
     for file in record.files:
+        if file.path.casefold() == PLACE_FILE:
+            raise PublishError(
+                f"{record.name} has a file {file.path!r}, by which a registry says where files "
+                "lie; give it another name"
+            )
         if file.path.endswith(".safetensors"):
             read_header(folder / file.path)
 
 
 def _read_place(folder: Path) -> dict[str, Any] | None:
+    """Where the files of a style lie; None for beside its record."""
     path = folder / PLACE_FILE
     if not path.exists():
         return None
@@ -219,12 +230,26 @@ def _read_place(folder: Path) -> dict[str, Any] | None:
     return place
 
 
+def _is_leftover(path: Path) -> bool:
+    """Whether it is a folder of a version that ``new_folder`` was filling when it was killed."""
+    version, dash, _ = path.name.removeprefix(".").rpartition("-")
+    if not (path.name.startswith(".") and dash and path.is_dir() and not path.is_symlink()):
+        return False
+    try:
+        Version(version)
+    except InvalidVersion:
+        return False
+    return True
+
+
 def _folders(folder: Path) -> list[Path]:
     """The folders of styles or versions, sorted; leftovers of a kill are removed."""
     folders = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.name.startswith("."):
+        if _is_leftover(path):
             _remove(path)
+        elif path.name.startswith("."):
+            continue  # such as .git: neither a style nor ours
         elif path.is_symlink() or not path.is_dir():
             raise PublishError(f"{path} is no folder of a style; move it elsewhere")
         elif path.name != path.name.casefold():

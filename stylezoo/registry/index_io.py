@@ -26,8 +26,11 @@ from stylezoo.registry.index import Index, IndexEntry
 from stylezoo.registry.record import MAX_ENTRIES, MAX_RECORD_BYTES, RECORD_FILE, Status
 from stylezoo.registry.record_text import (
     COMPONENT_NAME,
+    MAX_LINE,
+    MAX_WORD,
     SHA256,
     UNKNOWN,
+    check_line,
     check_style_name,
     check_version,
 )
@@ -36,8 +39,6 @@ INDEX_SCHEMA = 1
 """Of what ``custom`` holds of each target. A registry of a higher one wants a newer stylezoo."""
 
 MAX_STYLES = 100_000
-MAX_LINE = 1000
-MAX_WORD = 100
 MAX_TOTAL_SIZE = 2**40
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -256,14 +257,9 @@ def _read_target(path: str, length: Any, sha256: Any, custom: Any) -> IndexEntry
 
 
 def _text(value: Any, field: str, limit: int) -> str:
-    """One printable line: control characters could move a terminal's cursor, or forge a line."""
     if not isinstance(value, str):
         raise RecordError(f"{str(value)[:100]!r} is not text", field=field)
-    if len(value) > limit:
-        raise RecordError(f"{len(value)} characters are more than {limit}", field=field)
-    if not value.isprintable():
-        raise RecordError(f"{value[:100]!r} has characters that cannot be printed", field=field)
-    return value
+    return check_line(value, field, limit)
 
 
 def _word(value: Any, field: str) -> str:

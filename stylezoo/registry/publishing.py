@@ -55,7 +55,12 @@ class Destination:
         path = text.removeprefix(FOLDER_PREFIX)
         if path == text or not path:
             raise OptionError(f"{text!r} is no place; write hub:owner/name or folder:PATH")
-        return cls(folder=Path(path).expanduser())
+        try:
+            return cls(folder=Path(path).expanduser())
+        except RuntimeError as error:  # no such user
+            raise OptionError(
+                f"{path!r} begins with the home folder of nobody known here; write the whole path"
+            ) from error
 
     def __str__(self) -> str:
         if self.repository is not None:

@@ -21,10 +21,13 @@ from stylezoo.registry.entry import StyleEntry
 from stylezoo.registry.record_text import (
     COMPONENT_NAME,
     DISTRIBUTION,
+    MAX_LINE,
+    MAX_WORD,
     SHA256,
     check_addresses,
     check_file_path,
     check_licence,
+    check_line,
     check_style_name,
     check_version,
 )
@@ -145,6 +148,7 @@ class StyleImage:
 
     def faults(self) -> Iterator[RecordError]:
         """What is wrong and the types cannot say."""
+        yield from _caught(check_line, self.title, "title", MAX_LINE)
         yield from _caught(check_addresses, self.source, "source")
 
 
@@ -423,6 +427,9 @@ class Record:
     def faults(self) -> Iterator[RecordError]:
         """What is wrong and the types cannot say."""
         yield from _caught(check_style_name, self.name)
+        yield from _caught(check_line, self.summary, "summary", MAX_LINE)
+        for index, tag in enumerate(self.tags):
+            yield from _caught(check_line, tag, f"tags[{index}]", MAX_WORD)
         yield from file_faults(self.files)
         yield from style_faults(self.style, self.styles, self.files)
         yield from role_faults(self.test, self.preview, self.files)
@@ -551,7 +558,7 @@ def _sha256(text: str) -> Iterator[RecordError]:
         yield RecordError(f"{text!r} is not 64 hex digits", field="sha256")
 
 
-def _caught(check: Callable[..., object], *arguments: str) -> Iterator[RecordError]:
+def _caught(check: Callable[..., object], *arguments: str | int) -> Iterator[RecordError]:
     """The fault that a check raises, as one of several."""
     try:
         check(*arguments)

@@ -137,6 +137,8 @@ def read_record_text(folder: Path) -> str:
     """
     path = folder / RECORD_FILE
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise RecordError("it is no file", origin=str(path))
         with path.open("rb") as file:
             return file.read(MAX_RECORD_BYTES + 1).decode()
     except OSError as error:

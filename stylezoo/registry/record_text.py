@@ -12,6 +12,8 @@ from packaging.version import InvalidVersion, Version
 from stylezoo.errors import RecordError
 
 UNKNOWN = "unknown"
+MAX_LINE = 1000  # characters, of what a list shows
+MAX_WORD = 100
 
 STYLE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 COMPONENT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -36,6 +38,19 @@ def check_style_name(name: str, field: str = "name") -> None:
             "at most 64",
             field=field,
         )
+
+
+def check_line(text: str, field: str, limit: int) -> str:
+    """Check that a text is one printable line: others could move a cursor, or forge a line.
+
+    Raises:
+        RecordError: it has control characters, or more than so many characters.
+    """
+    if len(text) > limit:
+        raise RecordError(f"{len(text)} characters are more than {limit}", field=field)
+    if not text.isprintable():
+        raise RecordError(f"{text[:100]!r} has characters that cannot be printed", field=field)
+    return text
 
 
 def check_file_path(path: str, field: str = "path") -> None:

@@ -85,7 +85,8 @@ def create_registry(folder: Path, keys: KeyFolder) -> dict[Role, str]:
     """
     from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
-    if keys.folder.absolute().is_relative_to(folder.absolute()):
+    # Resolved: a link, or '..', may lead into the registry and not look like it.
+    if keys.folder.resolve().is_relative_to(folder.resolve()):
         raise RegistryError(
             f"the keys would lie in {keys.folder}, inside the registry, and be served with it; "
             "name another folder with --keys"
@@ -385,7 +386,8 @@ def _first_expiry(state: _State) -> datetime:
 
 def _numbered(folder: Path, role: Role) -> dict[int, Path]:
     found = (folder / "metadata").glob(f"*.{role}.json")
-    return {int(path.name.split(".")[0]): path for path in found if path.name[0].isdigit()}
+    numbers = ((path.name.split(".")[0], path) for path in found)
+    return {int(number): path for number, path in numbers if number.isdecimal()}
 
 
 def _next_number(folder: Path, role: Role) -> int:

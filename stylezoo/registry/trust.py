@@ -149,7 +149,7 @@ class TrustedRegistry:
         asked = datetime.now(UTC)
         with self.locked():
             copy = self.copy()
-            if copy is not None and copy.refreshed > asked:
+            if copy is not None and asked < copy.refreshed <= datetime.now(UTC):
                 return copy  # another process has refreshed it while this one waited
             with self._staging() as staging:
                 index = self._update(root, staging)

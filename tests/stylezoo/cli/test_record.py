@@ -101,7 +101,15 @@ def test_weights_of_another_net_are_refused(weights, tmp_path):
 def test_a_folder_brings_its_facts_and_quality_is_measured(toy_style, astronaut, tmp_path):
     """From a style whose record lacks something: facts, net and objective are taken over."""
     folder = shutil.copytree(toy_style, tmp_path / "toy")
-    record = dataclasses.replace(read_record(folder), objective=OBJECTIVE, quality=None)
+    record = read_record(folder)
+    record = dataclasses.replace(
+        record,
+        objective=OBJECTIVE,
+        quality=None,
+        status="deprecated",
+        licence=dataclasses.replace(record.licence, code="MIT"),
+        training=dataclasses.replace(record.training, style_size=30),
+    )
     (folder / "style.toml").write_text(render_record(record))
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -117,6 +125,7 @@ def test_a_folder_brings_its_facts_and_quality_is_measured(toy_style, astronaut,
     made = read_record(tmp_path / "made")
     assert made.style.title == "Toy"
     assert made.training == record.training
+    assert (made.status, made.licence.code) == ("deprecated", "MIT")
     assert made.objective == OBJECTIVE
     assert made.quality.sizes[0].photos == 1
     # Half precision stays half precision, and the same weights make the same file.

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from datetime import datetime
 
 import pytest
@@ -174,6 +176,28 @@ def test_a_name_is_taken_once(registry, tmp_path):
             run("add", registry.folder, "--root", registry.root, "--name", name)
     with pytest.raises(RegistryError, match="'a/b' is no name"):
         run("add", tmp_path, "--name", "a/b")
+
+
+def test_several_processes_may_add_at_once(tmp_path):
+    names = [f"zoo{number}" for number in range(6)]
+    command = [sys.executable, "-m", "stylezoo", "registries", "add"]
+    running = []
+    for name in names:
+        (tmp_path / name).mkdir()
+        running.append(subprocess.Popen([*command, tmp_path / name]))
+    assert [process.wait() for process in running] == [0] * len(names)
+    assert set(names) <= set(read_registries())
+
+
+def test_a_list_at_a_relative_path_keeps_its_relative_locations(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STYLEZOO_CONFIG", "config/registries.toml")
+    for name in ("config/styles", "other"):
+        (tmp_path / name).mkdir(parents=True)
+    listed = '[[registries]]\nname = "mine"\nlocation = "styles"\n'
+    (tmp_path / "config" / "registries.toml").write_text(listed)
+    run("add", "other")
+    assert read_registries()["mine"].location == str(tmp_path / "config" / "styles")
 
 
 def test_offline_a_registry_is_added_unseen(registry, web, monkeypatch):

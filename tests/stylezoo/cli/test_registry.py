@@ -1,5 +1,7 @@
 """stylezoo registry: a registry made, filled, renewed and given new keys, as its keeper would."""
 
+import dataclasses
+import hashlib
 import json
 import re
 import shlex
@@ -11,8 +13,10 @@ from click.testing import CliRunner
 
 import stylezoo
 from stylezoo.cli import cli
-from stylezoo.errors import RegistryError, StyleZooError
+from stylezoo.errors import OptionError, PublishError, RegistryError, StyleZooError
 from stylezoo.registry.config import read_registries
+from stylezoo.registry.record import File
+from stylezoo.registry.record_io import read_record, render_record
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +91,68 @@ def test_a_style_on_the_hub_is_listed_by_its_commit(toy_style):
     run("registry", "build", "zoo")
     for options in (["--repository", "alice/toy"], ["--commit", "a" * 40]):
         run("registry", "add", "zoo", toy_style, *options, code=2)
+
+
+def test_keys_never_lie_in_the_registry_however_it_is_named(home, monkeypatch):
+    (home / "zoo" / "styles").mkdir(parents=True)
+    (home / "link").symlink_to(home / "zoo")
+    monkeypatch.chdir(home / "zoo" / "styles")
+    for keys in ("../keys", home / "nowhere" / ".." / "zoo" / "keys", home / "link" / "keys"):
+        with pytest.raises(RegistryError, match=r"would lie in .*, inside the registry"):
+            run("registry", "init", "..", "--keys", keys)
+    run("registry", "init", "..")
+    assert (home / "zoo-keys").is_dir()
+    assert list((home / "zoo" / "styles").iterdir()) == []
+
+
+def test_an_empty_passphrase_is_an_unset_secret(home, monkeypatch):
+    monkeypatch.setenv("STYLEZOO_KEY_PASSPHRASE", "")
+    with pytest.raises(OptionError, match="STYLEZOO_KEY_PASSPHRASE is empty"):
+        run("registry", "init", "zoo")
+    assert list(home.iterdir()) == []
+
+
+def test_what_is_not_stylezoos_stays_where_it_is(home, toy_style):
+    run("registry", "init", "zoo")
+    run("registry", "add", "zoo", toy_style)
+    styles = home / "zoo" / "styles"
+    kept = [styles / ".git", styles / "toy" / ".notes"]
+    for folder in kept:
+        folder.mkdir()
+    killed = styles / "toy" / ".1.1.0-abcd1234"  # as a kill in the middle of a copy leaves it
+    killed.mkdir()
+    (home / "zoo" / "metadata" / "1 (copy).root.json").write_text("{}")
+    run("registry", "build", "zoo")
+    run("registry", "add", "zoo", toy_style)
+    run("registry", "sign", "zoo")
+    assert all(folder.is_dir() for folder in kept)
+    assert not killed.exists()
+
+
+def test_a_style_cannot_say_where_its_files_lie(home, toy_style):
+    style = shutil.copytree(toy_style, home / "style")
+    place = json.dumps({"repository": "mallory/steal", "commit": "a" * 40})
+    (style / "hub.json").write_text(place)
+    record = read_record(style)
+    file = File(
+        path="hub.json",
+        role="card",
+        size=len(place),
+        sha256=hashlib.sha256(place.encode()).hexdigest(),
+    )
+    files = tuple(one for one in record.files if one.role != "card")
+    record = dataclasses.replace(record, files=(*files, file))
+    (style / "style.toml").write_text(render_record(record))
+    run("registry", "init", "zoo")
+    with pytest.raises(PublishError, match=r"has a file 'hub\.json', by which a registry"):
+        run("registry", "add", "zoo", style)
+
+
+def test_a_version_never_moves_to_the_hub(toy_style):
+    run("registry", "init", "zoo")
+    run("registry", "add", "zoo", toy_style)
+    with pytest.raises(PublishError, match="is there, and its files lie elsewhere"):
+        run("registry", "add", "zoo", toy_style, "--repository", "a/toy", "--commit", "a" * 40)
 
 
 def test_a_folder_that_is_no_registry_says_so_and_stays_as_it_was(home, toy_style):

@@ -62,7 +62,7 @@ def test_a_damaged_file_is_named_with_what_mends_it(fetched, name):
     done = run("toy")
     assert done.exit_code == 1
     assert done.stderr.startswith(f"error: toy 1.0.0 (cache): {fetched / name} has the sha256")
-    assert done.stderr.endswith("; run: stylezoo fetch toy\n")
+    assert done.stderr.endswith("; run: stylezoo fetch toy@1.0.0\n")
     report = json.loads(run("toy", "--json").stdout)
     assert report["verified"] == []
     assert name in report["failed"][0]["error"]

@@ -268,7 +268,35 @@ def test_a_resumed_optimisation_gives_the_same_picture(changes, photo, painting,
     resumed = optimize(photo, styles, config, resume=True, **options)
     assert same(resumed, whole)
     assert [i.total for i in resumed.iterations] == [i.total for i in whole.iterations]
-    assert not checkpoint.exists()
+    # Who could not save the picture gets it again, without another iteration.
+    again = optimize(photo, styles, config, resume=True, on_iteration=stop, **options)
+    assert same(again, whole)
+    assert again.terms == whole.terms
+
+
+def test_a_run_resumed_at_a_restart_is_as_careful(photo, painting, tmp_path):
+    """A start that is better than what a first step makes of it: L-BFGS begins anew from it."""
+    config = small(start="content", style_weight=0.01, iterations=8)
+    styles = [StyleInput(painting=painting)]
+    whole = optimize(photo, styles, config)
+    for stopped_at in range(1, 8):
+        checkpoint = tmp_path / str(stopped_at)
+
+        def stop(iteration, _, last=stopped_at):
+            if iteration.number == last:
+                raise StopError
+
+        options = {"checkpoint": checkpoint, "checkpoint_every": 1}
+        with pytest.raises(StopError):
+            optimize(photo, styles, config, on_iteration=stop, **options)
+        resumed = optimize(photo, styles, config, resume=True, **options)
+        assert [i.total for i in resumed.iterations] == [i.total for i in whole.iterations]
+
+
+def test_the_terms_told_are_those_of_the_objective_told(photo, painting):
+    result = optimize(photo, [StyleInput(painting=painting)], small(iterations=6))
+    total = sum(result.weights[name] * term for name, term in result.terms.items())
+    assert total == pytest.approx(result.total, rel=1e-5)
 
 
 def test_a_checkpoint_of_another_run_is_refused(photo, painting, tmp_path):

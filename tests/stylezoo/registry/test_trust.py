@@ -3,6 +3,7 @@
 Attacks on it are in tests/faults/test_registry.py.
 """
 
+import dataclasses
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -22,6 +24,7 @@ from stylezoo.errors import (
     UnavailableError,
 )
 from stylezoo.registry.config import RegistryWarning
+from stylezoo.registry.index_io import write_copy
 from stylezoo.registry.keys import ROLES
 from stylezoo.registry.signing import rotate_key
 from tests.faults.server import FileServer
@@ -62,6 +65,15 @@ def test_what_another_process_has_refreshed_is_seen(registry):
     registry.publish("toy@2.0.0")
     there.refresh()
     assert len(here.index().versions("toy")) == 2
+
+
+def test_a_clock_that_was_ahead_stops_no_refresh(registry):
+    """An index that was kept "tomorrow" is not what another process has fetched meanwhile."""
+    client = registry.client()
+    ahead = dataclasses.replace(client.index(), refreshed=datetime.now(UTC) + timedelta(hours=5))
+    write_copy(client.state / "index", ahead)
+    registry.publish("toy@2.0.0")
+    assert len(client.refresh().versions("toy")) == 2
 
 
 def test_offline_nothing_is_asked(registry, web, monkeypatch):
