@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner
     from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
 
+WITHDRAWN = "withdrawn"
+"""In the targets: path and sha256 of the records that were signed once and are no more."""
+
 EXPIRY_DAYS: Mapping[Role, int] = {
     "root": 3650,
     "targets": 365,
@@ -145,14 +148,19 @@ def build_registry(
         read_targets(
             {path: (one.length, one.hashes["sha256"], one.custom) for path, one in new.items()}
         )
-        for path in sorted(old.keys() & new.keys()):
-            if old[path].hashes != new[path].hashes:
+        # Also of what was withdrawn: there are copies of it, which must not become others.
+        fields = state.targets.signed.unrecognized_fields
+        signed = dict(fields.get(WITHDRAWN, {}))
+        signed |= {path: target.hashes["sha256"] for path, target in old.items()}
+        for path in sorted(signed.keys() & new.keys()):
+            if signed[path] != new[path].hashes["sha256"]:
                 raise PublishError(
                     f"{folder / path} has other bytes than it had when it was signed; a version "
                     "never changes: put the old one back, and give the change a new version"
                 )
         if old != new:
             state.targets.signed.targets = new
+            fields[WITHDRAWN] = {path: signed[path] for path in sorted(signed.keys() - new.keys())}
             _publish(folder, state, signers, "targets")
         return Build(
             styles=len(new),

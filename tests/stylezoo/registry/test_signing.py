@@ -123,6 +123,21 @@ def test_a_build_says_what_is_new_and_what_is_gone(registry):
     assert metadata(registry) == before
 
 
+def test_what_was_withdrawn_comes_back_as_it_was_and_not_otherwise(registry):
+    folder = registry.folder / "styles" / "toy" / "1.0.0"
+    kept = shutil.copytree(folder, registry.base / "kept")
+    shutil.rmtree(folder.parent)
+    build_registry(registry.folder, registry.keys)
+    shutil.copytree(kept, folder)
+    record = folder / "style.toml"
+    record.write_text(record.read_text() + "\n# other bytes\n")
+    with pytest.raises(PublishError, match="other bytes than it had when it was signed"):
+        build_registry(registry.folder, registry.keys)
+    shutil.copy(kept / "style.toml", record)
+    assert build_registry(registry.folder, registry.keys).added == ("toy 1.0.0",)
+    assert registry.client().refresh().versions("toy")
+
+
 def test_a_base_that_is_elsewhere_is_named_and_one_that_does_not_fit_refused(registry, tmp_path):
     add_style(registry.folder, STYLES / "udnie" / "1.1.0")
     built = build_registry(registry.folder, registry.keys)
