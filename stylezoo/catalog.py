@@ -412,7 +412,8 @@ class Catalog:
             name = component.name if names.count(component.name) == 1 else component.full_name
             try:
                 one = self.get(kind, component.full_name)()
-                _check_made(kind, one)
+                if kind == "source":
+                    _check_source(one)
                 made[name] = one
             except (Exception, SystemExit) as error:  # third-party code may raise anything
                 message = f"the {kind} {component.full_name!r} is left out: {error}"
@@ -483,7 +484,7 @@ def default_catalog() -> Catalog:
     return Catalog.discover()
 
 
-def _check_made(kind: Kind, made: object) -> None:
+def _check_source(made: object) -> None:
     """Refuse a source that is none: whoever asks it would fail, far from its plugin.
 
     Raises:
@@ -491,7 +492,7 @@ def _check_made(kind: Kind, made: object) -> None:
     """
     from stylezoo.interfaces.source import RegistrySource
 
-    if kind == "source" and not isinstance(made, RegistrySource):
+    if not isinstance(made, RegistrySource):
         raise PluginError(f"it is a {type(made).__name__}, no RegistrySource")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stylezoo.errors import OutputError
+from stylezoo.errors import OutputError, StyleZooError
 
 
 def check_writable(path: Path, *, overwrite: bool) -> None:
@@ -23,7 +23,7 @@ def check_writable(path: Path, *, overwrite: bool) -> None:
         OutputError: it exists and may not be replaced, it is a folder, or the folder for it cannot
             be written or made.
     """
-    with _writing(path):
+    with writing(path):
         _refuse_existing(path, overwrite)
         folder = next(folder for folder in path.absolute().parents if folder.exists())
         with tempfile.TemporaryFile(dir=folder):
@@ -44,7 +44,7 @@ def write_file(path: Path, content: bytes, *, overwrite: bool, private: bool = F
     """
     unfinished: Path | None = None
     try:
-        with _writing(path):
+        with writing(path):
             _refuse_existing(path, overwrite)
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(
@@ -73,7 +73,12 @@ def _refuse_existing(path: Path, overwrite: bool) -> None:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
+    """Make what the system refuses in this block an error that names the file or folder.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     try:
         yield
     except OSError as error:
@@ -88,7 +93,7 @@ def check_new_folder(folder: Path) -> None:
     """
     if not folder.name:
         raise OutputError(f"{folder} is no new folder; give the name of one with -o")
-    with _writing(folder):
+    with writing(folder):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise OutputError(f"{folder} exists and is not empty; choose another folder with -o")
     check_writable(folder / "style.toml", overwrite=False)
@@ -121,6 +126,25 @@ def new_folder(folder: Path) -> Iterator[Path]:
         raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)  # gone already if all went well
+
+
+def expand_home(path: str | Path, refusal: type[StyleZooError]) -> Path:
+    """A path with the home folder in place of ``~``.
+
+    Args:
+        path: as a person wrote it.
+        refusal: what to raise.
+
+    Raises:
+        StyleZooError: there is no such user; of the class given.
+    """
+    try:
+        return Path(path).expanduser()
+    except (RuntimeError, ValueError) as error:  # no such user, or no name of one
+        raise refusal(
+            f"{str(path)[:300]!r} begins with the home folder of nobody known here; write the "
+            "whole path"
+        ) from error
 
 
 def remove_path(path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from numbers import Real
 from pathlib import Path
@@ -284,12 +285,11 @@ def load(
         record, described = found.record, found.record.net
         weights = _verified_weights(found)
         base = _base_weights(record, sources)
+    described = replace(described, name=catalog.net_of(described.name, described.plugin))
     _require_net(described, parsed.text, catalog)
     with _naming_the_field(record):
         _check_fit(described, catalog, weights, base)
-        net = catalog.create_net(
-            catalog.net_of(described.name, described.plugin), **described.arguments
-        )
+        net = catalog.create_net(described.name, **described.arguments)
         load_weights(net, weights, base)
     net = net.eval().requires_grad_(False)
     if record is not None:
@@ -320,9 +320,7 @@ def _check_fit(described: Net, catalog: Catalog, weights: Path, base: Path | Non
 
     try:
         with torch.device("meta"):
-            net = catalog.create_net(
-                catalog.net_of(described.name, described.plugin), **described.arguments
-            )
+            net = catalog.create_net(described.name, **described.arguments)
     except Exception:  # third-party code may raise anything; if it is no such net, it will again
         return
     check_header(net, weights, base)
@@ -355,7 +353,7 @@ def _check_styles(net: TransformNet, record: Record) -> None:
 
 def _require_net(described: Net, style: str, catalog: Catalog) -> None:
     try:
-        catalog.find("net", catalog.net_of(described.name, described.plugin))
+        catalog.find("net", described.name)
     except ComponentNotFoundError as error:
         known = described.plugin != UNKNOWN
         advice = catalog.advice_to_get(described.plugin) if known else "install the plugin it is of"

@@ -184,9 +184,8 @@ def command(
             on_iteration=on_iteration,
         )
     save_photo(result.photo, output, overwrite=overwrite)
-    checkpoint.unlink(
-        missing_ok=True
-    )  # only now: with it, a picture that was not saved comes again
+    # Only now: with it, a picture that could not be saved comes again.
+    checkpoint.unlink(missing_ok=True)
     if plot_path is not None:
         _plot(plot_path, result)
     if result.diverged:

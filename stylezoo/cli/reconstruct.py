@@ -58,6 +58,8 @@ def command(
     chosen = [option for option in (content_layers, style_layers, figure) if option is not None]
     if len(chosen) != 1:
         raise click.UsageError("Give one of --content-layers, --style-layers and --figure.")
+    if any(layers is not None and layers[1] for layers in (content_layers, style_layers)):
+        raise click.UsageError("Layers are reconstructed from alike; leave out their weights.")
     format_of(output)
     check_writable(output, overwrite=overwrite)
     if options["backbone"] is options["backbone_weights"] is None:
@@ -71,11 +73,7 @@ def command(
             made = _figure(photo, open_photo(figure), config, show)
         else:
             kind: Kind = "content" if content_layers is not None else "style"
-            layers, weights = content_layers or style_layers or ((), None)
-            if weights is not None:
-                raise click.UsageError(
-                    "Layers are reconstructed from alike; leave out the weights."
-                )
+            layers = (content_layers or style_layers or ((), None))[0]
             result = reconstruct(
                 photo,
                 kind,

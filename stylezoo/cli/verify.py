@@ -20,7 +20,6 @@ from stylezoo.errors import (
     VersionNotFoundError,
 )
 from stylezoo.interfaces.source import RegistrySource
-from stylezoo.registry.folder import FolderSource
 from stylezoo.registry.record import RECORD_FILE
 from stylezoo.registry.record_io import read_record
 from stylezoo.registry.sources import all_sources
@@ -115,10 +114,10 @@ def _all_local() -> Iterator[_Local]:
 
 def _sources() -> dict[str, RegistrySource]:
     """The sources that hold styles themselves: those of plugins, and folders."""
-    catalog = default_catalog()
-    configured = all_sources(catalog).items()
-    folders = {name: source for name, source in configured if isinstance(source, FolderSource)}
-    return {**catalog.sources(), **folders}
+    from stylezoo.registry.remote import RemoteSource
+
+    sources = all_sources(default_catalog()).items()
+    return {name: source for name, source in sources if not isinstance(source, RemoteSource)}
 
 
 def _matching(style: str, here: list[_Local]) -> list[_Local]:

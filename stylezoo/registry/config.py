@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from stylezoo.errors import OutputError, RegistryError
-from stylezoo.files import write_file
+from stylezoo.files import expand_home, write_file
 
 CONFIG_VARIABLE = "STYLEZOO_CONFIG"
 REGISTRIES_VARIABLE = "STYLEZOO_REGISTRIES"
@@ -87,7 +87,7 @@ def parse_location(text: str) -> str:
         raise RegistryError(
             f"{text!r} is no location of a registry: a folder, https://..., hub:..."
         )
-    return str(_expanded(text).absolute())
+    return str(expand_home(text, RegistryError).absolute())
 
 
 def read_registries() -> dict[str, RegistryConfig | None]:
@@ -198,15 +198,6 @@ def check_registry_name(name: str) -> None:
         )
 
 
-def _expanded(path: str) -> Path:
-    try:
-        return Path(path).expanduser()
-    except (RuntimeError, ValueError) as error:  # no such user, or no name of one
-        raise RegistryError(
-            f"{path[:300]!r} begins with the home folder of nobody known here"
-        ) from error
-
-
 def _parse_address(text: str) -> str:
     try:
         parts = urlsplit(text)
@@ -244,11 +235,13 @@ def _read_entry(entry: Any, where: str, folder: Path) -> tuple[str, RegistryConf
         return name, None
     location = parse_location(entry["location"])
     if not is_remote(location):
-        location = str(folder / _expanded(entry["location"]))
+        location = str(folder / expand_home(entry["location"], RegistryError))
     if "root" not in entry:
         _require_folder(location, where)
         return name, RegistryConfig(location=location)
-    return name, RegistryConfig(location=location, root=folder / _expanded(entry["root"]))
+    return name, RegistryConfig(
+        location=location, root=folder / expand_home(entry["root"], RegistryError)
+    )
 
 
 def _read_variable(text: str, configured: Registries) -> dict[str, RegistryConfig | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -27,6 +28,7 @@ PLACE_FILE = "hub.json"
 """Beside a record whose other files lie on the Hub: repository and commit."""
 
 _MAX_PLACE = 10_000
+_LEFTOVER = re.compile(r"\.(?P<version>.+)-[a-z0-9_]{8}")  # as tempfile.mkdtemp names folders
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -232,11 +234,11 @@ def _read_place(folder: Path) -> dict[str, Any] | None:
 
 def _is_leftover(path: Path) -> bool:
     """Whether it is a folder of a version that ``new_folder`` was filling when it was killed."""
-    version, dash, _ = path.name.removeprefix(".").rpartition("-")
-    if not (path.name.startswith(".") and dash and path.is_dir() and not path.is_symlink()):
+    found = _LEFTOVER.fullmatch(path.name)
+    if found is None or path.is_symlink() or not path.is_dir():
         return False
     try:
-        Version(version)
+        Version(found["version"])
     except InvalidVersion:
         return False
     return True

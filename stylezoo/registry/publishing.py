@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stylezoo.errors import AuthError, IntegrityError, OfflineError, OptionError, WeightsError
+from stylezoo.files import expand_home
 from stylezoo.registry.config import HUB_PREFIX
 from stylezoo.registry.contents import add_style, add_to_folder, would_add
 from stylezoo.registry.hub_client import HubClient
@@ -43,7 +44,7 @@ class Destination:
         """Read ``hub:owner/name`` or ``folder:PATH``.
 
         Raises:
-            OptionError: it is neither.
+            OptionError: it is neither, or begins with the home folder of nobody.
         """
         if text.startswith(HUB_PREFIX):
             repository = text.removeprefix(HUB_PREFIX)
@@ -55,12 +56,7 @@ class Destination:
         path = text.removeprefix(FOLDER_PREFIX)
         if path == text or not path:
             raise OptionError(f"{text!r} is no place; write hub:owner/name or folder:PATH")
-        try:
-            return cls(folder=Path(path).expanduser())
-        except RuntimeError as error:  # no such user
-            raise OptionError(
-                f"{path!r} begins with the home folder of nobody known here; write the whole path"
-            ) from error
+        return cls(folder=expand_home(path, OptionError))
 
     def __str__(self) -> str:
         if self.repository is not None:

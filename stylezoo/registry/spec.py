@@ -15,6 +15,7 @@ from pathlib import Path
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from stylezoo.errors import InvalidSpecError, RecordError
+from stylezoo.files import expand_home
 from stylezoo.registry.config import REPOSITORY
 from stylezoo.registry.record_text import check_style_name
 
@@ -58,13 +59,14 @@ class StyleSpec:
             InvalidSpecError: it is neither a path nor a name or repository with a version.
         """
         if isinstance(text, Path):
-            return cls(text=str(text), name=None, versions=SpecifierSet(), path=_expanded(text))
+            path = expand_home(text, InvalidSpecError)
+            return cls(text=str(text), name=None, versions=SpecifierSet(), path=path)
         whole, style = _split_style(text)
         shares = parse_shares(style, text) if style is not None else {}
         name, at, version = whole.partition("@")
         repository = name if is_repository(name) and not Path(whole).exists() else None
         if repository is None and _is_path(whole):
-            path = _expanded(Path(whole))
+            path = expand_home(whole, InvalidSpecError)
             return cls(text=text, name=None, versions=SpecifierSet(), path=path, shares=shares)
         if repository is None:
             try:
@@ -127,15 +129,6 @@ def _split_style(text: str) -> tuple[str, str | None]:
     if not colon or (_is_path(text) and ("/" in style or "\\" in style or Path(text).exists())):
         return text, None
     return whole, style
-
-
-def _expanded(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except (RuntimeError, ValueError) as error:  # no such user, or no name of one
-        raise InvalidSpecError(
-            f"{str(path)!r} begins with the home folder of nobody known here; write the whole path"
-        ) from error
 
 
 def _is_path(text: str) -> bool:

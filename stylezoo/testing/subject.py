@@ -11,6 +11,7 @@ from typing import Any
 from stylezoo.catalog import Catalog, Kind, default_catalog
 from stylezoo.errors import OptionError
 from stylezoo.testing.examination import Findings, describe_error
+from stylezoo.testing.settings import KINDS
 
 Factory = Callable[..., Any]
 
@@ -94,12 +95,12 @@ def make_or_report(subject: Subject, findings: Findings, interface: type) -> Any
 def _advice(subject: Subject) -> str:
     if subject.options:
         return "give options that it takes"
+    if subject.key and subject.key.partition(":")[0] not in KINDS:
+        return "it is made without options; give each a default that works"
     family = "variant" in _parameters(subject.factory)
     option = '"variant": ...' if family else "..."
     where = f'STYLEZOO_CHECKS = {{"{subject.key}": {{"options": {{{option}}}}}}} in its plugin'
     how = where if subject.key else f"options={{{option}}}"
-    if subject.key.partition(":")[0] in ("importer", "callback", "runtime", "command"):
-        return "it is made without options; give each a default that works"
     if family:
         return f"it is a family, of which one variant can be checked: name it by {how}"
     return (

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import csv
 import importlib.util
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from stylezoo.errors import OutputError
+from stylezoo.files import writing
 
 if TYPE_CHECKING:
     from stylezoo.train.trainer import StepReport
@@ -32,7 +30,7 @@ class MetricsLog:
 
     def __init__(self, folder: Path, step: int) -> None:
         self._path = folder / METRICS_FILE
-        with self._writing():
+        with writing(self._path):
             kept = _lines_up_to(self._path, step)
             self._file: TextIO = self._path.open("w", newline="", encoding="utf-8")
             self._table = csv.DictWriter(self._file, COLUMNS, restval="", lineterminator="\n")
@@ -47,7 +45,7 @@ class MetricsLog:
             OutputError: the disk is full, or the folder is gone.
         """
         values = {"objective": report.total, **report.terms, "learning_rate": report.learning_rate}
-        with self._writing():
+        with writing(self._path):
             self._table.writerow(
                 {"step": report.step, "seconds": f"{report.seconds:.3f}"}
                 | {name: f"{value:.6g}" for name, value in values.items()}
@@ -63,19 +61,10 @@ class MetricsLog:
         Raises:
             OutputError: the disk is full, or the folder is gone.
         """
-        with self._writing():
+        with writing(self._path):
             self._file.close()
             if self._board is not None:
                 self._board.close()
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise OutputError(
-                f"{self._path} cannot be written: {error.strerror or error}"
-            ) from error
 
 
 def _lines_up_to(path: Path, step: int) -> list[dict[str, str]]:

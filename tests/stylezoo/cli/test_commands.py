@@ -87,6 +87,20 @@ def test_what_a_record_says_forges_no_lines(toy_style, tmp_path):
     assert "\nerror: forged" not in text
 
 
+def test_what_the_system_refuses_is_no_traceback():
+    done = run("info", f"./{'long' * 80}")
+    assert done.returncode == 1
+    assert "File name too long" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_record_that_is_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "style.toml")
+    done = run("check", str(tmp_path))
+    assert done.returncode == 1
+    assert "it is no file" in done.stdout + done.stderr
+
+
 def test_info_shows_the_whole_record(toy_style):
     text = run("info", str(toy_style)).stdout
     assert not re.search(r"^(tags|styles): *$", text, re.MULTILINE)  # what is empty says nothing

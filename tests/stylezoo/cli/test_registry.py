@@ -116,7 +116,7 @@ def test_what_is_not_stylezoos_stays_where_it_is(home, toy_style):
     run("registry", "init", "zoo")
     run("registry", "add", "zoo", toy_style)
     styles = home / "zoo" / "styles"
-    kept = [styles / ".git", styles / "toy" / ".notes"]
+    kept = [styles / ".git", styles / "toy" / ".notes", styles / "toy" / ".1.0.0-mine"]
     for folder in kept:
         folder.mkdir()
     killed = styles / "toy" / ".1.1.0-abcd1234"  # as a kill in the middle of a copy leaves it
