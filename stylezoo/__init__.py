@@ -28,7 +28,8 @@ if TYPE_CHECKING:
         list_plugins,
     )
     from stylezoo.cache import cache_dir
-    from stylezoo.catalog import PLUGIN_API, Catalog, Component, PluginInfo
+    from stylezoo.catalog import Catalog
+    from stylezoo.components import Component
     from stylezoo.errors import StyleZooError
     from stylezoo.evaluation import EvaluationConfig, evaluate_style
     from stylezoo.hookspecs import Register, hookimpl
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from stylezoo.objective_config import ObjectiveConfig, TermConfig
     from stylezoo.optimization import OptimizationConfig, StyleInput, optimize
     from stylezoo.optimization.reconstruction import reconstruct
+    from stylezoo.plugin_loader import PLUGIN_API, PluginInfo
     from stylezoo.region import Region
     from stylezoo.registry.config import RegistryConfig
     from stylezoo.registry.entry import StyleEntry
@@ -73,7 +75,9 @@ _HOMES = {
         "list_plugins",
     ],
     "stylezoo.cache": ["cache_dir"],
-    "stylezoo.catalog": ["PLUGIN_API", "Catalog", "Component", "PluginInfo"],
+    "stylezoo.catalog": ["Catalog"],
+    "stylezoo.components": ["Component"],
+    "stylezoo.plugin_loader": ["PLUGIN_API", "PluginInfo"],
     "stylezoo.hookspecs": ["Register", "hookimpl"],
     "stylezoo.interfaces.backbone": ["Backbone"],
     "stylezoo.interfaces.callback": ["TrainingCallback"],

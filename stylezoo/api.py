@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stylezoo.catalog import Component, PluginInfo, default_catalog
+from stylezoo.catalog import default_catalog
+from stylezoo.components import Component
+from stylezoo.plugin_loader import PluginInfo
 
 if TYPE_CHECKING:
     from stylezoo.interfaces.backbone import Backbone

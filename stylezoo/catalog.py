@@ -1,7 +1,6 @@
-"""The catalog: every plugin, and the look-up from a name to its implementation.
+"""The catalog: every installed plugin, and the look-up from a name to its implementation.
 
-Plugins are found through the entry-point group ``stylezoo`` and loaded one by one: one that fails
-is kept with its error, and the rest goes on. pluggy's own loader would stop at the first failure.
+A plugin that cannot be loaded is kept with its error, and the rest goes on.
 """
 
 from __future__ import annotations
@@ -9,17 +8,12 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-import re
-import time
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import pluggy
-
-from stylezoo import hookspecs
+from stylezoo.components import HOOKS, Component, Kind, did_you_mean
 from stylezoo.entry_points import PluginEntry, find_entries
 from stylezoo.errors import (
     ComponentNotFoundError,
@@ -27,7 +21,7 @@ from stylezoo.errors import (
     PluginConflictError,
     PluginError,
 )
-from stylezoo.plugin_guard import guarded
+from stylezoo.plugin_loader import PluginInfo, PluginLoader, PluginWarning
 
 if TYPE_CHECKING:
     from stylezoo.interfaces.backbone import Backbone
@@ -39,93 +33,11 @@ if TYPE_CHECKING:
     from stylezoo.interfaces.runtime import Runtime
     from stylezoo.interfaces.source import RegistrySource
 
-PLUGIN_API = (1, 0)
-"""The version of the hooks and interfaces. A plugin may declare the one it was written for."""
-
 DISABLE_VARIABLE = "STYLEZOO_DISABLE_PLUGINS"
 STRICT_VARIABLE = "STYLEZOO_STRICT"
 
-Kind = Literal[
-    "backbone",
-    "loss",
-    "net",
-    "norm",
-    "runtime",
-    "source",
-    "registry",
-    "importer",
-    "command",
-    "callback",
-]
-
-_HOOKS: dict[Kind, str] = {
-    "backbone": "register_backbones",
-    "loss": "register_losses",
-    "net": "register_nets",
-    "norm": "register_norms",
-    "runtime": "register_runtimes",
-    "source": "register_sources",
-    "registry": "register_registries",
-    "importer": "register_importers",
-    "command": "register_commands",
-    "callback": "register_callbacks",
-}
-
 _KINDS_WITH_VARIANTS = frozenset({"backbone", "loss", "net"})
 """Those whose implementations take options."""
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-class PluginWarning(UserWarning):
-    """A plugin was left out; the message says which and why."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Component:
-    """One registered implementation."""
-
-    kind: Kind
-    name: str
-    summary: str
-    target: str | object
-    plugin: str
-    distribution: str
-
-    @property
-    def hook(self) -> str:
-        """The hook that registered it, such as ``register_losses``."""
-        return _HOOKS[self.kind]
-
-    @property
-    def full_name(self) -> str:
-        """``distribution:name``, which picks one of several claims on a name."""
-        return f"{self.distribution}:{self.name}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PluginInfo:
-    """A plugin that was found, whether it could be loaded or not.
-
-    Attributes:
-        name: of its entry point.
-        distribution: the installed distribution that it belongs to.
-        version: of that distribution.
-        status: ``"ok"``, ``"failed"`` or ``"disabled"``.
-        error: why it is not ok.
-        components: what it registered.
-        module: what its entry point names; empty if it has none.
-        seconds: that importing it and calling its hooks took; None if that was not tried.
-    """
-
-    name: str
-    distribution: str
-    version: str
-    status: Literal["ok", "failed", "disabled"]
-    error: str | None = None
-    components: tuple[Component, ...] = ()
-    module: str = ""
-    seconds: float | None = None
 
 
 class Catalog:
@@ -133,10 +45,9 @@ class Catalog:
 
     def __init__(self) -> None:
         """Make an empty catalog, which finds nothing by itself: what a test wants."""
-        self._pm = pluggy.PluginManager(hookspecs.PROJECT)
-        self._pm.add_hookspecs(hookspecs)
+        self._loader = PluginLoader()
         self._plugins: list[PluginInfo] = []
-        self._components: dict[Kind, list[Component]] = {kind: [] for kind in _HOOKS}
+        self._components: dict[Kind, list[Component]] = {kind: [] for kind in HOOKS}
         self._strict = False
 
     @classmethod
@@ -177,14 +88,7 @@ class Catalog:
             )
             self._plugins.append(info)
             return
-        started = time.perf_counter()
-        try:
-            with guarded():
-                plugin = entry.load()
-        except (Exception, SystemExit) as error:  # third-party code may raise anything
-            self._fail(entry, error, started)
-        else:
-            self._add(plugin, entry, started)
+        self._keep(self._loader.load(entry, entry.load))
 
     def add(
         self, plugin: object, name: str, *, distribution: str = "local", version: str = "0"
@@ -201,101 +105,20 @@ class Catalog:
             How it went. A plugin that failed is kept with its error and warned of.
         """
         entry = PluginEntry(name=name, distribution=distribution, version=version)
-        return self._add(plugin, entry, time.perf_counter())
+        return self._keep(self._loader.load(entry, lambda: plugin))
 
-    def _add(self, plugin: object, entry: PluginEntry, started: float) -> PluginInfo:
-        unique = f"{entry.distribution}:{entry.name}"
-        staged: list[Component] = []
-        try:
-            _check_api(plugin)
-            self._register(plugin, unique)
-            try:
-                self._check_hook_names(plugin)
-                with guarded():
-                    self._call_hooks(plugin, entry, staged)
-            except BaseException:  # Ctrl-C too: half a plugin must not stay
-                self._pm.unregister(name=unique)
-                raise
-        except (Exception, SystemExit) as error:  # third-party code may raise anything
-            return self._fail(entry, error, started)
-        for component in staged:
+    def _keep(self, plugin: PluginInfo) -> PluginInfo:
+        self._plugins.append(plugin)
+        for component in plugin.components:
             self._components[component.kind].append(component)
-        info = PluginInfo(
-            name=entry.name,
-            distribution=entry.distribution,
-            version=entry.version,
-            status="ok",
-            components=tuple(staged),
-            module=entry.module,
-            seconds=time.perf_counter() - started,
-        )
-        self._plugins.append(info)
-        return info
-
-    def _register(self, plugin: object, unique: str) -> None:
-        if self._pm.has_plugin(unique):
-            raise PluginError(f"another entry point of this distribution has the name {unique!r}")
-        other = self._pm.get_name(plugin)
-        if other is not None:
-            raise PluginError(f"it is the same module as the plugin {other!r}, which is loaded")
-        try:
-            self._pm.register(plugin, unique)
-        except Exception:  # third-party hooks may make pluggy raise anything
-            # pluggy enters the name before it looks at the hooks.
-            if self._pm.has_plugin(unique):
-                self._pm.unregister(name=unique)
-            raise
-
-    def _check_hook_names(self, plugin: object) -> None:
-        # pluggy never calls a hook whose name it does not know, and says nothing.
-        for caller in self._pm.get_hookcallers(plugin) or ():
-            if not caller.has_spec():
-                raise PluginError(
-                    f"it implements a hook {caller.name!r}, which does not exist"
-                    + _did_you_mean(caller.name, _HOOKS.values())
-                )
-
-    def _call_hooks(self, plugin: object, entry: PluginEntry, staged: list[Component]) -> None:
-        others = [other for other in self._pm.get_plugins() if other is not plugin]
-        for kind, hook in _HOOKS.items():
-
-            def register(
-                component: str, target: str | object, *, summary: str = "", kind: Kind = kind
-            ) -> None:
-                _check_registration(kind, component, target, summary, staged)
-                staged.append(
-                    Component(
-                        kind=kind,
-                        name=component,
-                        summary=summary,
-                        target=target,
-                        plugin=entry.name,
-                        distribution=entry.distribution,
-                    )
-                )
-
-            self._pm.subset_hook_caller(hook, others)(register=register)
-
-    def _fail(self, entry: PluginEntry, error: BaseException, started: float) -> PluginInfo:
-        reason = f"{type(error).__name__}: {error}".removeprefix("PluginError: ")
-        info = PluginInfo(
-            name=entry.name,
-            distribution=entry.distribution,
-            version=entry.version,
-            status="failed",
-            error=reason,
-            module=entry.module,
-            seconds=time.perf_counter() - started,
-        )
-        self._plugins.append(info)
-        if not self._strict:  # else all failures are told of in one error
+        if plugin.error and not self._strict:  # else all failures are told of in one error
             warnings.warn(
-                f"plugin {entry.name!r} of {entry.distribution} {entry.version} is left out: "
-                f"{reason}",
+                f"plugin {plugin.name!r} of {plugin.distribution} {plugin.version} is left out: "
+                f"{plugin.error}",
                 PluginWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-        return info
+        return plugin
 
     @property
     def plugins(self) -> tuple[PluginInfo, ...]:
@@ -340,7 +163,7 @@ class Catalog:
         known = [component.name for component in self.components(kind)]
         listing = ", ".join(dict.fromkeys(known)) or "none"  # several may claim one name
         raise ComponentNotFoundError(
-            f"no plugin provides the {kind} {name!r}{_did_you_mean(name, known)}; "
+            f"no plugin provides the {kind} {name!r}{did_you_mean(name, known)}; "
             f"installed: {listing}"
         )
 
@@ -496,50 +319,6 @@ def _check_source(made: object) -> None:
         raise PluginError(f"it is a {type(made).__name__}, no RegistrySource")
 
 
-def _check_api(plugin: object) -> None:
-    declared = getattr(plugin, "STYLEZOO_API", PLUGIN_API)
-    is_pair = isinstance(declared, tuple) and len(declared) == 2
-    if not is_pair or not all(isinstance(part, int) for part in declared):
-        raise PluginError(f"its STYLEZOO_API is {declared!r}, not a pair of integers like (1, 0)")
-    ours = ".".join(map(str, PLUGIN_API))
-    theirs = ".".join(map(str, declared))
-    if declared[0] != PLUGIN_API[0]:
-        which = "stylezoo" if declared[0] > PLUGIN_API[0] else "the plugin"
-        raise PluginError(f"it wants plugin API {theirs}, this is {ours}; upgrade {which}")
-    if declared[1] > PLUGIN_API[1]:
-        raise PluginError(f"it wants plugin API {theirs}, this is {ours}; upgrade stylezoo")
-
-
-def _check_registration(
-    kind: Kind, name: str, target: str | object, summary: object, staged: Iterable[Component]
-) -> None:
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise PluginError(
-            f"it registers a {kind} under {name!r}; a name is up to 64 letters, digits, "
-            f"'.', '_' and '-', starting with a letter or digit"
-        )
-    if not isinstance(summary, str):
-        raise PluginError(
-            f"it registers the {kind} {name!r} with the summary {summary!r:.80}, which is no text"
-        )
-    if any(component.kind == kind and component.name == name for component in staged):
-        raise PluginError(f"it registers the {kind} {name!r} twice")
-    if isinstance(target, str):
-        module, colon, attribute = target.partition(":")
-        if not (colon and attribute.isidentifier() and module.replace(".", "_").isidentifier()):
-            raise PluginError(
-                f"it registers the {kind} {name!r} with target {target!r}, "
-                f"which is not of the form 'package.module:attribute'"
-            )
-    elif kind == "registry":
-        if not isinstance(getattr(target, "location", None), str):
-            raise PluginError(
-                f"it registers the registry {name!r} with {target!r}, which is no RegistryConfig"
-            )
-    elif not callable(target):
-        raise PluginError(f"it registers the {kind} {name!r} with {target!r}, which is no callable")
-
-
 def _call(kind: Kind, name: str, factory: Any, options: dict[str, Any]) -> Any:
     """Call a factory with keyword options; explain an option that it does not know."""
     try:
@@ -570,10 +349,3 @@ def _option_names(factory: Any) -> list[str]:
     if hasattr(factory, "__dataclass_fields__"):
         return [field.name for field in fields(factory)]
     return list(_signature(factory).parameters)
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, list(known), n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stylezoo.catalog import Catalog, Component, default_catalog
+from stylezoo.catalog import Catalog, default_catalog
+from stylezoo.components import Component
 from stylezoo.errors import OptionError, PluginError, StyleZooError, WeightsError
 from stylezoo.registry.weights import weights_faults
 

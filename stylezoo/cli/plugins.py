@@ -7,9 +7,10 @@ import sys
 
 import click
 
-from stylezoo.catalog import PluginInfo, default_catalog
+from stylezoo.catalog import default_catalog
 from stylezoo.cli.output import print_json, print_line, print_table
 from stylezoo.cli.progress import progress
+from stylezoo.plugin_loader import PluginInfo
 
 
 @click.command("plugins")

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylezoo.cache import cache_dir
-from stylezoo.catalog import Catalog, PluginWarning
+from stylezoo.catalog import Catalog
 from stylezoo.errors import CacheError, RegistryError
 from stylezoo.interfaces.source import RegistrySource
+from stylezoo.plugin_loader import PluginWarning
 from stylezoo.registry.config import (
     HUB_PREFIX,
     RegistryConfig,

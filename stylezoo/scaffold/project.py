@@ -11,7 +11,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, get_args
 
-from stylezoo.catalog import Catalog, Kind, default_catalog
+from stylezoo.catalog import Catalog, default_catalog
+from stylezoo.components import Kind
 from stylezoo.errors import OptionError
 from stylezoo.files import new_folder
 

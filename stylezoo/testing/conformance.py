@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from stylezoo.catalog import Component, default_catalog
+from stylezoo.catalog import default_catalog
+from stylezoo.components import Component
 from stylezoo.errors import PluginError
 from stylezoo.findings import Report
 from stylezoo.testing.examination import assert_conforms, check_skipped

@@ -12,7 +12,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from stylezoo.catalog import Catalog, Kind
+from stylezoo.catalog import Catalog
+from stylezoo.components import Kind
 from stylezoo.errors import OptionError, WeightsError
 from stylezoo.findings import Report
 from stylezoo.interfaces.callback import TrainingCallback

@@ -10,9 +10,11 @@ from importlib.metadata import PackageNotFoundError, requires
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from stylezoo.catalog import Catalog, Component, PluginInfo, default_catalog
+from stylezoo.catalog import Catalog, default_catalog
+from stylezoo.components import Component
 from stylezoo.errors import PluginError, StyleZooError
 from stylezoo.findings import Finding, Report
+from stylezoo.plugin_loader import PluginInfo
 from stylezoo.testing.examination import Check, Findings, check_skipped, examine, names_of
 from stylezoo.testing.imports import check_light, check_private_imports
 from stylezoo.testing.settings import KINDS, Settings, function_of, module_of, read_settings

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from stylezoo.catalog import Component
+from stylezoo.components import Component
 from stylezoo.findings import Report
 from stylezoo.testing.examination import names_of
 

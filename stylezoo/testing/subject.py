@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stylezoo.catalog import Catalog, Kind, default_catalog
+from stylezoo.catalog import Catalog, default_catalog
+from stylezoo.components import Kind
 from stylezoo.errors import OptionError
 from stylezoo.testing.examination import Findings, describe_error
 from stylezoo.testing.settings import KINDS

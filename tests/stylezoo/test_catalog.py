@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from stylezoo import FolderSource, RegistryConfig, RegistrySource, hookimpl, load
-from stylezoo.catalog import Catalog, PluginWarning
+from stylezoo.catalog import Catalog
 from stylezoo.errors import (
     ComponentNotFoundError,
     OptionError,
@@ -17,6 +17,7 @@ from stylezoo.errors import (
     UnavailableError,
 )
 from stylezoo.interfaces.source import SourceWarning
+from stylezoo.plugin_loader import PluginWarning
 from stylezoo.registry.listing import RecordWarning, list_styles
 from stylezoo.registry.resolve import resolve
 from stylezoo.registry.sources import all_sources
@@ -86,7 +87,7 @@ def test_first_party_plugins_come_through_the_entry_points():
     assert {plugin.status for plugin in ours} == {"ok"}
 
 
-@pytest.mark.filterwarnings("ignore:plugin 'exits':stylezoo.catalog.PluginWarning")
+@pytest.mark.filterwarnings("ignore:plugin 'exits':stylezoo.plugin_loader.PluginWarning")
 def test_installed_plugin_is_found_and_failing_ones_are_kept_with_their_errors(installed):
     installed("stylezoo-good", {"good": "good_plugin"}, {"good_plugin": GOOD})
     installed("stylezoo-bad", {"bad": "bad_plugin"}, {"bad_plugin": "1 / 0"})

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import stylezoo
-from stylezoo.catalog import PluginWarning
 from stylezoo.check import check_style_folder
 from stylezoo.importing import import_checkpoint
+from stylezoo.plugin_loader import PluginWarning
 from stylezoo.registry.record_io import read_record
 
 WIDTHS = [3, 4, 8, *[16] * 3, 8, 4, 3]

@@ -217,5 +217,5 @@ def test_a_plugin_brings_a_registry(config, tmp_path, toy_style, monkeypatch):
     assert sources["theirs"].names() == ["toy"]
     catalog = stylezoo.Catalog()
     catalog.add(Plugin("brought_registry:bad"), "bad")
-    with pytest.warns(stylezoo.catalog.PluginWarning, match="3 is no RegistryConfig"):
+    with pytest.warns(stylezoo.plugin_loader.PluginWarning, match="3 is no RegistryConfig"):
         assert all_sources(catalog) == {}

@@ -7,8 +7,8 @@ import textwrap
 import pytest
 
 from stylezoo import Catalog
-from stylezoo.catalog import PluginWarning
 from stylezoo.errors import OptionError, PluginError
+from stylezoo.plugin_loader import PluginWarning
 from stylezoo.testing import assert_conforms, check_plugin
 
 GOOD = """
@@ -247,7 +247,7 @@ FAULTS = [
 @pytest.mark.parametrize(
     ("files", "check", "message"), FAULTS, ids=[f"{i}-{f[1]}" for i, f in enumerate(FAULTS)]
 )
-@pytest.mark.filterwarnings("ignore::stylezoo.catalog.PluginWarning")
+@pytest.mark.filterwarnings("ignore::stylezoo.plugin_loader.PluginWarning")
 def test_a_seeded_fault_is_found(assert_found, install, files, check, message):
     report = check_plugin("mine", catalog=install(**files))
     assert_found(report, check, message)

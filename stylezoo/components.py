@@ -1,0 +1,110 @@
+"""What plugins provide: the kinds of component, the hooks that register them, and their names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from stylezoo.errors import PluginError
+
+Kind = Literal[
+    "backbone",
+    "loss",
+    "net",
+    "norm",
+    "runtime",
+    "source",
+    "registry",
+    "importer",
+    "command",
+    "callback",
+]
+
+HOOKS: dict[Kind, str] = {
+    "backbone": "register_backbones",
+    "loss": "register_losses",
+    "net": "register_nets",
+    "norm": "register_norms",
+    "runtime": "register_runtimes",
+    "source": "register_sources",
+    "registry": "register_registries",
+    "importer": "register_importers",
+    "command": "register_commands",
+    "callback": "register_callbacks",
+}
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Component:
+    """One registered implementation."""
+
+    kind: Kind
+    name: str
+    summary: str
+    target: str | object
+    plugin: str
+    distribution: str
+
+    @property
+    def hook(self) -> str:
+        """The hook that registered it, such as ``register_losses``."""
+        return HOOKS[self.kind]
+
+    @property
+    def full_name(self) -> str:
+        """``distribution:name``, which picks one of several claims on a name."""
+        return f"{self.distribution}:{self.name}"
+
+
+def check_registration(
+    kind: Kind, name: str, target: str | object, summary: object, staged: Iterable[Component]
+) -> None:
+    """Refuse what a plugin registers, where it could never be found, made or told of.
+
+    Args:
+        kind: of the component.
+        name: to register it under.
+        target: the implementation, or where to import it from: ``"package.module:attribute"``.
+        summary: one line on it.
+        staged: what the plugin registered before.
+
+    Raises:
+        PluginError: one of them is not what it should be, or the plugin has used the name.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise PluginError(
+            f"it registers a {kind} under {name!r}; a name is up to 64 letters, digits, "
+            f"'.', '_' and '-', starting with a letter or digit"
+        )
+    if not isinstance(summary, str):
+        raise PluginError(
+            f"it registers the {kind} {name!r} with the summary {summary!r:.80}, which is no text"
+        )
+    if any(component.kind == kind and component.name == name for component in staged):
+        raise PluginError(f"it registers the {kind} {name!r} twice")
+    if isinstance(target, str):
+        module, colon, attribute = target.partition(":")
+        if not (colon and attribute.isidentifier() and module.replace(".", "_").isidentifier()):
+            raise PluginError(
+                f"it registers the {kind} {name!r} with target {target!r}, "
+                f"which is not of the form 'package.module:attribute'"
+            )
+    elif kind == "registry":
+        if not isinstance(getattr(target, "location", None), str):
+            raise PluginError(
+                f"it registers the registry {name!r} with {target!r}, which is no RegistryConfig"
+            )
+    elif not callable(target):
+        raise PluginError(f"it registers the {kind} {name!r} with {target!r}, which is no callable")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message on an unknown name: the known one that is most like it, if any is."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
