@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from stylezoo.interfaces.norm import ConditionalNorm, Norm
     from stylezoo.interfaces.runtime import Runtime
     from stylezoo.interfaces.source import RegistrySource
+    from stylezoo.loading import load
     from stylezoo.objective import PerceptualObjective, Term, build_objective
     from stylezoo.objective_config import ObjectiveConfig, TermConfig
     from stylezoo.optimization import OptimizationConfig, StyleInput, optimize
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from stylezoo.registry.folder import FolderSource
     from stylezoo.registry.listing import list_styles
     from stylezoo.registry.record import Record
-    from stylezoo.style import Style, load
+    from stylezoo.style import Style
     from stylezoo.train import TrainingConfig, train_style
     from stylezoo.train.trainer import StepReport
 
@@ -61,7 +62,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "stylezoo.errors": ["StyleZooError"],
-    "stylezoo.style": ["Style", "load"],
+    "stylezoo.loading": ["load"],
+    "stylezoo.style": ["Style"],
     "stylezoo.images": ["Photo", "open_photo", "save_photo"],
     "stylezoo.api": [
         "create_backbone",

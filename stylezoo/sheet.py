@@ -10,11 +10,11 @@ from stylezoo.catalog import Catalog, default_catalog
 from stylezoo.contact_sheet import LabelledPhoto, contact_sheet, in_rows
 from stylezoo.errors import OptionError, StyleZooError
 from stylezoo.images import Photo, open_photo
+from stylezoo.loading import load
 from stylezoo.registry.listing import list_sources
 from stylezoo.registry.resolve import resolve
 from stylezoo.registry.sources import all_sources
 from stylezoo.registry.spec import StyleSpec
-from stylezoo.style import load
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Mapping
 from numbers import Real
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from stylezoo.catalog import Catalog, default_catalog
-from stylezoo.errors import (
-    ComponentNotFoundError,
-    OptionError,
-    PluginError,
-    RecordError,
-    WeightsError,
-)
-from stylezoo.registry.lock_file import find_style
-from stylezoo.registry.record import Net, PackStyle, Record
-from stylezoo.registry.record_text import UNKNOWN
-from stylezoo.registry.resolve import ResolvedStyle, resolve_base
-from stylezoo.registry.sources import all_sources
-from stylezoo.registry.spec import StyleSpec
-from stylezoo.registry.verify import verify_files
-from stylezoo.registry.weights import check_header, load_weights, read_net_metadata
+from stylezoo.errors import OptionError, PluginError
+from stylezoo.registry.record import PackStyle, Record
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
     from stylezoo.interfaces.net import MultiStyleNet, TransformNet
-    from stylezoo.interfaces.source import RegistrySource
 
     Run = Callable[[Tensor], Tensor]
 
@@ -124,11 +105,7 @@ class Style:
                 into memory.
             ImageError: the path leads to no picture.
         """
-        import numpy as np
-        import torch
-        from PIL import Image
-
-        from stylezoo.images import Photo, open_photo
+        from stylezoo.image_kinds import change_image
         from stylezoo.memory import is_out_of_memory
 
         if not 0 <= strength <= 1:
@@ -147,18 +124,7 @@ class Style:
                     "choose a smaller size (--size)"
                 ) from error
 
-        if isinstance(image, Photo):
-            return Photo(rgb=restyle(image.rgb), alpha=image.alpha, exif=image.exif)
-        if isinstance(image, str | Path | Image.Image):
-            photo = open_photo(image)
-            return Photo(rgb=restyle(photo.rgb), alpha=photo.alpha).to_pil()
-        if isinstance(image, np.ndarray):
-            return _from_floats(restyle(_to_floats(image)), image.dtype)
-        if isinstance(image, torch.Tensor):
-            return _restyle_tensor(image, restyle)
-        raise OptionError(
-            f"a style takes a path, PIL image, Photo, ndarray or tensor, not {type(image).__name__}"
-        )
+        return change_image(image, restyle)
 
     def _mixture(self, shares: Shares | None) -> tuple[float, ...]:
         """The share of each style of the net, 1 together; empty where none is named."""
@@ -237,132 +203,6 @@ class Style:
         return np.pad(pixels, (*missing, (0, 0)), mode="symmetric")
 
 
-def load(
-    spec: str | Path,
-    *,
-    device: str | None = None,
-    runtime: str | None = None,
-    catalog: Catalog | None = None,
-    locked: str | Path | None = None,
-) -> Style:
-    """Load a style by name, by name and version, or from a folder or weights file.
-
-    What is here already is taken without any network; what is not is fetched and verified.
-
-    Args:
-        spec: such as ``"great-wave"``, ``"great-wave@1"``, ``"great-wave@>=1,<2"``,
-            ``"./my-style"``, ``"model.safetensors"``, or of a pack ``"museum:monet"``.
-        device: such as ``"cpu"`` or ``"cuda"``; None for the best there is.
-        runtime: a registered runtime; None for ``"torch-bf16"`` on CPUs with AMX, else
-            ``"torch"``.
-        catalog: where styles and nets come from; None for the installed plugins.
-        locked: a lock file, as ``stylezoo lock`` writes it: nothing else than it says is loaded.
-
-    Raises:
-        InvalidSpecError: the spec cannot be read.
-        LockFileError: what there is is not what the lock file says.
-        OfflineError, UnavailableError: the style must be fetched, and cannot be.
-        RegistryError: a registry that was to be asked cannot be trusted.
-        StyleNotFoundError, VersionNotFoundError: there is no such style or version.
-        RecordError: the record breaks the format.
-        IntegrityError: the weights are not those of the record, or the base of an adapter is
-            not the one it was made on.
-        WeightsError: the weights are broken or do not fit.
-        PluginError: no installed plugin provides the net or the runtime.
-        OptionError: the device is not there.
-    """
-    from stylezoo.device import choose_runtime
-
-    catalog = catalog or default_catalog()
-    parsed = StyleSpec.parse(spec)
-    if locked is None and parsed.path is not None and parsed.path.is_file():
-        name, arguments = read_net_metadata(parsed.path)
-        described = Net(name=name, arguments=arguments, plugin=UNKNOWN)
-        record, weights, base = None, parsed.path, None
-    else:
-        sources = all_sources(catalog)
-        found = find_style(parsed, sources, locked)
-        record, described = found.record, found.record.net
-        weights = _verified_weights(found)
-        base = _base_weights(record, sources)
-    described = replace(described, name=catalog.net_of(described.name, described.plugin))
-    _require_net(described, parsed.text, catalog)
-    with _naming_the_field(record):
-        _check_fit(described, catalog, weights, base)
-        net = catalog.create_net(described.name, **described.arguments)
-        load_weights(net, weights, base)
-    net = net.eval().requires_grad_(False)
-    if record is not None:
-        _check_styles(net, record)
-    chosen = catalog.create_runtime(runtime or choose_runtime(device))
-    prepare = partial(chosen.prepare, device=device)
-    return Style(net=net, record=record, prepare=prepare, shares=parsed.shares)
-
-
-def _verified_weights(found: ResolvedStyle) -> Path:
-    file = found.record.file("weights")
-    verify_files(found.folder, found.record, [file])
-    return found.folder / file.path
-
-
-def _base_weights(record: Record, sources: Mapping[str, RegistrySource]) -> Path | None:
-    base = resolve_base(record, sources)
-    return None if base is None else _verified_weights(base)
-
-
-def _check_fit(described: Net, catalog: Catalog, weights: Path, base: Path | None) -> None:
-    """Compare the net with the header of the weights, before it takes any memory.
-
-    For that it is built on torch's meta device. A net that computes while it is built may fail
-    there; it is compared when it is filled.
-    """
-    import torch
-
-    try:
-        with torch.device("meta"):
-            net = catalog.create_net(described.name, **described.arguments)
-    except Exception:  # third-party code may raise anything; if it is no such net, it will again
-        return
-    check_header(net, weights, base)
-
-
-@contextmanager
-def _naming_the_field(record: Record | None) -> Iterator[None]:
-    """Where weights do not fit, let the error name their field of the record."""
-    try:
-        yield
-    except WeightsError as error:
-        if record is None:
-            raise
-        field = f"files[{record.files.index(record.file('weights'))}]"
-        raise WeightsError(f"{field}: {error}") from error
-
-
-def _check_styles(net: TransformNet, record: Record) -> None:
-    from stylezoo.interfaces.net import MultiStyleNet
-
-    holds = net.styles if isinstance(net, MultiStyleNet) else 1
-    named = len(record.styles) or 1
-    if holds != named:
-        raise RecordError(
-            f"the net holds {holds} styles, the record names {named}",
-            field="styles",
-            origin=record.name,
-        )
-
-
-def _require_net(described: Net, style: str, catalog: Catalog) -> None:
-    try:
-        catalog.find("net", described.name)
-    except ComponentNotFoundError as error:
-        known = described.plugin != UNKNOWN
-        advice = catalog.advice_to_get(described.plugin) if known else "install the plugin it is of"
-        raise PluginError(
-            f"net.name: {style} needs the net {described.name!r}, "
-            f"which no installed plugin provides; {advice}"
-        ) from error
-
-
 def _check_output(output: Tensor, shape: tuple[int, ...]) -> None:
     """Refuse what is no picture: it would be saved as a wrong one.
 
@@ -394,49 +234,3 @@ def _run_as_it_is(net: TransformNet) -> Run:
             return output.cpu()
 
     return run
-
-
-def _to_floats(image: np.ndarray) -> np.ndarray:
-    import numpy as np
-
-    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise OptionError(f"an ndarray must have the shape (H, W, 3), not {image.shape}")
-    if image.dtype == np.uint8:
-        return image.astype(np.float32) / 255
-    if not np.issubdtype(image.dtype, np.floating):
-        raise OptionError(f"an ndarray must be uint8 or float, not {image.dtype}")
-    _check_range(float(image.min()), float(image.max()))
-    return image.astype(np.float32)
-
-
-def _from_floats(pixels: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    import numpy as np
-
-    if dtype == np.uint8:
-        return (pixels * 255).round().astype(np.uint8)
-    return pixels.astype(dtype)
-
-
-def _restyle_tensor(image: Tensor, restyle: Callable[[np.ndarray], np.ndarray]) -> Tensor:
-    import torch
-
-    shape = tuple(image.shape)
-    if image.ndim not in (3, 4) or shape[-3] != 3 or 0 in shape:
-        raise OptionError(f"a tensor must have the shape (3, H, W) or (B, 3, H, W), not {shape}")
-    if not image.is_floating_point():
-        raise OptionError(f"a tensor must be of a float type in [0, 1], not {image.dtype}")
-    _check_range(float(image.min()), float(image.max()))
-    batch = image.detach().float().cpu().reshape(-1, *shape[-3:])
-    styled = [
-        torch.from_numpy(restyle(one.permute(1, 2, 0).numpy()).transpose(2, 0, 1)) for one in batch
-    ]
-    return torch.stack(styled).reshape(shape).to(device=image.device, dtype=image.dtype)
-
-
-def _check_range(low: float, high: float) -> None:
-    # Written so that NaN fails too.
-    if not (low >= 0 and high <= 1):
-        raise OptionError(
-            f"the values run from {low:g} to {high:g}; floats must be in [0, 1] "
-            "(divide by 255, or pass uint8)"
-        )

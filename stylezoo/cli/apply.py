@@ -86,7 +86,7 @@ def command(
     --overwrite. A folder's own results of an earlier run with STYLE are passed over.
     """
     from stylezoo.images import DEFAULT_MAX_PIXELS
-    from stylezoo.style import load
+    from stylezoo.loading import load
 
     parsed = StyleSpec.parse(style)
     found = None

@@ -92,10 +92,10 @@ def command(
     noise and from the photo (Johnson et al. 2016, figure 5 and table 1).
     """
     from stylezoo.evaluation import EvaluationConfig, evaluate_style
+    from stylezoo.loading import load
     from stylezoo.plot import check_plot
     from stylezoo.registry.publish import record_quality
     from stylezoo.registry.spec import StyleSpec
-    from stylezoo.style import load
 
     if plot_path is not None:
         check_plot(plot_path)

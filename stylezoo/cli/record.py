@@ -223,8 +223,8 @@ def _measure(folder: Path, photos: Path, painting: Path, sizes: tuple[int, ...])
     """Measure the style that was made, and write it into record and card."""
     from stylezoo.evaluation import EvaluationConfig, evaluate_style
     from stylezoo.images import open_photo
+    from stylezoo.loading import load
     from stylezoo.registry.publish import record_quality
-    from stylezoo.style import load
 
     style = load(folder)
     assert style.record is not None

@@ -91,8 +91,8 @@ def command(styles: tuple[str, ...], everything: bool, as_json: bool) -> None:
 
 def _verify(folder: Path) -> float:
     """Hash every file and run the golden test; how much its output differs."""
+    from stylezoo.loading import load
     from stylezoo.registry.golden import golden_difference, golden_run
-    from stylezoo.style import load
 
     record = read_record(folder)
     verify_files(folder, record)

@@ -14,9 +14,9 @@ from torch import Tensor
 from stylezoo.color import grey, match_covariance, match_histogram, match_luminance
 from stylezoo.errors import OptionError
 from stylezoo.images import Photo, Pixels, open_photo
+from stylezoo.loading import load
 from stylezoo.optimization.config import OptimizationConfig
 from stylezoo.region import Region
-from stylezoo.style import load
 
 STYLE_START = "style:"
 

@@ -14,10 +14,11 @@ from stylezoo.errors import OptionError
 from stylezoo.evaluation.evaluate import objective_of, painting_path
 from stylezoo.images import open_photo
 from stylezoo.interfaces.net import MultiStyleNet
+from stylezoo.loading import load
 from stylezoo.objective_config import ObjectiveConfig
 from stylezoo.registry.publish import StyleDraft, write_style
 from stylezoo.registry.record import PackStyle, Record, Training, status_of
-from stylezoo.style import Style, load
+from stylezoo.style import Style
 from stylezoo.train.description import PackDescription
 from stylezoo.train.preview import SHEET_SIDE, preview_of
 from stylezoo.train.start import net_of_several, shared_tensors, with_norms

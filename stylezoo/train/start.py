@@ -11,8 +11,9 @@ import torch
 from stylezoo.catalog import Catalog
 from stylezoo.errors import OptionError
 from stylezoo.interfaces.net import MultiStyleNet, TransformNet
+from stylezoo.loading import load
 from stylezoo.registry.record import Record
-from stylezoo.style import Style, load
+from stylezoo.style import Style
 from stylezoo.train.config import TrainingConfig
 
 CONDITIONAL = "conditional-"  # before the name of a norm: the same for several styles

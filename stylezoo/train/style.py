@@ -23,6 +23,7 @@ from stylezoo.evaluation import EvaluationConfig, evaluate_style
 from stylezoo.evaluation.evaluate import check_photo
 from stylezoo.files import check_new_folder
 from stylezoo.images import find_photos, open_photo
+from stylezoo.loading import load
 from stylezoo.registry.publish import (
     PAINTING,
     StyleDraft,
@@ -35,7 +36,6 @@ from stylezoo.registry.record_io import read_record
 from stylezoo.registry.record_text import UNKNOWN
 from stylezoo.registry.resolve import resolve_base
 from stylezoo.registry.sources import all_sources
-from stylezoo.style import load
 from stylezoo.train.callbacks import Callbacks
 from stylezoo.train.config import TrainingConfig
 from stylezoo.train.description import StyleDescription

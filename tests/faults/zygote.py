@@ -27,7 +27,7 @@ MODULES = (
     "cryptography.hazmat.primitives.asymmetric.ed25519",
     "huggingface_hub",
     "filelock",
-    "stylezoo.style",
+    "stylezoo.loading",
     "stylezoo.cli.fetch",
     "stylezoo.cli.update",
     "stylezoo.cli.publish",

@@ -1,0 +1,152 @@
+"""From what a user writes to a style: find it, verify it, and put its weights into its net."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stylezoo.catalog import Catalog, default_catalog
+from stylezoo.errors import ComponentNotFoundError, PluginError, RecordError, WeightsError
+from stylezoo.registry.lock_file import find_style
+from stylezoo.registry.record import Net, Record
+from stylezoo.registry.record_text import UNKNOWN
+from stylezoo.registry.resolve import ResolvedStyle, resolve_base
+from stylezoo.registry.sources import all_sources
+from stylezoo.registry.spec import StyleSpec
+from stylezoo.registry.verify import verify_files
+from stylezoo.registry.weights import check_header, load_weights, read_net_metadata
+from stylezoo.style import Style
+
+if TYPE_CHECKING:
+    from stylezoo.interfaces.net import TransformNet
+    from stylezoo.interfaces.source import RegistrySource
+
+
+def load(
+    spec: str | Path,
+    *,
+    device: str | None = None,
+    runtime: str | None = None,
+    catalog: Catalog | None = None,
+    locked: str | Path | None = None,
+) -> Style:
+    """Load a style by name, by name and version, or from a folder or weights file.
+
+    What is here already is taken without any network; what is not is fetched and verified.
+
+    Args:
+        spec: such as ``"great-wave"``, ``"great-wave@1"``, ``"great-wave@>=1,<2"``,
+            ``"./my-style"``, ``"model.safetensors"``, or of a pack ``"museum:monet"``.
+        device: such as ``"cpu"`` or ``"cuda"``; None for the best there is.
+        runtime: a registered runtime; None for ``"torch-bf16"`` on CPUs with AMX, else
+            ``"torch"``.
+        catalog: where styles and nets come from; None for the installed plugins.
+        locked: a lock file, as ``stylezoo lock`` writes it: nothing else than it says is loaded.
+
+    Raises:
+        InvalidSpecError: the spec cannot be read.
+        LockFileError: what there is is not what the lock file says.
+        OfflineError, UnavailableError: the style must be fetched, and cannot be.
+        RegistryError: a registry that was to be asked cannot be trusted.
+        StyleNotFoundError, VersionNotFoundError: there is no such style or version.
+        RecordError: the record breaks the format.
+        IntegrityError: the weights are not those of the record, or the base of an adapter is
+            not the one it was made on.
+        WeightsError: the weights are broken or do not fit.
+        PluginError: no installed plugin provides the net or the runtime.
+        OptionError: the device is not there.
+    """
+    from stylezoo.device import choose_runtime
+
+    catalog = catalog or default_catalog()
+    parsed = StyleSpec.parse(spec)
+    if locked is None and parsed.path is not None and parsed.path.is_file():
+        name, arguments = read_net_metadata(parsed.path)
+        described = Net(name=name, arguments=arguments, plugin=UNKNOWN)
+        record, weights, base = None, parsed.path, None
+    else:
+        sources = all_sources(catalog)
+        found = find_style(parsed, sources, locked)
+        record, described = found.record, found.record.net
+        weights = _verified_weights(found)
+        base = _base_weights(record, sources)
+    described = replace(described, name=catalog.net_of(described.name, described.plugin))
+    _require_net(described, parsed.text, catalog)
+    with _naming_the_field(record):
+        _check_fit(described, catalog, weights, base)
+        net = catalog.create_net(described.name, **described.arguments)
+        load_weights(net, weights, base)
+    net = net.eval().requires_grad_(False)
+    if record is not None:
+        _check_styles(net, record)
+    chosen = catalog.create_runtime(runtime or choose_runtime(device))
+    prepare = partial(chosen.prepare, device=device)
+    return Style(net=net, record=record, prepare=prepare, shares=parsed.shares)
+
+
+def _verified_weights(found: ResolvedStyle) -> Path:
+    file = found.record.file("weights")
+    verify_files(found.folder, found.record, [file])
+    return found.folder / file.path
+
+
+def _base_weights(record: Record, sources: Mapping[str, RegistrySource]) -> Path | None:
+    base = resolve_base(record, sources)
+    return None if base is None else _verified_weights(base)
+
+
+def _check_fit(described: Net, catalog: Catalog, weights: Path, base: Path | None) -> None:
+    """Compare the net with the header of the weights, before it takes any memory.
+
+    For that it is built on torch's meta device. A net that computes while it is built may fail
+    there; it is compared when it is filled.
+    """
+    import torch
+
+    try:
+        with torch.device("meta"):
+            net = catalog.create_net(described.name, **described.arguments)
+    except Exception:  # third-party code may raise anything; if it is no such net, it will again
+        return
+    check_header(net, weights, base)
+
+
+@contextmanager
+def _naming_the_field(record: Record | None) -> Iterator[None]:
+    """Where weights do not fit, let the error name their field of the record."""
+    try:
+        yield
+    except WeightsError as error:
+        if record is None:
+            raise
+        field = f"files[{record.files.index(record.file('weights'))}]"
+        raise WeightsError(f"{field}: {error}") from error
+
+
+def _check_styles(net: TransformNet, record: Record) -> None:
+    from stylezoo.interfaces.net import MultiStyleNet
+
+    holds = net.styles if isinstance(net, MultiStyleNet) else 1
+    named = len(record.styles) or 1
+    if holds != named:
+        raise RecordError(
+            f"the net holds {holds} styles, the record names {named}",
+            field="styles",
+            origin=record.name,
+        )
+
+
+def _require_net(described: Net, style: str, catalog: Catalog) -> None:
+    try:
+        catalog.find("net", described.name)
+    except ComponentNotFoundError as error:
+        known = described.plugin != UNKNOWN
+        advice = catalog.advice_to_get(described.plugin) if known else "install the plugin it is of"
+        raise PluginError(
+            f"net.name: {style} needs the net {described.name!r}, "
+            f"which no installed plugin provides; {advice}"
+        ) from error
