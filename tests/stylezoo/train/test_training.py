@@ -1,67 +1,19 @@
-"""Training: it learns, it resumes to the same weights, it survives bad photos."""
+"""Training: it learns, the same for the same seed, and refuses what cannot come to a style."""
 
-import dataclasses
 import shutil
-import signal
 import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import load_file
 
 import stylezoo
-from stylezoo.catalog import Catalog, default_catalog
-from stylezoo.cli import train
-from stylezoo.errors import CheckpointError, ImageError, OptionError, OutputError, TrainingError
+from stylezoo.catalog import default_catalog
+from stylezoo.errors import ImageError, OptionError, OutputError, TrainingError
 from stylezoo.registry.record import Licence
-from stylezoo.train.config import TrainingConfig
-from stylezoo.train.crops import PhotoCrops
 from stylezoo.train.trainer import Trainer, rate_factor
-
-
-@pytest.fixture(scope="module")
-def material(tmp_path_factory, astronaut):
-    """A painting and a folder of photos, with broken, tiny, grey and CMYK ones among them."""
-    folder = tmp_path_factory.mktemp("material")
-    y, x = np.mgrid[0:96, 0:128] / 8
-    waves = np.stack([np.sin(x + y), np.sin(2 * x), np.cos(y)], axis=-1) / 2 + 0.5
-    Image.fromarray((waves * 255).astype(np.uint8)).save(folder / "waves.png")
-    photos = folder / "photos"
-    photos.mkdir()
-    with Image.open(astronaut) as photo:
-        for number in range(4):
-            photo.crop((90 * number, 0, 90 * number + 150, 200)).save(photos / f"{number}.jpg")
-        photo.resize((90, 60)).convert("L").save(photos / "grey.png")
-        photo.resize((90, 60)).convert("CMYK").save(photos / "cmyk.jpg")
-        photo.resize((7, 5)).save(photos / "tiny.png")
-    (photos / "broken.jpg").write_text("no picture")
-    return folder
-
-
-def config(material, **changes):
-    options = {
-        "style_images": {"waves": material / "waves.png"},
-        "photos": material / "photos",
-        "net_arguments": {"width": 4, "residual_blocks": 1},
-        "backbone": "vgg16",
-        "backbone_options": {"weights": "random", "seed": 0},
-        "steps": 8,
-        "batch_size": 2,
-        "crop_sizes": (32,),
-        "style_size": 64,
-        "precision": "fp32",
-        "style_weight": 5.0,
-    }
-    return TrainingConfig(**{**options, **changes})
-
-
-def weights(trainer):
-    return {name: tensor.clone() for name, tensor in trainer.averaged_net().state_dict().items()}
+from tests.tiny_training import config, train_command, weights
 
 
 def test_training_lowers_the_objective(material):
@@ -84,127 +36,6 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(material, p
         runs.append(weights(trainer))
     assert all(torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
     assert any(not torch.equal(runs[0][name], runs[2][name]) for name in runs[0])
-
-
-def test_a_resumed_run_ends_with_the_same_weights(material, tmp_path):
-    whole = Trainer(config(material), default_catalog())
-    list(whole.run())
-
-    stopped = Trainer(config(material), default_catalog())
-    for report in stopped.run():
-        if report.step == 3:
-            stopped.save(tmp_path / "checkpoint.pt")
-        if report.step == 5:
-            break
-    resumed = Trainer(config(material), default_catalog())
-    resumed.resume(tmp_path / "checkpoint.pt")
-    assert [report.step for report in resumed.run()] == [4, 5, 6, 7, 8]
-    expected, found = weights(whole), weights(resumed)
-    assert all(torch.equal(expected[name], found[name]) for name in expected)
-
-
-def test_a_checkpoint_of_other_options_or_broken_is_refused(material, tmp_path):
-    path = tmp_path / "checkpoint.pt"
-    Trainer(config(material), default_catalog()).save(path)
-    with pytest.raises(CheckpointError, match="belongs to a run with other options"):
-        Trainer(config(material, style_weight=9), default_catalog()).resume(path)
-    # The same files elsewhere are the same; others of the same name are not.
-    moved = tmp_path / "moved"
-    shutil.copytree(material, moved)
-    options = {"style_images": {"waves": moved / "waves.png"}, "photos": moved / "photos"}
-    Trainer(config(material, **options), default_catalog()).resume(path)
-    for changed in ("waves.png", "photos/0.jpg"):
-        shutil.copy(material / "photos" / "1.jpg", moved / changed)
-        with pytest.raises(CheckpointError, match="belongs to a run with other options"):
-            Trainer(config(material, **options), default_catalog()).resume(path)
-        shutil.copy(material / changed, moved / changed)
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(CheckpointError, match="cannot be read"):
-        Trainer(config(material), default_catalog()).resume(path)
-
-
-def train_command(material, output, *more):
-    return [
-        *(sys.executable, "-m", "stylezoo", "train", material / "waves.png"),
-        *("--photos", material / "photos", "-o", output, "--name", "waves"),
-        *("--backbone", "vgg16", "--backbone-weights", material / "vgg.safetensors"),
-        *(
-            "--steps",
-            "24",
-            "--batch-size",
-            "2",
-            "--crop-size",
-            "32",
-            "--style-size",
-            "64",
-            "--width",
-            "4",
-        ),
-        *("--checkpoint-every", "1", "--samples-every", "12", "--precision", "fp32", *more),
-    ]
-
-
-@pytest.fixture(scope="module")
-def vgg_file(material):
-    from safetensors.torch import save_file
-
-    backbone = stylezoo.create_backbone("vgg16", weights="random")
-    save_file(backbone.state_dict(), material / "vgg.safetensors")
-
-
-def test_a_command_killed_three_times_resumes_to_the_same_style(material, vgg_file, tmp_path):
-    whole = train_command(material, tmp_path / "whole")
-    done = subprocess.run(whole, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "skipped: " in done.stderr
-    assert "broken.jpg" in done.stderr
-    assert done.stdout.strip().endswith("whole: waves 1.0.0")
-
-    killed = train_command(material, tmp_path / "killed")
-    checkpoint = tmp_path / "killed-training" / "checkpoint.pt"
-    random = np.random.default_rng()
-    for resume in ([], ["--resume"], ["--resume"]):
-        before = checkpoint.read_bytes() if checkpoint.exists() else None
-        process = subprocess.Popen([*killed, *resume], stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and (
-            not checkpoint.exists() or checkpoint.read_bytes() == before
-        ):
-            time.sleep(0.005)
-        time.sleep(random.uniform(0, 0.1))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert not (tmp_path / "killed").exists()
-
-    done = subprocess.run(killed, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "go on with --resume" in done.stderr
-    done = subprocess.run([*killed, "--resume"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-    first, second = (
-        load_file(tmp_path / name / "model.safetensors") for name in ("whole", "killed")
-    )
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    assert {path.name for path in (tmp_path / "killed").iterdir()} == {
-        "style.toml",
-        "model.safetensors",
-        "golden.safetensors",
-        "preview.jpg",
-        "README.md",
-    }
-    work = {path.name for path in (tmp_path / "killed-training").iterdir()}
-    assert {name for name in work if not name.startswith("events.")} == {
-        "checkpoint.pt",
-        "metrics.csv",
-        "sample-000012.jpg",
-        "sample-000024.jpg",
-    }
-    style = stylezoo.load(tmp_path / "killed")
-    assert style.record.licence.weights == "unknown"
-    assert style.record.training.command.startswith("stylezoo train ")
-    assert style.record.training.style_size == 64
-    assert "--resume" not in style.record.training.command
 
 
 @pytest.mark.parametrize(
@@ -241,16 +72,6 @@ def test_what_would_fail_at_the_end_fails_before_the_first_step(
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
-
-
-def test_crops_of_bare_sky_are_drawn_again(tmp_path):
-    pixels = np.full((300, 60, 3), 250, np.uint8)
-    pixels[200:] = np.random.default_rng(0).integers(0, 255, (100, 60, 3))
-    for number in range(2):
-        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
-    crops = PhotoCrops(tmp_path, crop_sizes=(32,), batch_size=2, seed=0)
-    contrast = torch.cat([crops.batch(number) for number in range(50)]).std(dim=(2, 3)).amax(1)
-    assert (contrast < 0.01).sum() <= 5  # two crops in three would be, drawn once
 
 
 def test_a_step_that_overflows_changes_nothing(material):
@@ -317,151 +138,6 @@ def test_the_stability_term_makes_pictures_steadier(material):
         with torch.no_grad():
             changes[weight] = (net(noisy) - net(images)).square().mean().item()
     assert changes[300.0] < 0.7 * changes[0.0]
-
-
-def test_the_paper_preset_is_the_papers_recipe(material):
-    """Johnson et al. 2016, section 4.1, and Ulyanov's instance norm not yet."""
-    paper = TrainingConfig.preset(
-        "paper", style_images={"x": material / "waves.png"}, photos=material
-    )
-    assert (paper.steps, paper.batch_size, paper.crop_sizes) == (40_000, 4, (256,))
-    assert (paper.optimizer, paper.learning_rate, paper.norm_learning_rate) == ("adam", 1e-3, 1e-3)
-    assert (paper.schedule, paper.gradient_clip) == ("constant", None)
-    assert (paper.backbone, paper.content_layer) == ("vgg16", "relu3_3")
-    assert paper.style_layers == ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
-    assert paper.net_arguments == {"width": 32, "norm": "batch"}
-    assert (paper.content_weight, paper.tv_norm) == (1.0, "l2")
-    assert (paper.half_crops, paper.average_part, paper.precision) == (0, 0, "fp32")
-    with pytest.raises(OptionError, match="there is no preset 'best'; there is quick, standard"):
-        TrainingConfig.preset("best", style_images={}, photos=material)
-
-
-def test_the_paper_preset_weighs_its_terms_as_the_authors_program(material):
-    """Their terms by their own formulas: features of a VGG16 that takes pixels to 255.
-
-    https://github.com/jcjohnson/fast-neural-style: ContentLoss.lua, StyleLoss.lua, GramMatrix.lua,
-    TotalVariation.lua; the last adds to the gradient of each picture, the others to that of the
-    mean of 4.
-    """
-    paper = TrainingConfig.preset(
-        "paper", style_images={"x": material / "waves.png"}, photos=material
-    )
-    random = torch.Generator().manual_seed(0)
-    shapes = {"relu1_2": 64, "relu2_2": 128, "relu3_3": 256, "relu4_3": 512}
-    ours, theirs, content, style = {}, {}, {}, {}
-    for layer, channels in shapes.items():
-        for kind in (ours, content, style):
-            kind[layer] = torch.rand(1, channels, 8, 8, generator=random)
-    image = torch.rand(1, 3, 256, 256, generator=random)
-    terms = {term.name: term for term in paper.objective(paper.style_weight).terms}
-    catalog = default_catalog()
-
-    def weighted(name, features, target):
-        loss = catalog.create_loss(terms[name].loss, **terms[name].options)
-        target = None if target is None else loss.target(target)
-        return terms[name].weight * loss(features, target).item()
-
-    found = np.array(
-        [
-            weighted("content", ours, content),
-            weighted("style", ours, style),
-            weighted("tv", {"image": image}, None),
-        ]
-    )
-    scale = 255 * np.mean([0.229, 0.224, 0.225])  # of torchvision's deviations
-    caffe = [{k: scale * v.double() for k, v in kind.items()} for kind in (ours, content, style)]
-    theirs = [F.mse_loss(caffe[0]["relu3_3"], caffe[1]["relu3_3"]).item(), 0.0, 0.0]
-    for layer in shapes:
-        grams = []
-        for features in (caffe[0], caffe[2]):
-            flat = features[layer][0].flatten(1)
-            grams.append(flat @ flat.T / flat.numel())
-        theirs[1] += 5.0 * F.mse_loss(*grams).item()
-    pixels = 255 * image.double()
-    for dim in (2, 3):
-        theirs[2] += 4 * 1e-6 * pixels.diff(dim=dim).square().sum().item() / 2
-    np.testing.assert_allclose(found / found[0], np.array(theirs) / theirs[0], rtol=0.01)
-
-
-@pytest.mark.parametrize(
-    ("options", "base"),
-    [
-        ({}, "museum"),
-        ({"base": "none"}, None),
-        ({"base": "great-wave"}, "great-wave"),
-        ({"width": 8}, None),
-        ({"norm": "batch", "base": "none"}, None),
-    ],
-)
-def test_a_net_that_is_described_is_a_fresh_one(material, options, base):
-    asked = dict.fromkeys(parameter.name for parameter in train.command.params) | options
-    given = train._given(asked, None, options.get("base"))
-    paintings = {"x": material / "waves.png"}
-    found = TrainingConfig.preset("standard", **given, style_images=paintings, photos=material)
-    assert found.base == base
-    assert found.net_arguments["width"] == options.get("width", 24)
-
-
-def test_crops_are_of_the_size_asked_and_bad_photos_are_named(material):
-    crops = PhotoCrops(material / "photos", crop_sizes=(64,), batch_size=8, seed=0, half_until=3)
-    assert crops.batch(2).shape == (8, 3, 32, 32)
-    batch = crops.batch(3)  # one whole epoch
-    assert batch.shape == (8, 3, 64, 64)
-    assert 0 <= batch.min() <= batch.max() <= 1
-    reasons = {path.name: reason for path, reason in crops.skipped.items()}
-    assert "is tiny: 7 × 5 pixels" in reasons.pop("tiny.png")
-    assert "is grey" in reasons.pop("grey.png")
-    assert "is CMYK" in reasons.pop("cmyk.jpg")
-    assert "is no picture" in reasons.pop("broken.jpg")
-    assert not reasons
-    assert torch.equal(batch, crops.batch(3))
-    assert not torch.equal(batch, crops.batch(4))
-
-
-def test_batches_take_turns_by_size(material):
-    crops = PhotoCrops(material / "photos", crop_sizes=(64, 96), batch_size=2, seed=0, half_until=2)
-    assert [crops.batch(number).shape[-1] for number in range(5)] == [32, 48, 64, 96, 64]
-
-
-def test_an_epoch_shows_every_photo_once(tmp_path):
-    for number in range(6):
-        Image.new("RGB", (40, 40), (40 * number,) * 3).save(tmp_path / f"{number}.png")
-    crops = PhotoCrops(tmp_path, crop_sizes=(32,), batch_size=2, seed=3)
-    for epoch in (0, 3, 6):
-        shown = torch.cat([crops.batch(epoch + step) for step in range(3)])
-        levels = sorted((shown[:, 0, 0, 0] * 255).round().int().tolist())
-        assert levels == [0, 40, 80, 120, 160, 200]
-
-
-def test_crops_that_a_net_does_not_take_are_refused_before_the_first_step(material):
-    for crops, half, side in (((48, 40), 0.0, 40), ((64, 32), 0.5, 16)):
-        with pytest.raises(OptionError, match=f"a crop has {side} pixels, .* at least 32; choose"):
-            Trainer(
-                config(material, net="coarse", net_arguments={}, crop_sizes=crops, half_crops=half),
-                catalog_with_a_coarse_net(),
-            )
-
-
-def catalog_with_a_coarse_net():
-    class Coarse(stylezoo.TransformNet):
-        Arguments = dataclasses.make_dataclass("Arguments", [])
-        stride, minimum_size = 16, 32
-
-        def __init__(self, arguments):
-            super().__init__()
-            self.scale = torch.nn.Parameter(torch.ones(()))
-
-        def forward(self, images):
-            return images * self.scale
-
-    class Plugin:
-        @stylezoo.hookimpl
-        def register_nets(self, register):
-            register("coarse", Coarse)
-
-    catalog = Catalog.discover()
-    catalog.add(Plugin(), "tests")
-    return catalog
 
 
 def test_mistakes_are_named(material, tmp_path):

@@ -1,0 +1,109 @@
+"""A training that is stopped, or killed, goes on to the same weights."""
+
+import shutil
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import stylezoo
+from stylezoo.catalog import default_catalog
+from stylezoo.errors import CheckpointError
+from stylezoo.train.trainer import Trainer
+from tests.tiny_training import config, train_command, weights
+
+
+def test_a_resumed_run_ends_with_the_same_weights(material, tmp_path):
+    whole = Trainer(config(material), default_catalog())
+    list(whole.run())
+
+    stopped = Trainer(config(material), default_catalog())
+    for report in stopped.run():
+        if report.step == 3:
+            stopped.save(tmp_path / "checkpoint.pt")
+        if report.step == 5:
+            break
+    resumed = Trainer(config(material), default_catalog())
+    resumed.resume(tmp_path / "checkpoint.pt")
+    assert [report.step for report in resumed.run()] == [4, 5, 6, 7, 8]
+    expected, found = weights(whole), weights(resumed)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_a_checkpoint_of_other_options_or_broken_is_refused(material, tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    Trainer(config(material), default_catalog()).save(path)
+    with pytest.raises(CheckpointError, match="belongs to a run with other options"):
+        Trainer(config(material, style_weight=9), default_catalog()).resume(path)
+    # The same files elsewhere are the same; others of the same name are not.
+    moved = tmp_path / "moved"
+    shutil.copytree(material, moved)
+    options = {"style_images": {"waves": moved / "waves.png"}, "photos": moved / "photos"}
+    Trainer(config(material, **options), default_catalog()).resume(path)
+    for changed in ("waves.png", "photos/0.jpg"):
+        shutil.copy(material / "photos" / "1.jpg", moved / changed)
+        with pytest.raises(CheckpointError, match="belongs to a run with other options"):
+            Trainer(config(material, **options), default_catalog()).resume(path)
+        shutil.copy(material / changed, moved / changed)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        Trainer(config(material), default_catalog()).resume(path)
+
+
+def test_a_command_killed_three_times_resumes_to_the_same_style(material, vgg_file, tmp_path):
+    whole = train_command(material, tmp_path / "whole")
+    done = subprocess.run(whole, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "skipped: " in done.stderr
+    assert "broken.jpg" in done.stderr
+    assert done.stdout.strip().endswith("whole: waves 1.0.0")
+
+    killed = train_command(material, tmp_path / "killed")
+    checkpoint = tmp_path / "killed-training" / "checkpoint.pt"
+    random = np.random.default_rng()
+    for resume in ([], ["--resume"], ["--resume"]):
+        before = checkpoint.read_bytes() if checkpoint.exists() else None
+        process = subprocess.Popen([*killed, *resume], stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and (
+            not checkpoint.exists() or checkpoint.read_bytes() == before
+        ):
+            time.sleep(0.005)
+        time.sleep(random.uniform(0, 0.1))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not (tmp_path / "killed").exists()
+
+    done = subprocess.run(killed, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "go on with --resume" in done.stderr
+    done = subprocess.run([*killed, "--resume"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+    first, second = (
+        load_file(tmp_path / name / "model.safetensors") for name in ("whole", "killed")
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert {path.name for path in (tmp_path / "killed").iterdir()} == {
+        "style.toml",
+        "model.safetensors",
+        "golden.safetensors",
+        "preview.jpg",
+        "README.md",
+    }
+    work = {path.name for path in (tmp_path / "killed-training").iterdir()}
+    assert {name for name in work if not name.startswith("events.")} == {
+        "checkpoint.pt",
+        "metrics.csv",
+        "sample-000012.jpg",
+        "sample-000024.jpg",
+    }
+    style = stylezoo.load(tmp_path / "killed")
+    assert style.record.licence.weights == "unknown"
+    assert style.record.training.command.startswith("stylezoo train ")
+    assert style.record.training.style_size == 64
+    assert "--resume" not in style.record.training.command

@@ -1,0 +1,47 @@
+"""A training that takes seconds, of a small net against a random backbone."""
+
+import sys
+
+from stylezoo.train.config import TrainingConfig
+
+
+def config(material, **changes):
+    options = {
+        "style_images": {"waves": material / "waves.png"},
+        "photos": material / "photos",
+        "net_arguments": {"width": 4, "residual_blocks": 1},
+        "backbone": "vgg16",
+        "backbone_options": {"weights": "random", "seed": 0},
+        "steps": 8,
+        "batch_size": 2,
+        "crop_sizes": (32,),
+        "style_size": 64,
+        "precision": "fp32",
+        "style_weight": 5.0,
+    }
+    return TrainingConfig(**{**options, **changes})
+
+
+def weights(trainer):
+    return {name: tensor.clone() for name, tensor in trainer.averaged_net().state_dict().items()}
+
+
+def train_command(material, output, *more):
+    return [
+        *(sys.executable, "-m", "stylezoo", "train", material / "waves.png"),
+        *("--photos", material / "photos", "-o", output, "--name", "waves"),
+        *("--backbone", "vgg16", "--backbone-weights", material / "vgg.safetensors"),
+        *(
+            "--steps",
+            "24",
+            "--batch-size",
+            "2",
+            "--crop-size",
+            "32",
+            "--style-size",
+            "64",
+            "--width",
+            "4",
+        ),
+        *("--checkpoint-every", "1", "--samples-every", "12", "--precision", "fp32", *more),
+    ]
