@@ -152,7 +152,10 @@ def _request(url: str, headers: dict[str, str], what: str) -> Response:
     import requests
 
     timeout = timeout_seconds()
-    carries_token = any(name.lower() == "authorization" for name in headers)
+    tokens = [value for name, value in headers.items() if name.lower() == "authorization"]
+    if not all(token.isascii() and token.isprintable() for token in tokens):
+        # Not left to the library: its error shows the token.
+        raise AuthError(f"{what}: the token holds a character that no header may have; set it anew")
     try:
         return _session().get(
             url,
@@ -161,18 +164,13 @@ def _request(url: str, headers: dict[str, str], what: str) -> Response:
             allow_redirects=False,
             timeout=(min(timeout, CONNECT_TIMEOUT), timeout),
             # Else requests would put a password from ~/.netrc in the token's place.
-            auth=_as_it_is if carries_token else None,
+            auth=_as_it_is if tokens else None,
         )
     except requests.exceptions.ProxyError as error:
         raise UnavailableError(
             f"{what}: {_proxy_in_words(url)} does not work: {_reason(error)}; check HTTP_PROXY, "
             "HTTPS_PROXY, ALL_PROXY and NO_PROXY"
         ) from error
-    except (requests.exceptions.InvalidHeader, UnicodeError):
-        # Without its cause: that would print the token.
-        raise AuthError(
-            f"{what}: the token holds a character that no header may have; set it anew"
-        ) from None
     except (requests.ConnectionError, requests.Timeout) as error:
         for cause in _causes(error):
             if isinstance(cause, ssl.SSLCertVerificationError):

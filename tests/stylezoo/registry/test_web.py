@@ -118,8 +118,7 @@ def test_a_token_that_cannot_be_sent_is_not_printed(server, token):
     with pytest.raises(AuthError, match="the token holds a character") as caught:
         get(f"{server.url}/file", headers={"Authorization": f"Bearer {token}"})
     assert "cret" not in str(caught.value)
-    assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None
     assert server.asked() == []
 
 
