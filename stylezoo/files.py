@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -25,7 +26,9 @@ def check_writable(path: Path, *, overwrite: bool) -> None:
     """
     with writing(path):
         _refuse_existing(path, overwrite)
-        folder = next(folder for folder in path.absolute().parents if folder.exists())
+        folder = next((folder for folder in path.absolute().parents if folder.exists()), None)
+        if folder is None:  # a drive, or a computer on the network
+            raise OutputError(f"{path} cannot be written: {path.absolute().anchor} is not there")
         with tempfile.TemporaryFile(dir=folder):
             pass
 
@@ -113,14 +116,17 @@ def new_folder(folder: Path) -> Iterator[Path]:
         OutputError: the folder exists and is not empty, or it cannot be written.
     """
     check_new_folder(folder)
+    # Not mkdtemp: its folders are private, on Windows for good.
+    unfinished = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+        unfinished.mkdir()
     except OSError as error:
         raise OutputError(f"{folder} cannot be made: {error.strerror}") from error
     try:
         yield unfinished
-        unfinished.chmod(0o755)  # mkdtemp makes private folders
+        if folder.is_dir():  # an empty one, which Windows would not replace
+            folder.rmdir()
         unfinished.replace(folder)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error

@@ -51,7 +51,8 @@ def is_out_of_memory(error: Exception) -> bool:
     """
     return (
         isinstance(error, MemoryError | torch.OutOfMemoryError)
-        or "can't allocate memory" in str(error)  # of torch's DefaultCPUAllocator
+        # Of torch's DefaultCPUAllocator; the second on Windows.
+        or any(text in str(error) for text in ("can't allocate memory", "not enough memory"))
     )
 
 

@@ -28,7 +28,7 @@ def check_plot(path: Path) -> None:
 
     if find_spec("matplotlib") is None:
         raise MissingDependencyError(
-            "plots need matplotlib, which is not installed; run: pip install 'stylezoo[plot]'"
+            'plots need matplotlib, which is not installed; run: pip install "stylezoo[plot]"'
         )
     if path.suffix.lower() not in FORMATS:
         raise OptionError(f"{path} is no plot; its suffix must be one of {', '.join(FORMATS)}")

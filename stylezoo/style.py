@@ -176,13 +176,13 @@ class Style:
         import torch
 
         from stylezoo.color import blend, keep_color
+        from stylezoo.seeding import seeded
 
         if strength == 0:
             return pixels
         height, width = pixels.shape[:2]
         padded = np.ascontiguousarray(self._pad(pixels).transpose(2, 0, 1))
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
+        with seeded(seed):
             output = run(torch.from_numpy(padded).unsqueeze(0))
         _check_output(output, padded.shape)
         styled = output[0].clamp(0, 1).numpy().transpose(1, 2, 0)[:height, :width]

@@ -105,7 +105,7 @@ def test_options_that_the_page_speaks_of_exist(page, name, root):
 
 def test_ci_runs_the_command_of_the_readme(root):
     commands = [c for c in blocks(root / "README.md", "console") if "pytest" in c]
-    assert commands == ["pip install '.[test]' && pytest\n"]
+    assert commands == ['pip install ".[test]" && pytest\n']
     assert 'grep -m 1 -F "pytest" README.md' in (root / ".ci" / "run").read_text()
     first = next(line for line in (root / "README.md").read_text().splitlines() if "pytest" in line)
     assert first == commands[0].strip()

@@ -182,7 +182,7 @@ def _onnx_load() -> Callable[[Path], ModelProto]:
         import onnx
     except ImportError as error:
         raise MissingDependencyError(
-            "reading ONNX needs the package onnx; run: pip install 'stylezoo[onnx]'"
+            'reading ONNX needs the package onnx; run: pip install "stylezoo[onnx]"'
         ) from error
 
     def load(path: Path) -> ModelProto:

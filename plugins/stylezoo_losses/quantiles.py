@@ -22,9 +22,11 @@ def resample_sorted(values: Tensor, count: int) -> Tensor:
     n = values.shape[-1]
     if n == count:
         return values
-    places = (torch.arange(count, device=values.device, dtype=torch.float64) + 0.5) / count * n
+    # On the CPU: in float32 large counts would be inexact, and Apple's GPUs have no float64.
+    places = (torch.arange(count, dtype=torch.float64) + 0.5) / count * n
     places = (places - 0.5).clamp(0, n - 1)
     below = places.floor().long()
+    part = (places - below).to(values.dtype).to(values.device)
+    below = below.to(values.device)
     above = (below + 1).clamp(max=n - 1)
-    part = (places - below).to(values.dtype)
     return torch.lerp(values[..., below], values[..., above], part)

@@ -126,7 +126,7 @@ def _torchvision_models() -> Any:
     except ImportError as error:
         raise MissingDependencyError(
             "the backbones torchvision:NAME need the package 'torchvision', which cannot be "
-            f"imported ({error}); run: pip install 'stylezoo[torchvision]'"
+            f'imported ({error}); run: pip install "stylezoo[torchvision]"'
         ) from error
     return torchvision.models
 

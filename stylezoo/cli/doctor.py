@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -44,7 +45,7 @@ def command(as_json: bool) -> None:
             "package": package,
             "purpose": purpose,
             "version": _version(package),
-            "install": f"pip install 'stylezoo[{extra}]'",
+            "install": f'pip install "stylezoo[{extra}]"',
         }
         for extra, package, purpose in OPTIONAL
     ]
@@ -120,9 +121,21 @@ def _devices() -> list[str]:
         for card in sorted(cards.iterdir()):
             model = _line_starting(card / "information", "Model:")
             devices.append(f"cuda, {model or card.name}")
+    else:
+        devices += [f"cuda, {name}" for name in _cards_by_their_driver()]
     if sys.platform == "darwin" and platform.machine() == "arm64":
         devices.append("mps, Apple silicon")
     return devices
+
+
+def _cards_by_their_driver() -> list[str]:
+    """What NVIDIA's own command lists; it comes with the driver, on Windows too."""
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):  # it is not there, or knows of no card
+        return []
+    return done.stdout.splitlines()
 
 
 def _cpu_features() -> str:

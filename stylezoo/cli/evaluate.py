@@ -91,6 +91,7 @@ def command(
     objective by L-BFGS says what a value is worth: how many iterations come as far, from white
     noise and from the photo (Johnson et al. 2016, figure 5 and table 1).
     """
+    from stylezoo.device import choose_device
     from stylezoo.evaluation import EvaluationConfig, evaluate_style
     from stylezoo.loading import load
     from stylezoo.plot import check_plot
@@ -103,7 +104,8 @@ def command(
     folder = StyleSpec.parse(style).path
     if save and not (folder and (folder / "style.toml").is_file()):
         raise OptionError(f"--save writes into a style folder, which {style!r} is not")
-    loaded = load(style, device=device)
+    # Where the optimisation runs, to compare with: the best there is for one may differ.
+    loaded = load(style, device=str(choose_device(device)))
     config = EvaluationConfig(sizes=sizes, curves=curves, limit=limit, seed=seed, device=device)
     with _progress() as say:
         evaluation = evaluate_style(

@@ -106,13 +106,18 @@ def _target(source: str, output: str | None, ending: str) -> Path:
 
 
 def _place(path: str | Path) -> str:
-    """A path without links; one that leads nowhere, such as a link to itself, as it is."""
-    return os.path.realpath(path)
+    """What two paths of one file have in common: it without links.
+
+    One that leads nowhere, such as a link to itself, is taken as it is.
+    """
+    place = os.path.realpath(path)
+    # On most disks of these systems a.png and A.png are one file.
+    return place.casefold() if sys.platform in ("win32", "darwin") else place
 
 
 def _is_file(output: str, image: str) -> bool:
     """Whether -o means a file: a folder is one that exists, ends in '/', or takes a folder."""
-    return not (_is_folder(output) or output.endswith("/") or _is_folder(image))
+    return not (_is_folder(output) or output.endswith(("/", os.sep)) or _is_folder(image))
 
 
 def _is_folder(path: str) -> bool:

@@ -59,7 +59,7 @@ def _lines(project: Project) -> list[str]:
     """What was written, and what to do next."""
     folder = shlex.quote(str(project.folder))
     lines = [f"{project.folder}:", *(f"  {path}" for path in project.files)]
-    lines += ["next:", f"  cd {folder}", "  pip install -e '.[test]'", "  pytest"]
+    lines += ["next:", f"  cd {folder}", '  pip install -e ".[test]"', "  pytest"]
     if project.kind in TRY:
         lines.append(f"  {TRY[project.kind].format(name=project.name)}")
     return lines

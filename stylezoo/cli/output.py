@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -85,5 +86,7 @@ def _writing_stdout() -> Iterator[None]:
     except BrokenPipeError:
         raise  # whoever read our output has stopped, which is no error to speak of
     except OSError as error:
+        if sys.platform == "win32" and error.errno == errno.EINVAL:  # a closed pipe, there
+            raise BrokenPipeError from error
         discard_stdout()
         raise OutputError(f"stdout cannot be written: {error.strerror}") from error

@@ -30,6 +30,7 @@ from stylezoo.registry.resolve import resolve
 from stylezoo.registry.sources import all_sources
 from stylezoo.registry.spec import StyleSpec
 from stylezoo.registry.verify import verify_files
+from stylezoo.seeding import seeded
 from stylezoo.style import Style
 
 PAPER_ITERATIONS = 500  # of the baseline that Johnson et al. 2016, table 1, compare with
@@ -304,8 +305,7 @@ def painting_path(spec: str | Path, style: Style, catalog: Catalog) -> Path | No
 def _untrained(style: Style, seed: int, catalog: Catalog) -> Style:
     assert style.record is not None
     described = style.record.net
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seeded(seed):
         name = catalog.net_of(described.name, described.plugin)
         net = catalog.create_net(name, **described.arguments)
     if isinstance(net, MultiStyleNet) and style.styles:

@@ -28,7 +28,7 @@ PLACE_FILE = "hub.json"
 """Beside a record whose other files lie on the Hub: repository and commit."""
 
 _MAX_PLACE = 10_000
-_LEFTOVER = re.compile(r"\.(?P<version>.+)-[a-z0-9_]{8}")  # as tempfile.mkdtemp names folders
+_LEFTOVER = re.compile(r"\.(?P<version>.+)-[0-9a-f]{8}")  # as new_folder names folders
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -57,13 +57,13 @@ def golden_run(net: TransformNet) -> Callable[[Tensor], Tensor]:
     import torch
 
     from stylezoo.interfaces.net import MultiStyleNet
+    from stylezoo.seeding import seeded
 
     if isinstance(net, MultiStyleNet) and net.styles > 1:
         net = net.blend([1 / net.styles] * net.styles).eval()
 
     def run(images: Tensor) -> Tensor:
-        with torch.inference_mode(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with torch.inference_mode(), seeded():
             output: Tensor = net(images)
             return output
 

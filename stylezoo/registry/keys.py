@@ -176,5 +176,5 @@ def require_signing() -> None:
         import cryptography  # noqa: F401
     except ImportError as error:
         raise MissingDependencyError(
-            "signing needs the package cryptography; run: pip install 'stylezoo[signing]'"
+            'signing needs the package cryptography; run: pip install "stylezoo[signing]"'
         ) from error

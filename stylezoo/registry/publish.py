@@ -217,10 +217,10 @@ def _fill(
             painting.convert("RGB").save(folder / path, quality=92, subsampling=0)
         described.append(_describe(folder, path, "painting"))
     draft_record = _record(net, draft, tuple(described))
-    (folder / CARD).write_text(render_card(draft_record), encoding="utf-8")
+    (folder / CARD).write_bytes(render_card(draft_record).encode())
     record = _record(net, draft, (*described, _describe(folder, CARD, "card")))
     text = render_record(record)
-    (folder / RECORD_FILE).write_text(text, encoding="utf-8")
+    (folder / RECORD_FILE).write_bytes(text.encode())
     return parse_record(text, origin=str(folder / RECORD_FILE))
 
 

@@ -98,6 +98,6 @@ if __name__ == "__main__":
     import json
     from pathlib import Path
 
-    Path(__file__).with_name(SCHEMA_FILE).write_text(
-        json.dumps(record_json_schema(), indent=2) + "\n", encoding="utf-8"
+    Path(__file__).with_name(SCHEMA_FILE).write_bytes(
+        (json.dumps(record_json_schema(), indent=2) + "\n").encode()
     )

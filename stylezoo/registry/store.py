@@ -342,7 +342,8 @@ class Store:
                 parts[file.path] = staging / f"{index}.part"
         for part in parts.values():
             with suppress(OSError):
-                os.utime(part, follow_symlinks=False)  # it is this run's from now on
+                if not part.is_symlink():  # one is never followed, which Windows cannot be told
+                    os.utime(part)  # it is this run's from now on
         return parts
 
     def _require_room(self, record: Record, parts: dict[str, Path]) -> None:

@@ -15,6 +15,7 @@ from stylezoo.registry.golden import golden_input
 from stylezoo.registry.publish import StyleDraft, write_style
 from stylezoo.registry.record import Licence, Provenance, StyleImage, Training
 from stylezoo.registry.record_text import UNKNOWN
+from stylezoo.seeding import seeded
 
 NET = "johnson"
 ARGUMENTS: dict[str, Scalar] = {"width": 4, "residual_blocks": 1, "norm": "instance"}
@@ -29,8 +30,7 @@ def write_example_style(styles: Path, name: str) -> None:
         name: the style's.
     """
     catalog = default_catalog()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded():
         net = catalog.create_net(NET, **ARGUMENTS).eval()
     none = "none: the weights are random"
     draft = StyleDraft(

@@ -132,7 +132,7 @@ def _copy(template: str, name: str, folder: Path) -> None:
         parts = [part.replace(HIDDEN, ".", 1) if part.startswith(HIDDEN) else part for part in path]
         target = folder.joinpath(*(_renamed(part, name) for part in parts))
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(_renamed(source.read_text(encoding="utf-8"), name), encoding="utf-8")
+        target.write_bytes(_renamed(source.read_text(encoding="utf-8"), name).encode())
 
 
 def _files(

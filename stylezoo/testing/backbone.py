@@ -15,6 +15,7 @@ from stylezoo.catalog import Catalog
 from stylezoo.errors import OptionError
 from stylezoo.findings import Report
 from stylezoo.interfaces.backbone import Backbone
+from stylezoo.seeding import seeded
 from stylezoo.testing import modules
 from stylezoo.testing.examination import (
     AlreadyReportedError,
@@ -28,7 +29,7 @@ from stylezoo.testing.examination import (
 )
 from stylezoo.testing.modules import Probe
 from stylezoo.testing.subject import Subject, check_options, make_or_report, subject_of
-from stylezoo.testing.tensors import difference, random_images, seeded, shape_text
+from stylezoo.testing.tensors import difference, random_images, shape_text
 
 SIZE = 64
 LAYERS_PROBED = 6

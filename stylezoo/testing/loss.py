@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from stylezoo.catalog import Catalog
 from stylezoo.findings import Report
 from stylezoo.interfaces.loss import IMAGE, Loss
+from stylezoo.seeding import seeded
 from stylezoo.testing import modules
 from stylezoo.testing.examination import (
     AlreadyReportedError,
@@ -29,7 +30,6 @@ from stylezoo.testing.tensors import (
     converted,
     difference,
     random_images,
-    seeded,
     shape_text,
     tensors_of,
 )

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from stylezoo.seeding import seeded
 from stylezoo.testing.examination import Findings, describe_error
 from stylezoo.testing.subject import Subject
 from stylezoo.testing.tensors import (
     converted,
     difference,
     other_devices,
-    seeded,
     shape_text,
     tensors_of,
 )

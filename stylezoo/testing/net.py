@@ -19,6 +19,7 @@ from stylezoo.errors import OptionError, StyleZooError
 from stylezoo.findings import Report
 from stylezoo.interfaces.net import MultiStyleNet, TransformNet
 from stylezoo.registry.weights import load_weights, read_net_metadata, save_weights
+from stylezoo.seeding import seeded
 from stylezoo.testing import modules
 from stylezoo.testing.examination import (
     Check,
@@ -32,7 +33,7 @@ from stylezoo.testing.examination import (
 from stylezoo.testing.modules import Probe
 from stylezoo.testing.size_contract import SizeContract, check_size_contract
 from stylezoo.testing.subject import Subject, subject_of
-from stylezoo.testing.tensors import difference, random_images, seeded, shape_text
+from stylezoo.testing.tensors import difference, random_images, shape_text
 
 HUGE = 10**9
 WILD = 8.0

@@ -15,6 +15,7 @@ from stylezoo.catalog import Catalog
 from stylezoo.errors import StyleZooError
 from stylezoo.findings import Report
 from stylezoo.interfaces.norm import ConditionalNorm
+from stylezoo.seeding import seeded
 from stylezoo.testing import modules
 from stylezoo.testing.examination import (
     Check,
@@ -27,7 +28,7 @@ from stylezoo.testing.examination import (
 )
 from stylezoo.testing.modules import Probe
 from stylezoo.testing.subject import Subject, subject_of
-from stylezoo.testing.tensors import difference, random_images, seeded, shape_text
+from stylezoo.testing.tensors import difference, random_images, shape_text
 
 CHANNELS = 6
 STYLES = 3

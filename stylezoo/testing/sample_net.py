@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from stylezoo.interfaces.net import TransformNet
+from stylezoo.seeding import seeded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,5 @@ class SampleNet(TransformNet):
 
 def sample_net() -> SampleNet:
     """The net in eval mode, the same each time."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
+    with seeded():
         return SampleNet(SampleArguments()).eval().requires_grad_(False)

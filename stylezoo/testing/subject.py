@@ -37,10 +37,9 @@ class Subject:
 
     def make(self, seed: int = 0) -> Any:
         """Make the component, from global generators in a known state."""
-        import torch
+        from stylezoo.seeding import seeded
 
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
+        with seeded(seed):
             return self.factory(**self.options)
 
 

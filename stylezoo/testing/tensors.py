@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -73,15 +72,6 @@ def converted(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
         # A NamedTuple takes its fields one by one.
         return type(value)(*entries) if hasattr(value, "_fields") else type(value)(entries)
     return value
-
-
-@contextmanager
-def seeded(seed: int = 0) -> Iterator[None]:
-    """Put the global generators in a known state, and back afterwards."""
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        yield
 
 
 def other_devices() -> list[str]:

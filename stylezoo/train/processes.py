@@ -42,7 +42,7 @@ class Processes:
         except ImportError as error:
             raise PluginError(
                 "training in several processes needs accelerate; "
-                "run: pip install 'stylezoo[accelerate]'"
+                'run: pip install "stylezoo[accelerate]"'
             ) from error
         self._accelerator = Accelerator(cpu=device == "cpu")
         self.device = self._accelerator.device

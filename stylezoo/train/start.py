@@ -13,6 +13,7 @@ from stylezoo.errors import OptionError
 from stylezoo.interfaces.net import MultiStyleNet, TransformNet
 from stylezoo.loading import load
 from stylezoo.registry.record import Record
+from stylezoo.seeding import seeded
 from stylezoo.style import Style
 from stylezoo.train.config import TrainingConfig
 
@@ -130,8 +131,7 @@ def with_norms(nets: Sequence[MultiStyleNet], norm: str, seed: int) -> list[Mult
         )
     changed = []
     for net in nets:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
+        with seeded(seed):
             changed.append(net.with_norm(norm))
     return changed
 
@@ -181,8 +181,7 @@ def _style_weights(
 
 
 def _fresh(name: str, arguments: Mapping[str, object], seed: int, catalog: Catalog) -> TransformNet:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seeded(seed):
         return catalog.create_net(name, **arguments)
 
 

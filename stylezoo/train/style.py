@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from stylezoo.catalog import Catalog, default_catalog
+from stylezoo.device import choose_device
 from stylezoo.errors import (
     IntegrityError,
     OptionError,
@@ -158,7 +159,7 @@ def train_style(
         record = read_record(folders.output)
     if folders.held_out is not None and trainer.processes.main:
         measured = evaluate_style(
-            load(folders.output, device=evaluation.device, catalog=catalog),
+            load(folders.output, device=str(choose_device(evaluation.device)), catalog=catalog),
             folders.held_out,
             painting_of(next(iter(config.style_images.values())), config.style_size),
             evaluation,

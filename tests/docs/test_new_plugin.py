@@ -55,7 +55,7 @@ def blocks(page, language):
 def test_the_walk_through(root, shell, tmp_path):
     page = (root / "docs" / "new-plugin.md").read_text()
     weights, begin, test, *uses = blocks(page, "console")
-    assert weights.startswith("pip install 'stylezoo[")
+    assert weights.startswith('pip install "stylezoo[')
     assert begin.endswith("\npytest\n")  # which test_projects.py runs on the project as it is
     done = shell(begin.removesuffix("pytest\n"), tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr

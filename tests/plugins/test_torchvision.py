@@ -240,7 +240,7 @@ def test_a_model_without_feature_maps_is_refused():
 
 def test_without_torchvision_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchvision", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'stylezoo\[torchvision\]'"):
+    with pytest.raises(MissingDependencyError, match=r'pip install "stylezoo\[torchvision\]"'):
         create("resnet18")
 
 

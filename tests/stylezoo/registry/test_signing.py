@@ -313,7 +313,7 @@ def test_without_the_package_for_signing_it_says_what_to_install(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr.endswith("run: pip install 'stylezoo[signing]'\n")
+    assert done.stderr.endswith('run: pip install "stylezoo[signing]"\n')
     assert not list(tmp_path.iterdir())
 
 

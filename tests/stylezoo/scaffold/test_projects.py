@@ -139,7 +139,7 @@ def test_the_command_says_what_to_do_next(tmp_path, monkeypatch):
     after = done.output.partition("next:\n")[2].splitlines()
     assert [line.strip() for line in after] == [
         "cd stylezoo-mine",
-        "pip install -e '.[test]'",
+        'pip install -e ".[test]"',
         "pytest",
         "stylezoo optimize photo.jpg --style painting.jpg --preset best --loss mine:5 -o out.png",
     ]
