@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import threading
 import warnings
 from dataclasses import fields
 from functools import cache
@@ -301,9 +302,17 @@ class Catalog:
         return runtime
 
 
-@cache
+_discovery = threading.RLock()  # a plugin may ask for the catalog while it is loaded
+
+
 def default_catalog() -> Catalog:
     """The catalog of the installed plugins, found once a process."""
+    with _discovery:
+        return _discovered()
+
+
+@cache
+def _discovered() -> Catalog:
     return Catalog.discover()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import stat
+import threading
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,11 +136,10 @@ def open_photo(
         ImageError: it is missing, broken, of no known format, or too large.
     """
     name = str(source) if isinstance(source, str | Path) else "the image"
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # checked here instead
     try:
         if isinstance(source, Image.Image):
             return _from_pil(source, name)
-        with _open(source, name) as image:
+        with _UNLIMITED, _open(source, name) as image:
             width, height = image.size
             if max_pixels is not None and width * height > max_pixels:
                 raise ImageError(
@@ -154,8 +154,34 @@ def open_photo(
         raise ImageError(f"{name} is broken: {error or type(error).__name__}") from error
     except MemoryError as error:
         raise ImageError(f"{name} does not fit into memory") from error
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+
+
+class _Unlimited:
+    """A block in which Pillow opens pictures of any size: ``open_photo`` has a limit of its own.
+
+    Pillow's is a global of the process, which several threads may be in such a block of at once:
+    the first lifts it, and the last puts it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._limit: int | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                Image.MAX_IMAGE_PIXELS = self._limit
+
+
+_UNLIMITED = _Unlimited()
 
 
 def _open(source: str | Path | bytes | BinaryIO, name: str) -> Image.Image:

@@ -22,7 +22,7 @@ def kept_bytes(forward: Callable[[], object]) -> int:
     def count(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         sizes[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        return tensor.detach()  # else an output would hold the graph that holds it, for ever
 
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
         forward()

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from types import FrameType
@@ -50,11 +51,17 @@ def _time_limit(seconds: float) -> Iterator[None]:
             f"it takes longer than {seconds:g} s to load; {TIMEOUT_VARIABLE} may give it more"
         )
 
+    began = time.monotonic()
     before = signal.signal(signal.SIGALRM, stop)
     # Again every second, for a plugin that catches whatever is raised in it.
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if left:  # an alarm of the program that uses stylezoo
+            soon = 1e-3  # it may have run out meanwhile, and 0 would cancel it
+            signal.setitimer(
+                signal.ITIMER_REAL, max(left - (time.monotonic() - began), soon), interval
+            )

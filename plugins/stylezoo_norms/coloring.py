@@ -61,21 +61,30 @@ class ConditionalInstanceColoring(ConditionalInstanceNorm):
 
     def forward(self, features: Tensor, style: Tensor) -> Tensor:
         """Normalise (B, C, H, W), then mix the channels by what (B, styles) mixes."""
-        weight, bias, reads, writes = (
-            torch.einsum("bs,s...->b...", style, numbers)
-            for numbers in (self.weight, self.bias, self.reads, self.writes)
-        )
-        matrix = torch.diag_embed(weight) + writes @ reads
+        matrices = torch.diag_embed(self.weight) + self.writes @ self.reads
+        mixed = torch.einsum("bs,scd->bcd", style, matrices)
         images = normalize_instances(features).split(1)
-        return torch.cat([_mix(*image) for image in zip(images, matrix, bias, strict=True)])
+        shifts = style @ self.bias
+        return torch.cat([_mix(*image) for image in zip(images, mixed, shifts, strict=True)])
 
     def blend(self, style: Tensor) -> nn.Module:
-        """Instance norm with the mixture's matrix and shift."""
+        """Instance norm with the mixture's matrix and shift.
+
+        A mixture's matrix has the thin ones of all its styles side by side: their means would
+        multiply each style's by those of the others.
+        """
         norm = InstanceColoring(self.weight.shape[1]).to(style.device)
+        taken = style.nonzero().flatten()
+        writes = style[taken, None, None] * self.writes[taken]
+        mixture = {
+            "weight": style @ self.weight,
+            "bias": style @ self.bias,
+            "reads": self.reads[taken].flatten(0, 1),
+            "writes": writes.permute(1, 0, 2).flatten(1),
+        }
         learnt = self.weight.requires_grad
-        for name, numbers in self.named_parameters():
-            mixed = torch.einsum("s,s...->...", style, numbers).detach()
-            setattr(norm, name, nn.Parameter(mixed, requires_grad=learnt))
+        for name, numbers in mixture.items():
+            setattr(norm, name, nn.Parameter(numbers.detach(), requires_grad=learnt))
         return norm
 
     @property

@@ -66,7 +66,7 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
             f"{config.base} cannot be a base: it has no record, or its net is not one that can "
             "hold several styles"
         )
-    shares = _shares(base, base.net, config)
+    shares = tuple(_startable(base.net, of_one) for of_one in _shares(base, base.net, config))
     ones = [base.net.blend(of_one) for of_one in shares]
     if config.widen_to is not None:
         ones = [one.widen(config.widen_to) for one in ones]
@@ -196,6 +196,15 @@ def _shares(
         tuple(float(other == name) for other in base.styles) if name in base.styles else mean
         for name in config.style_images
     )
+
+
+def _startable(net: MultiStyleNet, shares: tuple[float, ...]) -> tuple[float, ...]:
+    """The mixture to start from, or the style with most of it: some norms grow when mixed."""
+    largest = shares.index(max(shares))
+    alone = tuple(float(style == largest) for style in range(len(shares)))
+    mixed, one = (net.blend(some).state_dict() for some in (shares, alone))
+    same = all(tensor.shape == one[key].shape for key, tensor in mixed.items())
+    return shares if same else alone
 
 
 def _arguments(net: MultiStyleNet) -> dict[str, bool | int | float | str]:

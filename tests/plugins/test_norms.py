@@ -114,10 +114,17 @@ def test_conditional_coloring_is_coloring_for_each_image():
         torch.nn.init.normal_(parameter)
     features, shares = torch.randn(4, 5, 6, 7), torch.rand(4, 3).softmax(1)
     found = norm(features, shares)
+    matrices = torch.diag_embed(norm.weight) + norm.writes @ norm.reads
     for image, share, output in zip(features, shares, found, strict=True):
         torch.testing.assert_close(
             output[None], norm.blend(share)(image[None]), rtol=1e-4, atol=1e-4
         )
+        # A mixture's matrix is the mixture of the matrices, whatever their factors are.
+        matrix = torch.einsum("s,scd->cd", share, matrices)
+        expected = matrix @ F.instance_norm(image[None]).flatten(2) + (share @ norm.bias)[:, None]
+        torch.testing.assert_close(output.flatten(1), expected[0], rtol=1e-4, atol=1e-4)
+    one = torch.tensor([0.0, 1.0, 0.0])
+    assert norm.blend(one).reads.shape == norm.reads[1].shape
 
 
 @pytest.mark.parametrize("way", [normalize_one_by_one, normalize_as_one])

@@ -1,6 +1,7 @@
 """The catalog: what it does with plugins that work, fail, clash and lie."""
 
 import shutil
+import subprocess
 import sys
 import types
 
@@ -497,3 +498,21 @@ def test_the_broken_declaration_of_a_stranger_is_none_of_ours(installed, tmp_pat
     (plugin,) = [p for p in Catalog.discover().plugins if p.name == "good"]
     assert (plugin.distribution, plugin.version, plugin.status) == ("unknown", "unknown", "ok")
     assert not recwarn.list
+
+
+def test_plugins_are_loaded_by_several_threads_and_beside_an_alarm():
+    script = """
+import signal, sys
+from concurrent.futures import ThreadPoolExecutor
+import stylezoo
+with ThreadPoolExecutor(8) as pool:
+    list(pool.map(lambda _: stylezoo.list_nets(), range(8)))
+assert sys.stdout is sys.__stdout__
+signal.signal(signal.SIGALRM, lambda *_: None)
+signal.setitimer(signal.ITIMER_REAL, 1000, 7)
+stylezoo.Catalog.discover()
+left, interval = signal.getitimer(signal.ITIMER_REAL)
+assert 900 < left <= 1000 and interval == 7, (left, interval)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

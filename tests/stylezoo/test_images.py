@@ -5,7 +5,9 @@ import resource
 import struct
 import subprocess
 import sys
+import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -277,6 +279,33 @@ def test_the_limit_can_be_lifted_and_lowered(picture):
     assert open_photo(encoded(picture), max_pixels=None).size == (64, 48)
     limit = Image.MAX_IMAGE_PIXELS
     open_photo(encoded(picture))
+    assert limit == Image.MAX_IMAGE_PIXELS
+
+
+class Slow(io.BytesIO):
+    """A file whose bytes come when they may."""
+
+    def __init__(self, content):
+        super().__init__(content)
+        self.asked, self.may_go_on = threading.Event(), threading.Event()
+
+    def read(self, *arguments):
+        self.asked.set()
+        assert self.may_go_on.wait(60)
+        return super().read(*arguments)
+
+
+def test_the_limit_of_pillow_is_as_it_was_after_two_threads(picture):
+    limit = Image.MAX_IMAGE_PIXELS
+    files = Slow(encoded(picture)), Slow(encoded(picture))
+    with ThreadPoolExecutor(2) as pool:
+        read = []
+        for file in files:
+            read.append(pool.submit(open_photo, file))
+            assert file.asked.wait(60)
+        for file, photo in zip(files, read, strict=True):
+            file.may_go_on.set()
+            assert photo.result().size == (64, 48)
     assert limit == Image.MAX_IMAGE_PIXELS
 
 

@@ -1,7 +1,9 @@
 """The course of an optimisation: it falls, keeps the best picture, and survives bad luck."""
 
 import dataclasses
+import gc
 import math
+import weakref
 
 import numpy as np
 import pytest
@@ -208,3 +210,17 @@ def test_kept_bytes_counts_what_the_backward_pass_needs():
     # The square keeps its input, the sigmoid its output: two different tensors.
     assert kept_bytes(lambda: net(x).square()) == 200 * 4
     assert kept_bytes(lambda: net(x * 1).exp()) == 2 * 200 * 4
+
+
+def test_a_forward_pass_that_was_counted_is_freed():
+    from stylezoo.memory import kept_bytes
+
+    outputs = []
+
+    def forward():
+        # A ReLU keeps its own output.
+        outputs.append(weakref.ref(torch.relu(torch.ones(9, requires_grad=True))))
+
+    kept_bytes(forward)
+    gc.collect()
+    assert outputs[0]() is None

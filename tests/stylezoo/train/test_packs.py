@@ -384,6 +384,11 @@ def test_an_adapter_with_norms_of_its_own_kind(registry, material, astronaut, tm
         alone = stylezoo.load(spec, runtime="torch", catalog=catalog)
         # Rounded to eight bits here and there, as sums are taken in another order.
         assert np.abs(pack(photo(), style=name) - alone(photo())).max() < 1e-4, name
+    # Mixed matrices are of a higher rank than a norm learns: it starts from one style.
+    start = starting_net(config(material, "greens", base=str(tmp_path / "mixed")), catalog)
+    assert start.shares == ((1.0, 0.0),)
+    fresh = catalog.create_net(start.net_name, **start.net_arguments)
+    fresh.load_state_dict(start.net.state_dict())
     as_it_is = starting_net(config(material, "blues", steps=0, **colored), catalog)
     assert as_it_is.net_arguments["norm"] == "instance"
     with pytest.raises(OptionError, match="norm is for the net of a base"):
