@@ -17,7 +17,7 @@ from stylezoo.interfaces.net import MultiStyleNet
 from stylezoo.loading import load
 from stylezoo.objective_config import ObjectiveConfig
 from stylezoo.registry.publish import StyleDraft, write_style
-from stylezoo.registry.record import PackStyle, Record, Training, status_of
+from stylezoo.registry.record import PackStyle, Provenance, Record, Training, status_of
 from stylezoo.style import Style
 from stylezoo.train.description import PackDescription
 from stylezoo.train.preview import SHEET_SIDE, preview_of
@@ -92,10 +92,10 @@ def make_pack(
             recipe=_recipe(members),
             seed=first.record.training.seed,
             command=description.command,
-            data=first.record.training.data,
+            data="; ".join(dict.fromkeys(m.record.training.data for m in members)),
             style_size=_common_style_size(members),
         ),
-        provenance=description.provenance(),
+        provenance=_provenance(description, members),
         licence=first.record.licence,
         objective=first.objective,
         preview=f"{preview.name}, stylised at {SHEET_SIDE} px",
@@ -212,16 +212,30 @@ def _common_style_size(members: Sequence[_Member]) -> int | None:
 
 
 def _recipe(members: Sequence[_Member]) -> str:
-    """How each was trained, those of one record together."""
-    names: dict[str, list[str]] = {}
-    records = {_label(member.record): member.record for member in members}
-    for member in members:
-        names.setdefault(_label(member.record), []).append(member.style.name)
     return "; ".join(
-        f"{', '.join(names[label])}, of {label}, as trained there: {record.training.recipe}"
-        for label, record in records.items()
+        f"{names}, as trained there: {record.training.recipe}"
+        for names, record in _origins(members)
     )
 
 
-def _label(record: Record) -> str:
-    return f"{record.name} {record.version}"
+def _provenance(description: PackDescription, members: Sequence[_Member]) -> Provenance:
+    """Whose the pack is, with all that its members' records ask to be said of them."""
+    provenance = description.provenance()
+    credits = (
+        " ".join(
+            filter(None, [f"{names}, by {record.provenance.author}.", record.provenance.notes])
+        )
+        for names, record in _origins(members)
+    )
+    return replace(provenance, notes=" ".join(filter(None, [provenance.notes, *credits])))
+
+
+def _origins(members: Sequence[_Member]) -> list[tuple[str, Record]]:
+    """The records that the members are of, with the names of those that are of each."""
+    names: dict[str, list[str]] = {}
+    records: dict[str, Record] = {}
+    for member in members:
+        label = f"{member.record.name} {member.record.version}"
+        names.setdefault(label, []).append(member.style.name)
+        records[label] = member.record
+    return [(f"{', '.join(names[label])}, of {label}", record) for label, record in records.items()]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from stylezoo.check import MAX_PREVIEW_SIDE
 from stylezoo.contact_sheet import LabelledPhoto, contact_sheet, in_rows
 from stylezoo.images import Photo
 from stylezoo.style import Style
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 PREVIEW_SIZE = 512  # longest side, pixels
 SHEET_SIDE = 256
-SHEET_COLUMNS = 4
+SHEET_COLUMNS = 4  # of up to 16 styles; more get a square
 
 
 def preview_of(styles: Mapping[str, Style], photo: Photo) -> Image.Image:
@@ -31,4 +33,7 @@ def preview_of(styles: Mapping[str, Style], photo: Photo) -> Image.Image:
     pictures = [
         LabelledPhoto(style(photo.resized(SHEET_SIDE)), name) for name, style in styles.items()
     ]
-    return contact_sheet(in_rows(pictures, SHEET_COLUMNS), side=SHEET_SIDE)
+    columns = max(SHEET_COLUMNS, math.ceil(math.sqrt(len(pictures))))
+    sheet = contact_sheet(in_rows(pictures, columns), side=SHEET_SIDE)
+    sheet.thumbnail((MAX_PREVIEW_SIDE, MAX_PREVIEW_SIDE))  # of more than 49 styles
+    return sheet

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -242,13 +242,14 @@ def _write(
     config = trainer.config
     net = trainer.averaged_net().float().cpu().to(memory_format=torch.contiguous_format)
     draft, paintings = _draft(trainer, description, folders, catalog)
+    style_size = draft.training.style_size or config.style_size
     return write_style(
         folders.output,
         net=net,
         draft=draft,
         preview=preview_of(styles_of(trainer), open_photo(_preview_photo(trainer, folders))),
         paintings={
-            path: painting_of(config.style_images[name], config.style_size).to_pil()
+            path: painting_of(config.style_images[name], style_size).to_pil()
             for path, name in paintings.items()
         },
         shared=trainer.start.shared,
@@ -267,6 +268,18 @@ def _draft(
     files = {name: PAINTING if single else f"paintings/{name}.jpg" for name in names}
     weights = dict(zip(names, map(_rounded, trainer.balance.weights), strict=True))
     size = PREVIEW_SIZE if single else SHEET_SIDE
+    training = Training(
+        recipe=_recipe(config, start, weights),
+        seed=config.seed,
+        command=description.command,
+        data=description.data,
+        style_size=config.style_size,
+    )
+    objective = config.objective(weights[names[0]])
+    if start.base is not None and start.base.objective is not None and not config.steps:
+        # A style that is taken as it is was trained there.
+        training = replace(start.base.training, recipe=training.recipe, command=training.command)
+        objective = start.base.objective.with_style_weight(weights[names[0]])
     draft = StyleDraft(
         name=description.name,
         version=description.version,
@@ -291,17 +304,11 @@ def _draft(
             for name in names
         ),
         base=_base(trainer),
-        training=Training(
-            recipe=_recipe(config, start, weights),
-            seed=config.seed,
-            command=description.command,
-            data=description.data,
-            style_size=config.style_size,
-        ),
+        training=training,
         provenance=description.provenance(),
         licence=description.licence,
         # Of a pack, each style's own weight stands in its table.
-        objective=config.objective(weights[names[0]]),
+        objective=objective,
         preview=f"{_preview_photo(trainer, folders).name}, stylised at {size} px",
     )
     return draft, {path: name for name, path in files.items()} if known else {}

@@ -238,7 +238,17 @@ def test_an_adapter_holds_its_norms_alone_and_the_base_gives_the_rest(registry, 
 def test_a_style_of_a_pack_gets_a_name_of_its_own_as_it_is(registry, material, tmp_path):
     catalog = catalog_of(registry)
     trained = stylezoo.train_style(
-        config(material, "blues", base="colours", only_norm=True, steps=0, style_weight=None),
+        config(
+            material,
+            "blues",
+            base="colours",
+            only_norm=True,
+            steps=0,
+            style_weight=None,
+            content_weight=3.0,
+            style_size=48,
+            seed=9,
+        ),
         description("my-blues", "blues"),
         TrainingFolders(output=tmp_path / "my-blues"),
         catalog=catalog,
@@ -248,6 +258,10 @@ def test_a_style_of_a_pack_gets_a_name_of_its_own_as_it_is(registry, material, t
     assert np.array_equal(own(photo()), pack(photo()))
     weights = {term.name: term.weight for term in trained.record.objective.terms}
     assert weights["style"] == pack.pack_style.style_weight == 20
+    # It was trained as the pack was, whatever this training's options are.
+    there, here = pack.record.training, trained.record.training
+    assert (here.seed, here.data, here.style_size) == (there.seed, there.data, there.style_size)
+    assert trained.record.objective == pack.record.objective.with_style_weight(20)
     assert [path.name for path in tmp_path.iterdir()] == ["my-blues"]
     with pytest.raises(OptionError, match="steps is 0; it must be 1 or more"):
         config(material, "blues", base="colours", steps=0)
@@ -478,6 +492,12 @@ def test_styles_and_adapters_become_a_pack_and_draw_as_they_did_alone(
     for spec, name in zip(specs, pack.styles, strict=True):
         alone = stylezoo.load(spec, catalog=catalog)
         assert np.array_equal(pack(photo(), style=name), alone(photo())), name
+    # All who made a part of it are named.
+    for spec in specs:
+        origin = stylezoo.load(spec, catalog=catalog).record
+        credit = f"of {origin.name} 1.0.0, by {origin.provenance.author}. {origin.provenance.notes}"
+        assert credit.strip() in record.provenance.notes
+        assert origin.training.data in record.training.data
     assert {style.painting for style in record.styles} == {
         "paintings/greens.jpg",
         "paintings/blues.jpg",
