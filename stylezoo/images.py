@@ -287,14 +287,14 @@ def _descriptive_exif(image: Image.Image) -> bytes | None:
         return None
 
 
-def find_photos(folder: Path) -> list[Path]:
+def find_photos(folder: str | Path) -> list[Path]:
     """The pictures of a folder, by their suffix, sorted by name; not those of its subfolders.
 
     Raises:
         ImageError: the folder does not exist, cannot be read, or holds none.
     """
     try:
-        paths = sorted(folder.iterdir())
+        paths = sorted(Path(folder).iterdir())
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ImageError(f"{folder} is no folder") from error
     except OSError as error:
@@ -369,7 +369,7 @@ def encode_photo(photo: Photo, *, format: str, quality: int | None = None) -> by
 
 def save_photo(
     photo: Photo,
-    path: Path,
+    path: str | Path,
     *,
     format: str | None = None,
     quality: int | None = None,
@@ -388,6 +388,7 @@ def save_photo(
         OptionError: see ``encode_photo``.
         OutputError: the file exists, or cannot be written.
     """
+    path = Path(path)
     write_file(
         path,
         encode_photo(photo, format=format or format_of(path), quality=quality),

@@ -120,7 +120,7 @@ class Evaluation:
 
 def evaluate_style(
     style: Style,
-    photos: Path,
+    photos: str | Path,
     painting: Photo,
     config: EvaluationConfig | None = None,
     *,

@@ -94,7 +94,7 @@ def optimize(
     styles: str | Path | Sequence[str | Path | StyleInput],
     config: OptimizationConfig | None = None,
     *,
-    checkpoint: Path | None = None,
+    checkpoint: str | Path | None = None,
     resume: bool = False,
     checkpoint_every: int = 100,
     on_iteration: Callable[[Iteration, Callable[[], Photo]], None] | None = None,
@@ -125,6 +125,9 @@ def optimize(
         CheckpointError: the checkpoint is broken, or of another version of stylezoo or run.
         PluginError: no plugin provides the backbone or a loss.
     """
+    if checkpoint_every < 1:
+        raise OptionError(f"checkpoint_every is {checkpoint_every}; it must be 1 or more")
+    checkpoint = None if checkpoint is None else Path(checkpoint)
     config = config or OptimizationConfig()
     given = [styles] if isinstance(styles, str | Path) else styles
     inputs = Inputs(

@@ -78,8 +78,8 @@ class TrainingConfig:
         OptionError: a value is out of its range.
     """
 
-    style_images: Mapping[str, Path]
-    photos: Path
+    style_images: Mapping[str, str | Path]
+    photos: str | Path
     net: str = "johnson"
     net_arguments: Mapping[str, Scalar] = field(default_factory=lambda: {"width": 24})
     base: str | None = None

@@ -68,7 +68,7 @@ def style_folder(toy_style, astronaut, tmp_path):
 def evaluation(style_folder, photos):
     painting = stylezoo.open_photo(style_folder / "painting.jpg")
     return evaluate_style(
-        stylezoo.load(style_folder), photos, painting, CONFIG, command="as before"
+        stylezoo.load(style_folder), str(photos), painting, CONFIG, command="as before"
     )
 
 

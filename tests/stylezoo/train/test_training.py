@@ -213,7 +213,12 @@ def test_a_style_is_measured_and_can_be_measured_again(material, astronaut, tmp_
     held_out.mkdir()
     with Image.open(astronaut) as photo:
         photo.resize((64, 64)).save(held_out / "one.png")
-    training = config(material, steps=2)
+    training = config(
+        material,
+        style_images={"waves": str(material / "waves.png")},
+        photos=str(material / "photos"),
+        steps=2,
+    )
     description = StyleDescription(
         name="waves",
         version="1.0.0",
@@ -233,7 +238,7 @@ def test_a_style_is_measured_and_can_be_measured_again(material, astronaut, tmp_
     trained = stylezoo.train_style(
         training,
         description,
-        TrainingFolders(output=tmp_path / "style", held_out=held_out),
+        TrainingFolders(output=str(tmp_path / "style"), held_out=str(held_out)),
         evaluation=stylezoo.EvaluationConfig(sizes=(48,), curves=1, limit=3),
         on_evaluation=said.append,
     )
