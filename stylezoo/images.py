@@ -133,7 +133,13 @@ def open_photo(
 
     Raises:
         ImageError: it is missing, broken, of no known format, or too large.
+        OptionError: it is none of these.
     """
+    if not (isinstance(source, str | Path | bytes | Image.Image) or hasattr(source, "read")):
+        raise OptionError(
+            f"a picture is a path, the bytes of a file, an open file or a PIL image, not of the "
+            f"type {type(source).__name__}"
+        )
     name = str(source) if isinstance(source, str | Path) else "the image"
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # checked here instead
     try:

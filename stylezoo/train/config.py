@@ -154,6 +154,10 @@ class TrainingConfig:
             )
         if self.optimizer not in ("muon", "adam"):
             raise OptionError(f"optimizer is {self.optimizer!r}; it must be 'muon' or 'adam'")
+        if self.schedule not in ("one-cycle", "constant"):
+            raise OptionError(
+                f"schedule is {self.schedule!r}; it must be 'one-cycle' or 'constant'"
+            )
         if self.precision not in ("auto", "bf16", "fp32"):
             raise OptionError(
                 f"precision is {self.precision!r}; it must be 'auto', 'bf16' or 'fp32'"

@@ -208,3 +208,8 @@ def test_kept_bytes_counts_what_the_backward_pass_needs():
     # The square keeps its input, the sigmoid its output: two different tensors.
     assert kept_bytes(lambda: net(x).square()) == 200 * 4
     assert kept_bytes(lambda: net(x * 1).exp()) == 2 * 200 * 4
+
+
+def test_an_unknown_kind_of_reconstruction(photo):
+    with pytest.raises(OptionError, match="the kind is 'styl'; it must be 'content' or 'style'"):
+        stylezoo.reconstruct(photo, "styl", ["relu1_1"], small(iterations=1))

@@ -160,7 +160,12 @@ def test_mistakes_are_named(material, tmp_path):
         Trainer(config(material, style_images={"x": tmp_path / "narrow.png"}), default_catalog())
     with pytest.raises(OptionError, match="found by the relative content distance; give one"):
         config(material, normalization="johnson", style_weight=None)
-    for name, value in [("steps", 0), ("style_weight", -1), ("precision", "x")]:
+    for name, value in [
+        ("steps", 0),
+        ("style_weight", -1),
+        ("schedule", "one-cycl"),
+        ("precision", "x"),
+    ]:
         with pytest.raises(OptionError, match=f"{name} is {value!r}"):
             config(material, **{name: value})
     with pytest.raises(OptionError, match="crop_sizes has 33"):
