@@ -161,3 +161,12 @@ def test_what_is_no_painting_is_refused_by_its_type(photo, painting):
     for given in ((photo, painting), (photo, [painting]), (painting, photo)):
         with pytest.raises(OptionError, match=message):
             optimize(*given, small())
+
+
+def test_a_seed_and_a_device_of_other_libraries(photo, painting, tmp_path):
+    config = small(start="noise", iterations=1, seed=np.int64(3), device=torch.device("cpu"))
+    result = optimize(photo, painting, config, checkpoint=tmp_path / "checkpoint")
+    plain = small(start="noise", iterations=1, seed=3)
+    assert result.total == optimize(photo, painting, plain).total
+    with pytest.raises(OptionError, match=f"the seed is {2**70}; it must be an integer from 0"):
+        small(seed=2**70)
