@@ -11,7 +11,6 @@ from PIL import Image
 import stylezoo
 from stylezoo.catalog import default_catalog
 from stylezoo.errors import ImageError, OptionError, OutputError, TrainingError
-from stylezoo.registry.record import Licence
 from stylezoo.train.trainer import Trainer, rate_factor
 from tests.tiny_training import config, train_command, weights
 
@@ -179,13 +178,10 @@ def test_mistakes_are_named(material, tmp_path):
 
 
 def test_an_existing_style_is_not_trained_over(material, toy_style):
-    from stylezoo.train.description import StyleDescription
-    from stylezoo.train.style import TrainingFolders
-
     with pytest.raises(OutputError, match="exists and is not empty"):
         stylezoo.train_style(
             config(material),
-            StyleDescription(
+            stylezoo.StyleDescription(
                 name="x",
                 version="1.0.0",
                 summary="",
@@ -193,12 +189,12 @@ def test_an_existing_style_is_not_trained_over(material, toy_style):
                 images={"waves": None},
                 author="",
                 data="",
-                licence=Licence(
+                licence=stylezoo.Licence(
                     weights="unknown", code="MIT", style_image="unknown", training_data="unknown"
                 ),
                 command="",
             ),
-            TrainingFolders(output=toy_style),
+            stylezoo.TrainingFolders(output=toy_style),
         )
 
 
@@ -214,10 +210,6 @@ def test_the_schedule_rises_and_falls_to_zero():
 @pytest.mark.parametrize("licence", ["CC0-1.0", "unknown"])
 def test_a_style_is_measured_and_can_be_measured_again(material, astronaut, tmp_path, licence):
     """The record names the objective; the painting is passed on where its licence is known."""
-    from stylezoo.registry.record import StyleImage
-    from stylezoo.train.description import StyleDescription
-    from stylezoo.train.style import TrainingFolders
-
     held_out = tmp_path / "held-out"
     held_out.mkdir()
     with Image.open(astronaut) as photo:
@@ -228,17 +220,19 @@ def test_a_style_is_measured_and_can_be_measured_again(material, astronaut, tmp_
         photos=str(material / "photos"),
         steps=2,
     )
-    description = StyleDescription(
+    description = stylezoo.StyleDescription(
         name="waves",
         version="1.0.0",
         summary="Waves",
         tags=(),
         images={
-            "waves": StyleImage(title="Waves", artist="numpy", year="2026", source="a formula")
+            "waves": stylezoo.StyleImage(
+                title="Waves", artist="numpy", year="2026", source="a formula"
+            )
         },
         author="tests",
         data="one photo",
-        licence=Licence(
+        licence=stylezoo.Licence(
             weights="CC0-1.0", code="MIT", style_image=licence, training_data="unknown"
         ),
         command="none",
@@ -247,7 +241,7 @@ def test_a_style_is_measured_and_can_be_measured_again(material, astronaut, tmp_
     trained = stylezoo.train_style(
         training,
         description,
-        TrainingFolders(output=str(tmp_path / "style"), held_out=str(held_out)),
+        stylezoo.TrainingFolders(output=str(tmp_path / "style"), held_out=str(held_out)),
         evaluation=stylezoo.EvaluationConfig(sizes=(48,), curves=1, limit=3),
         on_evaluation=said.append,
     )
