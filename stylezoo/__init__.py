@@ -53,9 +53,9 @@ if TYPE_CHECKING:
     from stylezoo.registry.entry import StyleEntry
     from stylezoo.registry.folder import FolderSource
     from stylezoo.registry.listing import list_styles
-    from stylezoo.registry.record import Record
+    from stylezoo.registry.record import Licence, Record, StyleImage
     from stylezoo.style import Style
-    from stylezoo.train import TrainingConfig, train_style
+    from stylezoo.train import StyleDescription, TrainingConfig, TrainingFolders, train_style
     from stylezoo.train.trainer import StepReport
 
 __version__ = "0.1.0"
@@ -93,14 +93,14 @@ _HOMES = {
     "stylezoo.registry.entry": ["StyleEntry"],
     "stylezoo.registry.folder": ["FolderSource"],
     "stylezoo.registry.listing": ["list_styles"],
-    "stylezoo.registry.record": ["Record"],
+    "stylezoo.registry.record": ["Licence", "Record", "StyleImage"],
     "stylezoo.objective": ["PerceptualObjective", "Term", "build_objective"],
     "stylezoo.objective_config": ["ObjectiveConfig", "TermConfig"],
     "stylezoo.optimization": ["OptimizationConfig", "StyleInput", "optimize"],
     "stylezoo.optimization.reconstruction": ["reconstruct"],
     "stylezoo.region": ["Region"],
     "stylezoo.evaluation": ["EvaluationConfig", "evaluate_style"],
-    "stylezoo.train": ["TrainingConfig", "train_style"],
+    "stylezoo.train": ["StyleDescription", "TrainingConfig", "TrainingFolders", "train_style"],
     "stylezoo.train.trainer": ["StepReport"],
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -115,6 +115,7 @@ __all__ = [
     "FolderSource",
     "ImportedNet",
     "Importer",
+    "Licence",
     "Loss",
     "MultiStyleNet",
     "Norm",
@@ -131,13 +132,16 @@ __all__ = [
     "Runtime",
     "StepReport",
     "Style",
+    "StyleDescription",
     "StyleEntry",
+    "StyleImage",
     "StyleInput",
     "StyleZooError",
     "Term",
     "TermConfig",
     "TrainingCallback",
     "TrainingConfig",
+    "TrainingFolders",
     "TransformNet",
     "__version__",
     "build_objective",

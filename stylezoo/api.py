@@ -43,7 +43,10 @@ def create_net(name: str, **arguments: Any) -> TransformNet:
 
 
 def get_norm(name: str) -> Norm:
-    """Return a registered norm, a function from a number of channels to a layer.
+    """Return a registered norm: ``get_norm("instance")(8)`` is its layer for 8 channels.
+
+    A conditional norm is a ``ConditionalNorm`` class, which takes the number of styles besides:
+    ``get_norm("conditional-instance")(8, styles=3)``.
 
     Raises: as ``create_backbone``.
     """

@@ -292,7 +292,7 @@ class Catalog:
         return full_name if self.has("net", full_name) else name
 
     def get_norm(self, name: str) -> Norm:
-        """Return the function that makes normalisation layers."""
+        """Return what makes normalisation layers; a conditional norm takes ``styles`` besides."""
         norm: Norm = self.get("norm", name)
         return norm
 

@@ -12,8 +12,8 @@ Precision = Literal["auto", "bf16", "fp32"]
 PRECISIONS = ("auto", "bf16", "fp32")
 
 
-def choose_device(name: str | None) -> torch.device:
-    """The device of this name; None for the best there is.
+def choose_device(name: str | torch.device | None) -> torch.device:
+    """The device itself, or that of this name; None for the best there is.
 
     Raises:
         OptionError: there is no such device.
@@ -25,7 +25,7 @@ def choose_device(name: str | None) -> torch.device:
         torch.empty(1, device=device).item()  # fails where the device is not there, and on "meta"
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
-        raise OptionError(f"the device {name!r} cannot be used: {reason}; try cpu") from error
+        raise OptionError(f"the device {str(name)!r} cannot be used: {reason}; try cpu") from error
     return device
 
 

@@ -134,7 +134,13 @@ def open_photo(
 
     Raises:
         ImageError: it is missing, broken, of no known format, or too large.
+        OptionError: it is none of these.
     """
+    if not (isinstance(source, str | Path | bytes | Image.Image) or hasattr(source, "read")):
+        raise OptionError(
+            f"a picture is a path, the bytes of a file, an open file or a PIL image, not of the "
+            f"type {type(source).__name__}"
+        )
     name = str(source) if isinstance(source, str | Path) else "the image"
     try:
         if isinstance(source, Image.Image):
@@ -313,14 +319,14 @@ def _descriptive_exif(image: Image.Image) -> bytes | None:
         return None
 
 
-def find_photos(folder: Path) -> list[Path]:
+def find_photos(folder: str | Path) -> list[Path]:
     """The pictures of a folder, by their suffix, sorted by name; not those of its subfolders.
 
     Raises:
         ImageError: the folder does not exist, cannot be read, or holds none.
     """
     try:
-        paths = sorted(folder.iterdir())
+        paths = sorted(Path(folder).iterdir())
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ImageError(f"{folder} is no folder") from error
     except OSError as error:
@@ -395,7 +401,7 @@ def encode_photo(photo: Photo, *, format: str, quality: int | None = None) -> by
 
 def save_photo(
     photo: Photo,
-    path: Path,
+    path: str | Path,
     *,
     format: str | None = None,
     quality: int | None = None,
@@ -414,6 +420,7 @@ def save_photo(
         OptionError: see ``encode_photo``.
         OutputError: the file exists, or cannot be written.
     """
+    path = Path(path)
     write_file(
         path,
         encode_photo(photo, format=format or format_of(path), quality=quality),

@@ -22,6 +22,8 @@ from stylezoo.registry.weights import check_header, load_weights, read_net_metad
 from stylezoo.style import Style
 
 if TYPE_CHECKING:
+    import torch
+
     from stylezoo.interfaces.net import TransformNet
     from stylezoo.interfaces.source import RegistrySource
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 def load(
     spec: str | Path,
     *,
-    device: str | None = None,
+    device: str | torch.device | None = None,
     runtime: str | None = None,
     catalog: Catalog | None = None,
     locked: str | Path | None = None,
@@ -62,6 +64,7 @@ def load(
     """
     from stylezoo.device import choose_runtime
 
+    device = None if device is None else str(device)
     catalog = catalog or default_catalog()
     parsed = StyleSpec.parse(spec)
     if locked is None and parsed.path is not None and parsed.path.is_file():

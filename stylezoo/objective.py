@@ -5,7 +5,7 @@ Optimisation, training and evaluation all judge images by it, and nothing else d
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor, nn
 
+from stylezoo.components import did_you_mean
 from stylezoo.errors import OptionError, PluginError, StyleZooError
 from stylezoo.interfaces.backbone import Backbone
 from stylezoo.interfaces.loss import IMAGE, Loss
@@ -104,7 +105,8 @@ class PerceptualObjective(nn.Module):
             A target for each term concerned; join those of several images with ``|``.
 
         Raises:
-            OptionError: a term concerned cannot be restricted to a region.
+            OptionError: there is no such origin or term, or a term concerned cannot be restricted
+                to a region.
         """
         with torch.no_grad():
             features = self.features(image, origin, terms=terms)
@@ -148,11 +150,23 @@ class PerceptualObjective(nn.Module):
     def _concerned(
         self, origin: Literal["content", "style"], terms: Collection[str] | None
     ) -> list[Term]:
+        if origin not in ("content", "style"):
+            raise OptionError(f"the origin is {origin!r}; it must be 'content' or 'style'")
+        self._check_names(terms or ())
         return [
             term
             for term in self.terms
             if term.loss.target_from == origin and (terms is None or term.name in terms)
         ]
+
+    def _check_names(self, names: Iterable[str]) -> None:
+        known = [term.name for term in self.terms]
+        for name in names:
+            if name not in known:
+                raise OptionError(
+                    f"the objective has no term {name!r}{did_you_mean(name, known)}; "
+                    f"it has: {', '.join(known)}"
+                )
 
     def forward(
         self,
@@ -174,7 +188,8 @@ class PerceptualObjective(nn.Module):
             The mean over the images.
 
         Raises:
-            OptionError: a term with a region cannot be restricted to one.
+            OptionError: a term has no target, a region or weight is of no term, or a term with a
+                region cannot be restricted to one.
             PluginError: a loss fails, or returns no scalar.
         """
         return self.judge(self.features(images), targets, regions, weights)
@@ -187,18 +202,28 @@ class PerceptualObjective(nn.Module):
         weights: Mapping[str, float] | None = None,
     ) -> ObjectiveValue:
         """Judge images as ``forward`` does, whose features are there already."""
-        regions = regions or {}
+        regions, weights = regions or {}, weights or {}
+        self._check_names([*regions, *weights])
         values = {
             term.name: _value(
                 term,
                 _given_to(term, features, regions.get(term.name)),
-                targets.get(term.name),
+                _target_in(targets, term),
             )
             for term in self.terms
         }
-        weights = weights or {}
         weighted = [values[term.name] * weights.get(term.name, term.weight) for term in self.terms]
         return ObjectiveValue(total=torch.stack(weighted).sum(), terms=values)
+
+
+def _target_in(targets: Targets, term: Term) -> Any:
+    origin = term.loss.target_from
+    if origin is not None and term.name not in targets:
+        raise OptionError(
+            f"the term {term.name!r} has no target; add those of the {origin} image to the "
+            f"targets, as in: targets | objective.targets(image, {origin!r})"
+        )
+    return targets.get(term.name)
 
 
 def _target(term: Term, given: Mapping[str, Tensor]) -> Any:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from stylezoo import Loss
+from stylezoo.errors import OptionError
 from stylezoo_losses.normalization import (
     EPSILON,
     Normalization,
@@ -63,7 +64,13 @@ class ContentLoss(Loss):
         return {layer: features[layer].detach() for layer in self._layers}
 
     def forward(self, features: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
-        """The distance, a scalar; the mean over the batch."""
+        """The distance, a scalar; the mean over the batch.
+
+        Raises:
+            OptionError: the images are not of the size that the content photo had.
+        """
+        for layer in self._layers:
+            _check_size(layer, features[layer], target[layer])
         terms = [
             weight * self._distance(features[layer], target[layer]).mean()
             for layer, weight in zip(self._layers, self.layer_weights, strict=True)
@@ -78,3 +85,12 @@ class ContentLoss(Loss):
         if self.normalization in ("johnson", "gatys-program"):
             return distance
         return distance / (mean_square(content) + EPSILON)
+
+
+def _check_size(layer: str, image: Tensor, content: Tensor) -> None:
+    (height, width), (wanted_height, wanted_width) = image.shape[-2:], content.shape[-2:]
+    if (height, width) != (wanted_height, wanted_width):
+        raise OptionError(
+            f"the images have {width} × {height} features at {layer!r}, the content photo "
+            f"{wanted_width} × {wanted_height}; judge images of the photo's size"
+        )

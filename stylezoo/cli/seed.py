@@ -4,4 +4,6 @@ from __future__ import annotations
 
 import click
 
-SEED = click.IntRange(0, 2**64 - 1)  # torch's
+from stylezoo.seeding import LARGEST_SEED
+
+SEED = click.IntRange(0, LARGEST_SEED)

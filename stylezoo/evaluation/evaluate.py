@@ -30,7 +30,7 @@ from stylezoo.registry.resolve import resolve
 from stylezoo.registry.sources import all_sources
 from stylezoo.registry.spec import StyleSpec
 from stylezoo.registry.verify import verify_files
-from stylezoo.seeding import seeded
+from stylezoo.seeding import check_seed, seeded
 from stylezoo.style import Style
 
 PAPER_ITERATIONS = 500  # of the baseline that Johnson et al. 2016, table 1, compare with
@@ -58,7 +58,7 @@ class EvaluationConfig:
     curves: int | None = None
     limit: int = 150
     seed: int = 0
-    device: str | None = None
+    device: str | torch.device | None = None
     precision: Precision = "auto"
 
     def __post_init__(self) -> None:
@@ -68,6 +68,7 @@ class EvaluationConfig:
             raise OptionError(f"curves is {self.curves}; it must be 1 or more")
         if self.limit < 1:
             raise OptionError(f"the limit is {self.limit}; it must be 1 or more")
+        object.__setattr__(self, "seed", check_seed(self.seed))
 
     def curves_at(self, size: int) -> int:
         """How many photos to optimise explicitly at a size."""
@@ -120,7 +121,7 @@ class Evaluation:
 
 def evaluate_style(
     style: Style,
-    photos: Path,
+    photos: str | Path,
     painting: Photo,
     config: EvaluationConfig | None = None,
     *,
@@ -344,7 +345,7 @@ def _round(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _machine(device: str | None) -> str:
+def _machine(device: str | torch.device | None) -> str:
     chosen = choose_device(device)
     if chosen.type == "cuda":
         return f"{platform.machine()}, {torch.cuda.get_device_name(chosen)}"

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from stylezoo.errors import OptionError
 from stylezoo.objective_config import ObjectiveConfig, Scalar, TermConfig
+from stylezoo.seeding import check_seed
 
 if TYPE_CHECKING:
+    import torch
+
     from stylezoo.device import Precision
 
 Method = Literal["lbfgs", "preconditioned-lbfgs", "adam"]
@@ -98,13 +101,14 @@ class OptimizationConfig:
     start: str = "noise"
     preserve_color: PreserveColor | None = None
     seed: int = 0
-    device: str | None = None
+    device: str | torch.device | None = None
     precision: Precision = "auto"
 
     def __post_init__(self) -> None:
-        for name, low in (("levels", 1), ("iterations", 1), ("history", 1), ("seed", 0)):
+        for name, low in (("levels", 1), ("iterations", 1), ("history", 1)):
             if getattr(self, name) < low:
                 raise OptionError(f"{name} is {getattr(self, name)}; it must be {low} or more")
+        object.__setattr__(self, "seed", check_seed(self.seed))
         if self.size < MINIMUM_SIZE:
             raise OptionError(f"the size is {self.size}; it must be {MINIMUM_SIZE} or more")
         for name in ("style_scale", "learning_rate"):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from stylezoo.color import grey, match_covariance, match_histogram, match_luminance
@@ -40,6 +41,10 @@ class StyleInput:
     def __post_init__(self) -> None:
         if self.painting_mask is not None:
             _check_mask(self.painting_mask, self.painting, "painting")
+
+
+Picture = str | Path | Photo | Image.Image
+Painting = Picture | StyleInput
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +155,31 @@ def to_pixels(image: Tensor) -> Pixels:
     """(1, 3, H, W) as (H, W, 3)."""
     pixels: Pixels = image[0].cpu().numpy().transpose(1, 2, 0)
     return np.ascontiguousarray(pixels)
+
+
+def as_photo(picture: Picture) -> Photo:
+    """The Photo itself, or what ``open_photo`` reads."""
+    return picture if isinstance(picture, Photo) else open_photo(picture)
+
+
+def style_inputs(styles: Painting | Sequence[Painting]) -> tuple[StyleInput, ...]:
+    """Read a painting, or several; a path may end in a share.
+
+    Raises:
+        ImageError: a picture cannot be read.
+        OptionError: one is none of these.
+    """
+    if isinstance(styles, str) or not isinstance(styles, Sequence):
+        return (_style_input(styles),)
+    return tuple(_style_input(style) for style in styles)
+
+
+def _style_input(style: Painting) -> StyleInput:
+    if isinstance(style, StyleInput):
+        return style
+    if isinstance(style, str | Path):
+        return paintings([str(style)])[0]
+    return StyleInput(painting=as_photo(style))
 
 
 def parse_share(text: str) -> tuple[Path, float]:

@@ -11,7 +11,7 @@ from stylezoo.catalog import Catalog
 from stylezoo.errors import OptionError
 from stylezoo.images import Photo
 from stylezoo.optimization.config import GATYS_STYLE_LAYERS, OptimizationConfig
-from stylezoo.optimization.inputs import StyleInput
+from stylezoo.optimization.inputs import Picture, StyleInput, as_photo
 from stylezoo.optimization.run import Iteration, OptimizationResult, optimize
 
 Kind = Literal["content", "style"]
@@ -42,7 +42,7 @@ class Reconstruction:
 
 
 def reconstruct(
-    photo: Photo,
+    photo: Picture,
     kind: Kind,
     layers: Sequence[str],
     config: OptimizationConfig | None = None,
@@ -62,8 +62,11 @@ def reconstruct(
         catalog: as in ``optimize``.
 
     Raises:
-        OptionError: there is no layer, or one does not exist.
+        OptionError: it is of no such kind, or there is no layer, or one does not exist.
     """
+    if kind not in ("content", "style"):
+        raise OptionError(f"the kind is {kind!r}; it must be 'content' or 'style'")
+    photo = as_photo(photo)
     if not layers:
         raise OptionError("a reconstruction needs at least one layer, such as relu4_2")
     config = config or PAPER

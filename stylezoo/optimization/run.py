@@ -19,7 +19,7 @@ from stylezoo.checkpoint import load_checkpoint, save_checkpoint
 from stylezoo.color import keep_color
 from stylezoo.device import choose_device, choose_dtype
 from stylezoo.errors import OptionError
-from stylezoo.images import Photo, open_photo
+from stylezoo.images import Photo
 from stylezoo.memory import OVERHEAD, check_memory, kept_bytes
 from stylezoo.objective import PerceptualObjective, Targets, build_objective
 from stylezoo.optimization.config import MINIMUM_SIZE, OptimizationConfig, style_terms
@@ -27,11 +27,12 @@ from stylezoo.optimization.image_optimizer import ImageOptimizer
 from stylezoo.optimization.inputs import (
     Inputs,
     LevelInputs,
-    StyleInput,
+    Painting,
+    as_photo,
     at_level,
-    paintings,
     resize,
     starting_image,
+    style_inputs,
     to_pixels,
 )
 from stylezoo.region import Region
@@ -91,10 +92,10 @@ class OptimizationResult:
 
 def optimize(
     content: str | Path | Photo | Image.Image,
-    styles: str | Path | Sequence[str | Path | StyleInput],
+    styles: Painting | Sequence[Painting],
     config: OptimizationConfig | None = None,
     *,
-    checkpoint: Path | None = None,
+    checkpoint: str | Path | None = None,
     resume: bool = False,
     checkpoint_every: int = 100,
     on_iteration: Callable[[Iteration, Callable[[], Photo]], None] | None = None,
@@ -104,8 +105,8 @@ def optimize(
 
     Args:
         content: the photo.
-        styles: a painting, or several. A path may end in a share, ``"painting.jpg:0.3"``;
-            ``StyleInput`` holds masks besides.
+        styles: a painting, or several: paths, PIL images, Photos or ``StyleInput``. A path may end
+            in a share, ``"painting.jpg:0.3"``; ``StyleInput`` holds masks besides.
         config: the recipe; None for that of Gatys et al. 2015. See
             ``OptimizationConfig.preset``.
         checkpoint: a file to keep the state in, from which a run that was stopped goes on, and one
@@ -121,19 +122,16 @@ def optimize(
 
     Raises:
         ImageError: a picture cannot be read.
-        OptionError: an option is out of range, a mask does not fit, or memory would not suffice.
+        OptionError: an option is out of range, a picture is of no such type, a mask does not fit,
+            or memory would not suffice.
         CheckpointError: the checkpoint is broken, or of another version of stylezoo or run.
         PluginError: no plugin provides the backbone or a loss.
     """
+    if checkpoint_every < 1:
+        raise OptionError(f"checkpoint_every is {checkpoint_every}; it must be 1 or more")
+    checkpoint = None if checkpoint is None else Path(checkpoint)
     config = config or OptimizationConfig()
-    given = [styles] if isinstance(styles, str | Path) else styles
-    inputs = Inputs(
-        content=content if isinstance(content, Photo) else open_photo(content),
-        styles=tuple(
-            style if isinstance(style, StyleInput) else paintings([str(style)])[0]
-            for style in given
-        ),
-    )
+    inputs = Inputs(content=as_photo(content), styles=style_inputs(styles))
     run = _Run(inputs, config, catalog or default_catalog())
     if checkpoint is not None and resume and checkpoint.exists():
         run.restore(checkpoint)
@@ -161,11 +159,13 @@ class _Run:
         dtype = choose_dtype(config.precision, self.device)
         style_losses = _style_losses(config, catalog)
         count = len(inputs.styles)
-        self.names = list(
-            zip(*(style_terms(count, term) for term in ("style", *style_losses)), strict=True)
-        )
         described = config.objective([style.share for style in inputs.styles], style_losses)
         self.weights = {term.name: term.weight for term in described.terms}
+        terms = [style_terms(count, term) for term in ("style", *style_losses)]
+        # A painting without a share has no terms.
+        self.names = [
+            [name for name in names if name in self.weights] for names in zip(*terms, strict=True)
+        ]
         self.objective = build_objective(described, catalog, device=self.device, dtype=dtype)
         self.sizes = _level_sizes(inputs, config)
         _check_memory(self.objective, inputs, config)

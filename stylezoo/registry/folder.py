@@ -21,8 +21,8 @@ class FolderSource(RegistrySource):
             passed over, and so are symbolic links, which could lead anywhere.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
 
     @property
     def location(self) -> str:

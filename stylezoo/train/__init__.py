@@ -3,7 +3,7 @@
 from stylezoo.train.config import TrainingConfig
 from stylezoo.train.description import PackDescription, StyleDescription
 from stylezoo.train.pack import make_pack
-from stylezoo.train.style import train_style
+from stylezoo.train.style import TrainingFolders, train_style
 from stylezoo.train.trainer import StepReport
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "StepReport",
     "StyleDescription",
     "TrainingConfig",
+    "TrainingFolders",
     "make_pack",
     "train_style",
 ]

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from stylezoo.errors import OptionError
 from stylezoo.objective_config import STYLE_TERM, ObjectiveConfig, Scalar, TermConfig
 from stylezoo.registry.record import MAX_INTEGER
+from stylezoo.seeding import check_seed
 
 if TYPE_CHECKING:
+    import torch
+
     from stylezoo.device import Precision
 
 
@@ -78,8 +81,8 @@ class TrainingConfig:
         OptionError: a value is out of its range.
     """
 
-    style_images: Mapping[str, Path]
-    photos: Path
+    style_images: Mapping[str, str | Path]
+    photos: str | Path
     net: str = "johnson"
     net_arguments: Mapping[str, Scalar] = field(default_factory=lambda: {"width": 24})
     base: str | None = None
@@ -112,12 +115,12 @@ class TrainingConfig:
     gradient_clip: float | None = 1.0
     average_part: float = 0.1
     seed: int = 0
-    device: str | None = None
+    device: str | torch.device | None = None
     precision: Precision = "auto"
 
     def __post_init__(self) -> None:
         self._check_paintings()
-        for name, low in (("steps", 0 if self.only_norm else 1), ("batch_size", 1), ("seed", 0)):
+        for name, low in (("steps", 0 if self.only_norm else 1), ("batch_size", 1)):
             value = getattr(self, name)
             if value < low:
                 raise OptionError(f"{name} is {value}; it must be {low} or more")
@@ -154,13 +157,16 @@ class TrainingConfig:
             )
         if self.optimizer not in ("muon", "adam"):
             raise OptionError(f"optimizer is {self.optimizer!r}; it must be 'muon' or 'adam'")
+        if self.schedule not in ("one-cycle", "constant"):
+            raise OptionError(
+                f"schedule is {self.schedule!r}; it must be 'one-cycle' or 'constant'"
+            )
         if self.precision not in ("auto", "bf16", "fp32"):
             raise OptionError(
                 f"precision is {self.precision!r}; it must be 'auto', 'bf16' or 'fp32'"
             )
-
-        if self.seed > MAX_INTEGER:
-            raise OptionError(f"seed is {self.seed}; it must be at most {MAX_INTEGER}")
+        # A record keeps it.
+        object.__setattr__(self, "seed", check_seed(self.seed, largest=MAX_INTEGER))
 
     def _check_paintings(self) -> None:
         if not self.style_images:

@@ -45,7 +45,7 @@ class PhotoCrops:
 
     def __init__(
         self,
-        folder: Path,
+        folder: str | Path,
         *,
         crop_sizes: Sequence[int],
         batch_size: int,

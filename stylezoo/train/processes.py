@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
+import torch
 from torch import Tensor, nn
 
 from stylezoo.device import choose_device
@@ -31,7 +32,7 @@ class Processes:
         PluginError: several were started, and accelerate is not installed.
     """
 
-    def __init__(self, device: str | None) -> None:
+    def __init__(self, device: str | torch.device | None) -> None:
         self.rank, self.count = process_rank(), int(os.environ.get("WORLD_SIZE", "1"))
         self._accelerator: Any = None
         if self.count == 1:
@@ -44,7 +45,7 @@ class Processes:
                 "training in several processes needs accelerate; "
                 'run: pip install "stylezoo[accelerate]"'
             ) from error
-        self._accelerator = Accelerator(cpu=device == "cpu")
+        self._accelerator = Accelerator(cpu=str(device) == "cpu")
         self.device = self._accelerator.device
 
     @property

@@ -49,7 +49,7 @@ from stylezoo.train.trainer import StepReport, Trainer, painting_of
 CHECKPOINT = "checkpoint.pt"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, init=False)
 class TrainingFolders:
     """Where a training reads and writes besides its config.
 
@@ -61,8 +61,19 @@ class TrainingFolders:
     """
 
     output: Path
-    preview: Path | None = None
-    held_out: Path | None = None
+    preview: Path | None
+    held_out: Path | None
+
+    def __init__(
+        self,
+        *,
+        output: str | Path,
+        preview: str | Path | None = None,
+        held_out: str | Path | None = None,
+    ) -> None:
+        object.__setattr__(self, "output", Path(output))
+        object.__setattr__(self, "preview", None if preview is None else Path(preview))
+        object.__setattr__(self, "held_out", None if held_out is None else Path(held_out))
 
     @property
     def work(self) -> Path:

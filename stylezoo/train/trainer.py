@@ -285,7 +285,7 @@ class Trainer:
         return json.dumps(
             {
                 "config": self.config.fingerprint(),
-                "paintings": [sha256_of(path) for path in self.config.style_images.values()],
+                "paintings": [sha256_of(Path(path)) for path in self.config.style_images.values()],
                 "photos": sha256("\n".join(photos).encode()).hexdigest(),
                 "base": base.file("weights").sha256 if base else None,
                 "shares": self.start.shares,
@@ -338,7 +338,7 @@ def _split(features: Mapping[str, Tensor], counts: list[int]) -> list[dict[str, 
     return [{layer: x[part] for layer, x in split.items()} for part in range(len(counts))]
 
 
-def painting_of(path: Path, size: int) -> Photo:
+def painting_of(path: str | Path, size: int) -> Photo:
     """A painting, its longest side of a size in pixels; a smaller one is taken as it is.
 
     Raises:

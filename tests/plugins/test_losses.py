@@ -38,6 +38,13 @@ def test_content(normalization, expected):
     assert loss({"a": P}, loss.target({"a": P})).item() == 0
 
 
+def test_content_of_another_size_is_refused_with_both():
+    loss = stylezoo.create_loss("content", layers=("a",))
+    # One column would broadcast.
+    with pytest.raises(OptionError, match="1 × 6 features at 'a', the content photo 7 × 6"):
+        loss({"a": F[..., :1]}, loss.target({"a": P}))
+
+
 @pytest.mark.parametrize("normalization", ["gatys", "gatys-program", "johnson", "relative"])
 def test_gram(normalization):
     loss = stylezoo.create_loss("gram", layers=("a", "b"), normalization=normalization)

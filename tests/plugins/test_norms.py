@@ -1,5 +1,7 @@
 """Conditional instance norm and coloring against torch's instance norm and closed forms."""
 
+import re
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -165,3 +167,11 @@ def test_instance_norm_and_its_gradients_are_torchs(name, batch, order):
         torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
     # Convolutions take what they gave, without a copy in between.
     assert found.is_contiguous(memory_format=order)
+
+
+def test_the_calls_that_get_norm_tells_of_make_layers():
+    calls = re.findall(r"``(get_norm\(.*?)``", stylezoo.get_norm.__doc__)
+    plain, conditional = (eval(call, {"get_norm": stylezoo.get_norm}) for call in calls)
+    features = torch.rand(2, 8, 6, 6)
+    assert plain(features).shape == features.shape
+    assert conditional(features, torch.full((2, 3), 1 / 3)).shape == features.shape

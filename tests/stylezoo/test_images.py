@@ -52,7 +52,7 @@ def test_orientation_is_applied_and_dropped(picture, orientation, tmp_path):
     photo = open_photo(source)
     expected = ImageOps.exif_transpose(Image.open(io.BytesIO(source)))
     assert np.array_equal(photo.rgb, floats(expected))
-    save_photo(photo, tmp_path / "out.jpg")
+    save_photo(photo, str(tmp_path / "out.jpg"))
     with Image.open(tmp_path / "out.jpg") as out:
         assert out.size == expected.size
         assert ExifTags.Base.Orientation not in out.getexif()

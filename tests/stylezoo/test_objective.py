@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import stylezoo
-from stylezoo import Backbone, Loss, PerceptualObjective, Term
+from stylezoo import Backbone, Loss, PerceptualObjective, Region, Term
 from stylezoo.errors import OptionError, PluginError
 
 
@@ -148,3 +148,23 @@ def test_mistakes_are_named(objective):
             PerceptualObjective(Halves(), [Term("tv", tv, weight)])
     with pytest.raises(OptionError, match=r"needs the layer 'c'.* it has: a, b"):
         PerceptualObjective(Halves(), [Term("content", Mean("c", "content"), 1.0)])
+
+
+def test_names_of_no_term_are_refused(objective):
+    image = torch.rand(1, 3, 4, 4)
+    targets = objective.targets(image, "content") | objective.targets(image, "style")
+    unknown = r"no term 'styl' \(did you mean 'style'\?\); it has: content, style, more, tv"
+    with pytest.raises(OptionError, match=unknown):
+        objective.targets(image, "style", terms=["styl"])
+    with pytest.raises(OptionError, match=unknown):
+        objective(image, targets, weights={"styl": 5.0})
+    with pytest.raises(OptionError, match=unknown):
+        objective(image, targets, regions={"styl": Region(torch.ones(4, 4))})
+    with pytest.raises(OptionError, match="the origin is 'contnt'; it must be"):
+        objective.targets(image, "contnt")
+
+
+def test_a_target_that_is_missing_is_named(objective):
+    image = torch.rand(1, 3, 4, 4)
+    with pytest.raises(OptionError, match=r"'content' has no target.*targets\(image, 'content'\)"):
+        objective(image, objective.targets(image, "style"))

@@ -83,6 +83,14 @@ def test_a_style_leaves_the_global_generator_alone(style, pixels):
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+def test_seeds_of_any_integer_type_in_torchs_range(style, pixels):
+    assert np.array_equal(style(pixels, seed=np.int64(9)), style(pixels, seed=9))
+    style(pixels, seed=2**64 - 1)
+    for seed in (2**65, -1, 0.5):
+        with pytest.raises(OptionError, match=f"the seed is {seed}; .* from 0 to {2**64 - 1}"):
+            style(pixels, seed=seed)
+
+
 def test_strength_mixes_linearly(style, pixels):
     whole = style(pixels)
     assert np.array_equal(style(pixels, strength=0), pixels)
@@ -157,6 +165,13 @@ def test_what_is_no_picture_of_this_size_is_refused(toy_style, pixels, change, r
 def test_strength_out_of_range(style, pixels, strength):
     with pytest.raises(OptionError, match="the strength is"):
         style(pixels, strength=strength)
+
+
+def test_a_device_of_torch_is_as_good_as_its_name(style, pixels, toy_style):
+    there = stylezoo.load(toy_style, device=torch.device("cpu"))
+    assert np.array_equal(there(pixels), stylezoo.load(toy_style, device="cpu")(pixels))
+    with pytest.raises(OptionError, match="'meta' cannot be used"):
+        stylezoo.load(toy_style, device=torch.device("meta"))
 
 
 def test_an_unknown_device_is_refused(toy_style):

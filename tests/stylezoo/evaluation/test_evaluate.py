@@ -68,7 +68,7 @@ def style_folder(toy_style, astronaut, tmp_path):
 def evaluation(style_folder, photos):
     painting = stylezoo.open_photo(style_folder / "painting.jpg")
     return evaluate_style(
-        stylezoo.load(style_folder), photos, painting, CONFIG, command="as before"
+        stylezoo.load(style_folder), str(photos), painting, CONFIG, command="as before"
     )
 
 
@@ -153,6 +153,7 @@ def test_a_style_without_objective_cannot_be_measured(toy_style, photos):
         ({"sizes": (8,)}, "32 or more"),
         ({"curves": 0}, "curves is 0"),
         ({"limit": 0}, "the limit is 0"),
+        ({"seed": 2**70}, f"the seed is {2**70}"),
     ],
 )
 def test_options_out_of_range(changes, message):

@@ -36,6 +36,13 @@ def test_shares_weigh_the_styles(photo, painting, tmp_path):
     assert result.weights == pytest.approx({"content": 1.0, "style-1": 4.0, "style-2": 1.0})
 
 
+def test_a_painting_without_a_share_is_left_out(photo, painting):
+    mask = Photo(rgb=np.ones((60, 72, 3), dtype=np.float32))
+    left_out = StyleInput(painting=painting, share=0.0, content_mask=mask)
+    result = optimize(photo, [StyleInput(painting=painting), left_out], small(iterations=1))
+    assert result.weights == {"content": 1.0, "style-1": 5.0}
+
+
 def test_a_colon_may_be_part_of_a_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a:2").touch()
@@ -134,3 +141,32 @@ def test_too_thin_a_picture_is_refused(photo, painting):
         optimize(photo, [StyleInput(painting=thin)], small())
     pixel = Photo(rgb=np.full((1, 1, 3), 0.5, dtype=np.float32))
     assert optimize(pixel, [StyleInput(painting=painting)], small()).photo.size == (48, 48)
+
+
+def test_a_painting_of_any_kind_alone_or_in_a_list(photo, tmp_path):
+    file = tmp_path / "painting.png"
+    stripes("down", [(0, 0, 1), (1, 1, 0)]).to_pil().save(file)
+    opened = stylezoo.open_photo(file)
+    kinds = [str(file), file, opened, opened.to_pil(), StyleInput(painting=opened)]
+    config = small(iterations=1)
+    (total,) = {optimize(photo, given, config).total for kind in kinds for given in (kind, [kind])}
+    assert total > 0
+    again = {stylezoo.reconstruct(kind, "style", ["relu1_1"], config).total for kind in kinds[:-1]}
+    assert len(again) == 1
+
+
+@pytest.mark.parametrize("painting", [np.zeros((32, 32, 3)), None, 3, {"a.png": 0.5}])
+def test_what_is_no_painting_is_refused_by_its_type(photo, painting):
+    message = f"not of the type {type(painting).__name__}"
+    for given in ((photo, painting), (photo, [painting]), (painting, photo)):
+        with pytest.raises(OptionError, match=message):
+            optimize(*given, small())
+
+
+def test_a_seed_and_a_device_of_other_libraries(photo, painting, tmp_path):
+    config = small(start="noise", iterations=1, seed=np.int64(3), device=torch.device("cpu"))
+    result = optimize(photo, painting, config, checkpoint=tmp_path / "checkpoint")
+    plain = small(start="noise", iterations=1, seed=3)
+    assert result.total == optimize(photo, painting, plain).total
+    with pytest.raises(OptionError, match=f"the seed is {2**70}; it must be an integer from 0"):
+        small(seed=2**70)

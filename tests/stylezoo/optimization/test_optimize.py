@@ -224,3 +224,8 @@ def test_a_forward_pass_that_was_counted_is_freed():
     kept_bytes(forward)
     gc.collect()
     assert outputs[0]() is None
+
+
+def test_an_unknown_kind_of_reconstruction(photo):
+    with pytest.raises(OptionError, match="the kind is 'styl'; it must be 'content' or 'style'"):
+        stylezoo.reconstruct(photo, "styl", ["relu1_1"], small(iterations=1))

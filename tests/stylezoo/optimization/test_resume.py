@@ -3,7 +3,7 @@
 import pytest
 
 from stylezoo import StyleInput
-from stylezoo.errors import CheckpointError
+from stylezoo.errors import CheckpointError, OptionError
 from stylezoo.optimization import optimize
 from tests.tiny_optimization import same, small
 
@@ -86,3 +86,17 @@ def test_a_checkpoint_of_another_run_is_refused(photo, painting, tmp_path):
     checkpoint.write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match="cannot be read"):
         optimize(photo, [StyleInput(painting=painting)], small(), **again)
+
+
+def test_a_checkpoint_may_be_named_by_a_text(photo, painting, tmp_path):
+    config, checkpoint = small(iterations=3), str(tmp_path / "checkpoint")
+    styles = [StyleInput(painting=painting)]
+    whole = optimize(photo, styles, config, checkpoint=checkpoint, checkpoint_every=2)
+    assert same(optimize(photo, styles, config, checkpoint=checkpoint, resume=True), whole)
+
+
+def test_an_interval_without_iterations_is_refused(photo, painting, tmp_path):
+    with pytest.raises(OptionError, match="checkpoint_every is 0; it must be 1 or more"):
+        optimize(
+            photo, [StyleInput(painting=painting)], small(), checkpoint="c", checkpoint_every=0
+        )

@@ -138,6 +138,7 @@ def test_a_folder_source_passes_over_what_is_no_style(zoo, tmp_path):
     assert source.versions("toy") == [Version("1.0.0")]
     assert source.versions("../a/toy") == []
     assert FolderSource(tmp_path / "nowhere").names() == []
+    assert FolderSource(str(root)).versions("toy") == source.versions("toy")
 
 
 def test_a_record_in_another_styles_folder_is_refused(zoo, tmp_path):
