@@ -419,7 +419,7 @@ class _StyleCheck:
             return  # the record cannot be read, which was told
         if not any(file and file.role == "card" for file in files):
             self._error(
-                "files", "no file has the role 'card'; 'stylezoo record make' writes README.md"
+                "files", f"no file has the role 'card'; '{self._writer()}' writes README.md"
             )
         for field, file, path in self._files("card"):
             self._judge_card(field, file, path)
@@ -444,8 +444,14 @@ class _StyleCheck:
                 self._error(
                     field,
                     f"{file.path} lacks {len(missing) - SHOWN_LINES} more lines that the record "
-                    "says; 'stylezoo record make' writes it again",
+                    f"says; '{self._writer()}' writes it again",
                 )
+
+    def _writer(self) -> str:
+        """The command that writes record and card: 'record make' is for single styles alone."""
+        if self.fields.get("base") or self.fields.get("styles"):
+            return "stylezoo train"
+        return "stylezoo record make"
 
     def _judge_licences(self) -> None:
         self._start("licence")

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import types
+import zipfile
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from PIL import Image, ImageOps
 import stylezoo
 from stylezoo import hookspecs
 from stylezoo.testing import assert_conforms, check_plugin
+from tests.environments import build_wheels
 
 HOOKS = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("register_")}
 
@@ -30,22 +32,34 @@ def blocks(path, language):
 QUICK = {
     "optimize": ["--size", "48", "--steps", "2"],
     "reconstruct": ["--size", "48", "--steps", "2"],
+    "train": [
+        *("--steps", "1", "--batch-size", "1", "--crop-size", "32", "--style-size", "64"),
+        *("--samples-every", "9"),
+    ],
+    "evaluate": ["--sizes", "64", "--limit", "2", "--curves", "1"],
 }
+
+# What a page takes to be done.
+BEFORE = {"docs/evaluate.md": ["stylezoo train painting.jpg --photos photos/ -o my-style"]}
 
 
 @pytest.fixture
 def folder_of_a_reader(root, astronaut, tmp_path, monkeypatch):
     """A folder with the pictures that the pages speak of."""
-    (tmp_path / "photos").mkdir()
+    folders = ("photos", "other-photos", "held-out", "one-photo")
+    for name in folders:
+        (tmp_path / name).mkdir()
+    pictures = ("photo", "painting", "waves", "stars", "lilies", "wave", "klimt")
     with Image.open(astronaut) as image:
         small = image.resize((160, 160))
-        for name in ("photo", "painting", "waves", "stars", "photos/one"):
+        for name in (*pictures, *(f"{folder}/one" for folder in folders)):
             small.save(tmp_path / f"{name}.jpg")
         sea = Image.new("L", small.size)
         sea.paste(255, (0, 80, 160, 160))
         sea.save(tmp_path / "sea.png")
         ImageOps.invert(sea).save(tmp_path / "sky.png")
     (tmp_path / "docs").symlink_to(root / "docs")
+    monkeypatch.setenv("STYLEZOO_CONFIG", str(tmp_path / "config" / "registries.toml"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -62,17 +76,17 @@ def test_python_of_the_page_runs(page, root, folder_of_a_reader):
         assert names["styled"].shape == (120, 160, 3)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/optimize.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/train.md", "docs/optimize.md", "docs/evaluate.md"]
+)
 def test_commands_of_the_page_run(page, root, folder_of_a_reader):
-    """Every stylezoo command but training and what needs a trained style: they have other tests."""
+    """Every stylezoo command, one after the other, as a reader of the page runs them."""
     text = "\n".join(blocks(root / page, "console")).replace("\\\n", " ")
     commands = re.findall(r"(?:^|&& )(stylezoo .*)$", text, flags=re.MULTILINE)
-    commands = [c for c in commands if " train " not in c and "./my-style" not in c]
-    assert len(commands) >= 6
-    for command in commands:
+    assert len(commands) >= 3
+    for command in [*BEFORE.get(page, []), *commands]:
         _, name, *options = shlex.split(command)
         arguments = [sys.executable, "-m", "stylezoo", name, *options, *QUICK.get(name, [])]
-        (folder_of_a_reader / "out.png").unlink(missing_ok=True)
         done = subprocess.run(arguments, capture_output=True, text=True)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
     if page == "README.md":
@@ -126,6 +140,15 @@ def test_reliability_names_every_fault_and_a_file_that_holds_it(root):
         assert re.search(rf"^def test_fault_{int(number):02}_", tests, flags=re.MULTILINE), number
 
 
+def test_every_environment_variable_is_in_the_table(root):
+    text = (root / "docs" / "registries.md").read_text()
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    listed = {name for row in rows for name in re.findall(r"`(STYLEZOO_[A-Z_]+)`", row)}
+    sources = "".join(path.read_text() for path in (root / "stylezoo").rglob("*.py"))
+    named = set(re.findall(r"STYLEZOO_[A-Z]+(?:_[A-Z]+)*", sources))
+    assert listed == named - {"STYLEZOO_API", "STYLEZOO_CHECKS", "STYLEZOO_NEW_NAME"}
+
+
 @pytest.mark.parametrize("name", HOOKS)
 def test_every_hook_is_documented_with_its_arguments(root, name):
     arguments = ", ".join(inspect.signature(HOOKS[name]).parameters)
@@ -146,6 +169,15 @@ def documented_plugin(root, tmp_path, monkeypatch):
     yield importlib.import_module("my_plugin")
     for name in [name for name in sys.modules if name.split(".")[0] == "my_plugin"]:
         del sys.modules[name]
+
+
+def test_the_documented_project_installs(root, tmp_path, documented_plugin):
+    """The two files that make a plugin, built as the page has them."""
+    (project,) = [b for b in blocks(root / "docs" / "plugins.md", "toml") if "hatchling" in b]
+    (tmp_path / "pyproject.toml").write_text(project)
+    (wheel,) = build_wheels([tmp_path], tmp_path / "wheels")
+    with zipfile.ZipFile(wheel) as archive:
+        assert {"my_plugin/__init__.py", "my_plugin/loss.py"} <= set(archive.namelist())
 
 
 def test_the_documented_plugin_registers_every_hook_and_works(documented_plugin, toy_style):

@@ -147,8 +147,9 @@ def _material(start: Path) -> _Material:
         fields = parse_record_parts(read_record_text(start)).fields
     if "base" in fields or fields.get("styles"):
         raise OptionError(
-            f"{start} is a pack or an adapter, whose record 'stylezoo train' makes; "
-            "'record make' makes that of a single style"
+            f"{start} is a pack or an adapter, and 'record make' makes the record of a single "
+            "style; for another version, make a pack again by 'stylezoo pack', an adapter by "
+            "'stylezoo train', with --version (docs/publishing.md)"
         )
     weights = _weights_in(start) if start.is_dir() else start
     dtype: StoredDtype = "float16" if stored_dtype(read_header(weights)) == "float16" else "float32"

@@ -82,7 +82,9 @@ class Weight(click.ParamType[float | str]):
     help="Start from this style; none for a fresh net  [default: by preset, museum or none]",
 )
 @click.option("--only-norm", is_flag=True, help="Train the norms of the base alone: an adapter.")
-@click.option("--name", help="Name of the style; by default, that of the painting.")
+@click.option(
+    "--name", help="By default, the name of the painting; of several, that of the output folder."
+)
 @click.option("--version", default="1.0.0", show_default=True, help="Version of the style.")
 @click.option("--summary", help="One line that describes it.")
 @click.option("--tag", "tags", multiple=True, help="A word to search by; may be repeated.")
@@ -175,7 +177,7 @@ def command(
         photos=photos,
         only_norm=only_norm,
     )
-    name = name or next(iter(images))
+    name = name or (next(iter(images)) if len(images) == 1 else output.name)
     description = StyleDescription(
         name=name,
         version=options["version"],

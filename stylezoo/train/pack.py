@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -149,9 +149,13 @@ def _check_names(members: Sequence[_Member]) -> None:
 
 def _check_alike(first: _Member, other: _Member) -> None:
     """Compare what a pack's record says once for all its styles."""
-    if other.record.licence != first.record.licence:
+    ours, theirs = asdict(first.record.licence), asdict(other.record.licence)
+    differing = [name for name in ours if ours[name] != theirs[name]]
+    if differing:
+        told = ", ".join(f"{name} {ours[name]} and {theirs[name]}" for name in differing)
         raise OptionError(
-            f"the licences of {first.spec} and {other.spec} differ; a pack has one licence"
+            f"the licences of {first.spec} and {other.spec} differ: {told}; a pack has one "
+            "licence: train with the same, or leave one of the two out"
         )
     if other.objective.with_style_weight(1) != first.objective.with_style_weight(1):
         raise OptionError(

@@ -281,6 +281,22 @@ def test_a_card_of_another_text_is_few_faults(folder):
     assert re.search(r"lacks \d+ more lines", messages[-1])
 
 
+@pytest.mark.parametrize(
+    ("name", "writer"),
+    [
+        ("great-wave", "stylezoo record make"),
+        ("udnie", "stylezoo train"),
+        ("museum", "stylezoo train"),
+    ],
+)
+def test_a_command_that_writes_the_card_of_such_a_style_is_named(name, writer, root, tmp_path):
+    (style,) = (root / "registry" / "stylezoo_styles" / "styles" / name).iterdir()
+    folder = shutil.copytree(style, tmp_path / name)
+    (folder / "README.md").write_text("My style\n")
+    messages = [finding.message for finding in check_style_folder(folder).errors]
+    assert f"'{writer}' writes it again" in messages[-1]
+
+
 def test_a_record_that_cannot_be_read_is_one_fault(folder):
     (folder / "style.toml").write_text("title = Candy")
     assert list(faults(folder)) == [("record", "style.toml")]

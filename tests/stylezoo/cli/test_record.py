@@ -165,6 +165,7 @@ def test_a_pack_is_left_to_training(root, tmp_path):
     done = make(museum, "-o", tmp_path / "made")
     assert done.returncode == 1
     assert "is a pack or an adapter" in done.stderr
+    assert "make a pack again by 'stylezoo pack'" in done.stderr
 
 
 def test_on_a_terminal_the_missing_is_asked_for(toy_style, tmp_path):

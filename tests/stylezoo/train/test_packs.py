@@ -540,7 +540,10 @@ def test_a_pack_that_cannot_be_is_refused(registry, material, astronaut, tmp_pat
         (["colours", "greens"], "colours holds several styles; name one, as in colours:reds"),
         (["greens", "greens"], "two styles are called greens"),
         (["greens", f"{tmp_path}/others:blues"], "do not share their convolutions"),
-        (["colours:reds", f"{tmp_path}/guarded"], "the licences of .* differ"),
+        (
+            ["colours:reds", f"{tmp_path}/guarded"],
+            "the licences of colours:reds and .*/guarded differ: weights CC0-1.0 and CC-BY-4.0; a",
+        ),
         (["colours:reds", f"{tmp_path}/smooth"], "trained for different objectives"),
     ]:
         with pytest.raises(OptionError, match=message):
@@ -571,3 +574,15 @@ def test_the_command_makes_a_pack_that_passes_the_zoos_check(astronaut, tmp_path
     again = subprocess.run(command, capture_output=True, text=True)
     assert again.returncode == 1
     assert again.stderr.startswith("error: ")
+
+
+def test_a_pack_is_named_after_its_folder(material, vgg_file, tmp_path):
+    command = [sys.executable, "-m", "stylezoo", "train"]
+    command += [f"{name}={material / name}.png" for name in COLORS]
+    command += ["--photos", str(material / "photos"), "-o", str(tmp_path / "colours")]
+    command += ["--backbone", "vgg16", "--backbone-weights", str(material / "vgg.safetensors")]
+    command += ["--width", "4", "--steps", "1", "--batch-size", "1", "--crop-size", "32"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'colours'}: colours 1.0.0\n"), done
+    record = read_record(tmp_path / "colours")
+    assert [style.name for style in record.styles] == list(COLORS)

@@ -107,3 +107,17 @@ def test_a_command_killed_three_times_resumes_to_the_same_style(material, vgg_fi
     assert style.record.training.command.startswith("stylezoo train ")
     assert style.record.training.style_size == 64
     assert "--resume" not in style.record.training.command
+
+
+def test_a_style_is_written_again_under_another_version_from_its_checkpoint(
+    material, vgg_file, tmp_path
+):
+    style, before = tmp_path / "waves", tmp_path / "waves-1.0.0"
+    command = train_command(material, style, "--steps", "2")
+    subprocess.run(command, check=True)
+    style.rename(before)
+    again = [*command, "--version", "1.1.0", "--resume"]
+    done = subprocess.run(again, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{style}: waves 1.1.0\n"
+    assert "step " not in done.stderr
+    assert (style / "model.safetensors").read_bytes() == (before / "model.safetensors").read_bytes()
