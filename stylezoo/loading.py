@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from stylezoo.catalog import Catalog, default_catalog
 from stylezoo.errors import ComponentNotFoundError, PluginError, RecordError, WeightsError
 from stylezoo.registry.lock_file import find_style
+from stylezoo.registry.pinned import resolve_base
 from stylezoo.registry.record import Net, Record
 from stylezoo.registry.record_text import UNKNOWN
-from stylezoo.registry.resolve import ResolvedStyle, resolve_base
+from stylezoo.registry.resolve import ResolvedStyle
 from stylezoo.registry.sources import all_sources
 from stylezoo.registry.spec import StyleSpec
 from stylezoo.registry.verify import verify_files

@@ -328,7 +328,7 @@ def test_an_adapter_is_checked_with_its_base(root, tmp_path):
     folder = shutil.copytree(styles / "udnie" / "1.1.0", tmp_path / "udnie" / "1.1.0")
     assert check_style_folder(folder).ok
     edit(folder, "base.sha256", "0" * 64)
-    assert "are others" in faults(folder)["weights", "base.sha256"]
+    assert "which no source has; that of" in faults(folder)["weights", "base.sha256"]
     edit(folder, "base.name", "nowhere")
     assert "there is no style 'nowhere'" in faults(folder)["weights", "base"]
 

@@ -1,6 +1,7 @@
 """Several paintings in one net: a pack is trained, loaded, mixed, added to and measured."""
 
 import dataclasses
+import shutil
 import subprocess
 import sys
 
@@ -304,14 +305,50 @@ def test_an_adapter_without_its_base_says_so(registry, tmp_path):
         stylezoo.load(registry / "greens" / "1.0.0", catalog=default_catalog())
 
 
-def test_an_adapter_refuses_another_base(registry, material, tmp_path):
+@pytest.fixture
+def shadow(material, tmp_path):
+    """A folder with another pack of the name and version of the registry's."""
     stylezoo.train_style(
         config(material, "reds", "blues", steps=1, seed=5),
         description("colours", "reds", "blues"),
-        TrainingFolders(output=tmp_path / "colours" / "1.0.0"),
+        TrainingFolders(output=tmp_path / "shadow" / "colours" / "1.0.0"),
     )
-    with pytest.raises(IntegrityError, match="the one that is here has other weights"):
-        stylezoo.load(registry / "greens" / "1.0.0", catalog=catalog_of(tmp_path))
+    return tmp_path / "shadow"
+
+
+def test_an_adapter_refuses_another_base(registry, shadow, material, tmp_path):
+    other = read_record(shadow / "colours" / "1.0.0").file("weights").sha256
+    reason = f"which no source has; that of 'tests' {other}"
+    with pytest.raises(IntegrityError, match=reason):
+        stylezoo.load(registry / "greens" / "1.0.0", catalog=catalog_of(shadow))
+    base = str(registry / "colours" / "1.0.0")
+    with pytest.raises(OptionError, match=f"{reason}; .* give the pack a version that no source"):
+        stylezoo.train_style(
+            config(material, "greens", base=base, only_norm=True),
+            description("greens", "greens"),
+            TrainingFolders(output=tmp_path / "greens"),
+            catalog=catalog_of(shadow),
+        )
+
+
+def test_an_adapter_finds_its_base_behind_another_of_its_name(
+    registry, shadow, material, tmp_path, monkeypatch
+):
+    expected = stylezoo.load("greens", catalog=catalog_of(registry))
+    monkeypatch.setenv("STYLEZOO_CONFIG", str(tmp_path / "none.toml"))
+    monkeypatch.setenv("STYLEZOO_REGISTRIES", f"shadow={shadow},right={registry}")
+    found = stylezoo.load("greens")
+    assert np.array_equal(found(photo()), expected(photo()))
+    alone = shutil.copytree(registry / "greens" / "1.0.0", tmp_path / "alone" / "greens")
+    assert not [one for one in check_style_folder(alone).findings if one.severity == "error"]
+    trained = stylezoo.train_style(
+        config(
+            material, "blues", base=str(registry / "colours" / "1.0.0"), only_norm=True, steps=0
+        ),
+        description("blues", "blues"),
+        TrainingFolders(output=tmp_path / "blues"),
+    )
+    assert stylezoo.load(tmp_path / "blues").record == trained.record
 
 
 def test_a_training_on_a_base_starts_from_it(registry, material):
