@@ -268,6 +268,35 @@ def a_pack_and_an_adapter(folder):
     )
 
 
+def stored_weights(name):
+    (style,) = [style for style in Store().entries() if style.record.name == name]
+    return style.folder / "model.safetensors"
+
+
+def test_verify_judges_the_base_of_an_adapter_and_mends_nothing(registry, server, tmp_path):
+    registry.add(*a_pack_and_an_adapter(tmp_path))
+    registry.serve(server)
+    run("update")
+    run("fetch", "facets")
+    server.log.requests.clear()
+    assert run("verify", "facets").startswith("facets 1.1.0 (cache): right")
+    weights = stored_weights("gallery")
+    broken = bytes(weights.stat().st_size)
+    weights.write_bytes(broken)
+    done = CliRunner().invoke(cli, ["verify", "facets"])
+    assert done.exit_code == 1
+    assert f"error: facets 1.1.0 (cache): {weights} has the sha256" in done.stderr
+    assert done.stderr.endswith("; run: stylezoo fetch facets@1.1.0\n")
+    assert weights.read_bytes() == broken
+    shutil.rmtree(weights.parent)
+    done = CliRunner().invoke(cli, ["verify", "facets"])
+    assert done.exit_code == 1
+    assert "is not on this machine; run: stylezoo fetch gallery@1.0.0" in done.stderr
+    assert server.log.requests == []
+    run("fetch", "facets")
+    run("verify", "facets")
+
+
 def test_a_withdrawn_version_is_had_by_its_hash_alone(registry, server, tmp_path, monkeypatch):
     registry.add(*a_pack_and_an_adapter(tmp_path))
     registry.serve(server)
@@ -294,11 +323,7 @@ def test_a_withdrawn_version_is_had_by_its_hash_alone(registry, server, tmp_path
         with pytest.raises(StyleNotFoundError, match="there is no style"):
             stylezoo.load(spec)
     # What is not as it was is not had at all.
-    weights = next(
-        style.folder / "model.safetensors"
-        for style in Store().entries()
-        if style.record.name == "toy"
-    )
+    weights = stored_weights("toy")
     weights.write_bytes(bytes(weights.stat().st_size))
     with pytest.raises(IntegrityError, match=r"model\.safetensors has the sha256"):
         stylezoo.load("toy", locked=lock)
