@@ -23,6 +23,7 @@ from stylezoo.errors import (
     StyleNotFoundError,
     StyleZooError,
 )
+from stylezoo.files import is_unfinished
 from stylezoo.findings import Finding, Report
 from stylezoo.registry.card import render_card
 from stylezoo.registry.folder import FolderSource
@@ -232,7 +233,12 @@ class _StyleCheck:
             name = path.relative_to(self.folder).as_posix()
             is_folder = path.is_dir() and not path.is_symlink()
             if not is_folder and name not in listed and name != RECORD_FILE:
-                self._error(name, "the record does not list it; delete it, or list it in [[files]]")
+                advice = (
+                    "a run that was killed while it wrote has left it; delete it"
+                    if is_unfinished(path)
+                    else "delete it, or list it in [[files]]"
+                )
+                self._error(name, f"the record does not list it; {advice}")
 
     def _judge_tensors(self) -> None:
         self._start("tensors")

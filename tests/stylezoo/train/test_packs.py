@@ -15,6 +15,7 @@ import stylezoo
 from stylezoo.catalog import Catalog, default_catalog
 from stylezoo.check import check_style_folder
 from stylezoo.errors import (
+    CheckpointError,
     ComponentNotFoundError,
     IntegrityError,
     InvalidSpecError,
@@ -558,6 +559,48 @@ def test_a_pack_that_cannot_be_is_refused(registry, material, astronaut, tmp_pat
         with pytest.raises(OptionError, match=message):
             make_pack(specs, MIXED, tmp_path / "mixed", preview=astronaut, catalog=catalog)
         assert not (tmp_path / "mixed").exists()
+
+
+@pytest.fixture
+def newer(registry, material, tmp_path):
+    """The registry, which has a later version of the pack too, with other weights."""
+    root = shutil.copytree(registry, tmp_path / "newer")
+    stylezoo.train_style(
+        config(material, "reds", "blues", steps=1, seed=1),
+        dataclasses.replace(description("colours", "reds", "blues"), version="2.0.0"),
+        TrainingFolders(output=root / "colours" / "2.0.0"),
+    )
+    return root
+
+
+def test_a_pack_of_a_style_and_an_adapter_on_an_older_version_says_so(newer, astronaut, tmp_path):
+    catalog = catalog_of(newer)
+    options = {"preview": astronaut, "catalog": catalog}
+    for specs in (["colours:blues", "greens"], ["greens", "colours:blues"]):
+        with pytest.raises(OptionError) as refused:
+            make_pack(specs, MIXED, tmp_path / "mixed", **options)
+        assert "colours:blues (of colours 2.0.0)" in str(refused.value)
+        assert "greens (on colours 1.0.0)" in str(refused.value)
+        assert str(refused.value).endswith("; write colours@1.0.0:blues")
+    make_pack(["colours@1.0.0:blues", "greens"], MIXED, tmp_path / "mixed", **options)
+
+
+def test_a_training_on_an_older_version_of_its_base_says_how_to_resume(
+    registry, newer, material, tmp_path
+):
+    path = tmp_path / "checkpoint.pt"
+    of_pack = {"base": "colours:blues", "only_norm": True}
+    Trainer(config(material, "greens", **of_pack), catalog_of(registry)).save(path)
+    resumed = Trainer(config(material, "greens", **of_pack), catalog_of(newer))
+    with pytest.raises(
+        CheckpointError, match=r"is colours 2\.0\.0 now; .* --base colours@VERSION:blues"
+    ):
+        resumed.resume(path)
+    of_pack["base"] = "colours@1.0.0:blues"
+    Trainer(config(material, "greens", **of_pack), catalog_of(newer)).resume(path)
+    other = Trainer(config(material, "greens", **of_pack, seed=9), catalog_of(newer))
+    with pytest.raises(CheckpointError, match="give the same ones to resume, or delete it"):
+        other.resume(path)
 
 
 def test_a_style_that_is_trained_on_starts_from_its_weight(registry, material, tmp_path):
