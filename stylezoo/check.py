@@ -16,18 +16,24 @@ from typing import TYPE_CHECKING, Any
 from packaging.version import InvalidVersion, Version
 
 from stylezoo.catalog import Catalog, default_catalog
-from stylezoo.errors import ComponentNotFoundError, RecordError, StyleNotFoundError, StyleZooError
+from stylezoo.errors import (
+    ComponentNotFoundError,
+    IntegrityError,
+    RecordError,
+    StyleNotFoundError,
+    StyleZooError,
+)
+from stylezoo.files import is_unfinished
 from stylezoo.findings import Finding, Report
 from stylezoo.registry.card import render_card
 from stylezoo.registry.folder import FolderSource
 from stylezoo.registry.golden import golden_output_difference, golden_run
+from stylezoo.registry.pinned import find_base
 from stylezoo.registry.record import RECORD_FILE, Base, File, Record, Role
 from stylezoo.registry.record_io import parse_record, parse_record_parts, read_record_text
 from stylezoo.registry.record_text import UNKNOWN
-from stylezoo.registry.resolve import resolve
 from stylezoo.registry.sources import all_sources
-from stylezoo.registry.spec import StyleSpec
-from stylezoo.registry.verify import sha256_of
+from stylezoo.registry.verify import sha256_of, verify_files
 from stylezoo.registry.weights import (
     METADATA_KEY,
     read_header,
@@ -227,7 +233,12 @@ class _StyleCheck:
             name = path.relative_to(self.folder).as_posix()
             is_folder = path.is_dir() and not path.is_symlink()
             if not is_folder and name not in listed and name != RECORD_FILE:
-                self._error(name, "the record does not list it; delete it, or list it in [[files]]")
+                advice = (
+                    "a run that was killed while it wrote has left it; delete it"
+                    if is_unfinished(path)
+                    else "delete it, or list it in [[files]]"
+                )
+                self._error(name, f"the record does not list it; {advice}")
 
     def _judge_tensors(self) -> None:
         self._start("tensors")
@@ -336,22 +347,18 @@ class _StyleCheck:
 
     def _base(self, base: Base) -> dict[str, Tensor] | None:
         """The tensors of an adapter's base: from beside it, else from any source."""
-        spec = StyleSpec.parse(f"{base.name}@=={base.version}")
         beside = {"beside": FolderSource(self.folder.resolve().parent.parent)}
         try:
-            found = resolve(spec, {**beside, **all_sources(self.catalog)})
+            sources = {**beside, **all_sources(self.catalog)}
+            found = find_base(base, str(self.fields.get("name", "it")), sources)
             file = found.record.file("weights")
-            path = found.folder / file.path
-            if sha256_of(path) != base.sha256:
-                self._error(
-                    "base.sha256",
-                    f"the weights of {base.name} {base.version} are others: {sha256_of(path)}",
-                )
-                return None
-            return read_tensors(path)
+            verify_files(found.folder, found.record, [file])
+            return read_tensors(found.folder / file.path)
+        except IntegrityError as error:
+            self._error("base.sha256", str(error))
         except (StyleZooError, OSError) as error:
             self._error("base", f"it cannot be had: {error}")
-            return None
+        return None
 
     def _run(self, net: TransformNet) -> None:
         """Run the net on an odd size, as near as it takes one."""

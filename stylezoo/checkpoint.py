@@ -31,8 +31,13 @@ def save_checkpoint(path: Path, state: Mapping[str, Any], *, fingerprint: str) -
     write_file(path, content.getvalue(), overwrite=True)
 
 
-def load_checkpoint(path: Path, *, fingerprint: str) -> dict[str, Any]:
+def load_checkpoint(path: Path, *, fingerprint: str, advice: str = "") -> dict[str, Any]:
     """Read the state that ``save_checkpoint`` wrote.
+
+    Args:
+        path: of the file.
+        fingerprint: of all that decides the result.
+        advice: what else to say if another belongs to the checkpoint.
 
     Raises:
         CheckpointError: it cannot be read, another version of stylezoo wrote it, whose states may
@@ -54,7 +59,7 @@ def load_checkpoint(path: Path, *, fingerprint: str) -> dict[str, Any]:
     if found != fingerprint:
         raise CheckpointError(
             f"the checkpoint {path} belongs to a run with other options; "
-            "give the same ones to resume, or delete it to start again"
+            f"give the same ones to resume{advice}, or delete it to start again"
         )
     assert isinstance(state, dict)
     return state

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from stylezoo.errors import OutputError, StyleZooError
 
+_UNFINISHED = (".stylezoo-", ".part")  # begin and end of the name of a file that is being written
+
 
 def check_writable(path: Path, *, overwrite: bool) -> None:
     """Fail before the work is done, where writing the file would fail after it.
@@ -50,9 +52,8 @@ def write_file(path: Path, content: bytes, *, overwrite: bool, private: bool = F
         with writing(path):
             _refuse_existing(path, overwrite)
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(
-                dir=path.parent, prefix=".stylezoo-", suffix=".part"
-            )
+            prefix, suffix = _UNFINISHED
+            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=suffix)
             unfinished = Path(name)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
@@ -66,6 +67,12 @@ def write_file(path: Path, content: bytes, *, overwrite: bool, private: bool = F
     finally:
         if unfinished is not None:  # an error, or Ctrl-C
             unfinished.unlink(missing_ok=True)
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a file is one that ``write_file`` is writing, or was when it was killed."""
+    prefix, suffix = _UNFINISHED
+    return path.name.startswith(prefix) and path.name.endswith(suffix)
 
 
 def _refuse_existing(path: Path, overwrite: bool) -> None:

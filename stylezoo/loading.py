@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from stylezoo.catalog import Catalog, default_catalog
 from stylezoo.errors import ComponentNotFoundError, PluginError, RecordError, WeightsError
 from stylezoo.registry.lock_file import find_style
+from stylezoo.registry.pinned import resolve_base
 from stylezoo.registry.record import Net, Record
 from stylezoo.registry.record_text import UNKNOWN
-from stylezoo.registry.resolve import ResolvedStyle, resolve_base
+from stylezoo.registry.resolve import ResolvedStyle
 from stylezoo.registry.sources import all_sources
 from stylezoo.registry.spec import StyleSpec
 from stylezoo.registry.verify import verify_files
@@ -77,8 +78,41 @@ def load(
         record, described = found.record, found.record.net
         weights = _verified_weights(found)
         base = _base_weights(record, sources)
+    net = build_net(described, record, weights, base, style=parsed.text, catalog=catalog)
+    chosen = catalog.create_runtime(runtime or choose_runtime(device))
+    prepare = partial(chosen.prepare, device=device)
+    return Style(net=net, record=record, prepare=prepare, shares=parsed.shares)
+
+
+def build_net(
+    described: Net,
+    record: Record | None,
+    weights: Path,
+    base: Path | None,
+    *,
+    style: str,
+    catalog: Catalog,
+) -> TransformNet:
+    """Make a net and put weights that were verified into it.
+
+    Args:
+        described: the net.
+        record: of the style; None for a weights file alone.
+        weights: the file.
+        base: the weights of the style that an adapter builds on; None for a style that is complete.
+        style: what the user calls it, for messages.
+        catalog: where the net comes from.
+
+    Returns:
+        The net in eval mode.
+
+    Raises:
+        PluginError: no installed plugin provides it.
+        RecordError: it holds another number of styles than the record names.
+        WeightsError: the weights are broken or do not fit.
+    """
     described = replace(described, name=catalog.net_of(described.name, described.plugin))
-    _require_net(described, parsed.text, catalog)
+    _require_net(described, style, catalog)
     with _naming_the_field(record):
         _check_fit(described, catalog, weights, base)
         net = catalog.create_net(described.name, **described.arguments)
@@ -86,9 +120,7 @@ def load(
     net = net.eval().requires_grad_(False)
     if record is not None:
         _check_styles(net, record)
-    chosen = catalog.create_runtime(runtime or choose_runtime(device))
-    prepare = partial(chosen.prepare, device=device)
-    return Style(net=net, record=record, prepare=prepare, shares=parsed.shares)
+    return net
 
 
 def _verified_weights(found: ResolvedStyle) -> Path:

@@ -63,7 +63,7 @@ def list_(as_json: bool) -> None:
 def prune(days: int | None, everything: bool, as_json: bool) -> None:
     """Remove what is of no use: leftovers of killed processes, and damaged styles.
 
-    What is removed can be fetched again.
+    What is removed can be fetched again, but for a version that its registry has withdrawn.
     """
     if everything and days is not None:
         raise click.UsageError("--all and --older-than: give one of them.")

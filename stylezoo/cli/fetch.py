@@ -14,7 +14,8 @@ from stylezoo.cli.progress import progress_of_bytes
 from stylezoo.errors import StyleZooError
 from stylezoo.interfaces.source import RegistrySource
 from stylezoo.registry.lock_file import find_style, read_lock_file
-from stylezoo.registry.resolve import ResolvedStyle, resolve_base
+from stylezoo.registry.pinned import resolve_base
+from stylezoo.registry.resolve import ResolvedStyle
 from stylezoo.registry.sources import all_sources
 from stylezoo.registry.spec import StyleSpec
 from stylezoo.registry.verify import verify_files

@@ -20,7 +20,7 @@ from stylezoo.errors import (
     VersionNotFoundError,
 )
 from stylezoo.interfaces.source import RegistrySource
-from stylezoo.registry.record import RECORD_FILE
+from stylezoo.registry.record import RECORD_FILE, Record
 from stylezoo.registry.record_io import read_record
 from stylezoo.registry.sources import all_sources
 from stylezoo.registry.spec import StyleSpec
@@ -51,7 +51,8 @@ def command(styles: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """Verify STYLES: names, name@version or folders. Nothing is fetched.
 
     Every file is compared with the sha256 in the record, and the net must give the golden output
-    here. A style that was fetched and is damaged is mended by: stylezoo fetch NAME
+    here, an adapter's with its base. A style that was fetched and is damaged is mended by: stylezoo
+    fetch NAME
     """
     if bool(styles) == everything:
         raise click.UsageError("Name the styles to verify, or give --all.")
@@ -62,7 +63,7 @@ def command(styles: tuple[str, ...], everything: bool, as_json: bool) -> None:
     with progress("verifying", len(wanted)) as advance:
         for local in wanted:
             try:
-                differences[local] = _verify(local.folder)
+                differences[local] = _verify(local, here)
             except StyleZooError as error:
                 failures[local] = error
             else:
@@ -89,15 +90,48 @@ def command(styles: tuple[str, ...], everything: bool, as_json: bool) -> None:
         sys.exit(1)
 
 
-def _verify(folder: Path) -> float:
-    """Hash every file and run the golden test; how much its output differs."""
-    from stylezoo.loading import load
+def _verify(local: _Local, here: list[_Local]) -> float:
+    """Hash every file and run the golden test; how much its output differs.
+
+    The net is not loaded by name: that would fetch or mend what is to be judged.
+    """
+    from stylezoo.loading import build_net
     from stylezoo.registry.golden import golden_difference, golden_run
 
-    record = read_record(folder)
-    verify_files(folder, record)
-    loaded = load(folder, device="cpu")
-    return golden_difference(golden_run(loaded.net), folder, record)
+    record = read_record(local.folder)
+    verify_files(local.folder, record)
+    net = build_net(
+        record.net,
+        record,
+        local.folder / record.file("weights").path,
+        _base_weights(record, here),
+        style=record.name,
+        catalog=default_catalog(),
+    )
+    return golden_difference(golden_run(net), local.folder, record)
+
+
+def _base_weights(record: Record, here: list[_Local]) -> Path | None:
+    """The weights that an adapter builds on, verified; None for a style that is complete.
+
+    Raises:
+        StyleNotFoundError: they are not on this machine.
+        IntegrityError: they are damaged.
+    """
+    base = record.base
+    if base is None:
+        return None
+    for local in here:
+        if (local.name, local.version) == (base.name, base.version):
+            theirs = read_record(local.folder)
+            weights = theirs.file("weights")
+            if weights.sha256 == base.sha256:
+                verify_files(local.folder, theirs, [weights])
+                return local.folder / weights.path
+    raise StyleNotFoundError(
+        f"it builds on {base.name} {base.version} with weights of the sha256 {base.sha256}, which "
+        f"is not on this machine; run: stylezoo fetch {base.name}@{base.version}"
+    )
 
 
 def _all_local() -> Iterator[_Local]:

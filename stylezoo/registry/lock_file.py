@@ -22,6 +22,7 @@ from stylezoo.errors import (
 )
 from stylezoo.files import write_file
 from stylezoo.interfaces.source import RegistrySource
+from stylezoo.registry.pinned import OtherStyle, resolve_pinned
 from stylezoo.registry.record import RECORD_FILE
 from stylezoo.registry.record_text import SHA256, check_style_name, check_version
 from stylezoo.registry.resolve import ResolvedStyle, resolve
@@ -67,7 +68,7 @@ class LockFile:
     styles: Mapping[str, LockedStyle]
 
     def resolve(self, spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> ResolvedStyle:
-        """Find a style, exactly as it is locked.
+        """Find a style, exactly as it is locked: in a source, or in the store.
 
         Args:
             spec: what is wanted; a range must allow the locked version.
@@ -82,13 +83,17 @@ class LockFile:
         first = {name: source for name, source in sources.items() if name == locked.source}
         exact = StyleSpec.parse(f"{locked.name}@=={locked.version}")
         try:
-            found = resolve(exact, {**first, **sources})
+            found = resolve_pinned(
+                exact,
+                {**first, **sources},
+                weights=locked.weights,
+                record=locked.record,
+                refuse=lambda others: self._refused(locked, others),
+            )
         except (StyleNotFoundError, VersionNotFoundError) as error:
             raise LockFileError(
                 f"{self.path} locks {locked.name} {locked.version}, which no source has: {error}"
             ) from error
-        self._check("weights", found.record.file("weights").sha256, locked.weights, found)
-        self._check("record", sha256_of(found.folder / RECORD_FILE), locked.record, found)
         found.record.check_styles(spec.shares)
         return found
 
@@ -109,12 +114,14 @@ class LockFile:
             )
         return locked
 
-    def _check(self, what: str, digest: str, locked: str, found: ResolvedStyle) -> None:
-        if digest != locked:
-            raise LockFileError(
-                f"{found.record.name} {found.record.version} of {found.source!r} is not as locked: "
-                f"the sha256 of its {what} is {digest}, in {self.path} it is {locked}"
-            )
+    def _refused(self, locked: LockedStyle, others: Sequence[OtherStyle]) -> LockFileError:
+        told = [
+            f"{locked.name} {locked.version} of {other.found.source!r} is not as locked: the "
+            f"sha256 of its {other.what} is {other.sha256}, in {self.path} it is "
+            f"{getattr(locked, other.what)}"
+            for other in others
+        ]
+        return LockFileError("; ".join(told))
 
 
 def find_style(

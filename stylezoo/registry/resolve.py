@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from stylezoo.errors import (
-    IntegrityError,
     OfflineError,
     RegistryFormatError,
     StyleNotFoundError,
@@ -97,33 +96,6 @@ def _resolve(spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> Resolved
         return _resolve_name(spec.repository, spec, {repository.location: repository})
     assert spec.name is not None
     return _resolve_name(spec.name, spec, sources)
-
-
-def resolve_base(record: Record, sources: Mapping[str, RegistrySource]) -> ResolvedStyle | None:
-    """Find the style that an adapter builds on, in any of the sources.
-
-    Returns:
-        The base; None for a style that is complete.
-
-    Raises:
-        StyleNotFoundError, VersionNotFoundError: there is none.
-        IntegrityError: it has other weights than those that the adapter was made on.
-    """
-    if record.base is None:
-        return None
-    base = StyleSpec.parse(f"{record.base.name}@=={record.base.version}")
-    try:
-        found = resolve(base, sources)
-    except (StyleNotFoundError, VersionNotFoundError, UnavailableError) as error:
-        raise type(error)(
-            f"{record.name} builds on {base.text}, which is missing: {error}"
-        ) from error
-    if found.record.file("weights").sha256 != record.base.sha256:
-        raise IntegrityError(
-            f"{record.name} {record.version} builds on {base.text} with the sha256 "
-            f"{record.base.sha256}; the one that is here has other weights"
-        )
-    return found
 
 
 def _resolve_name(

@@ -17,7 +17,7 @@ from stylezoo.interfaces.net import MultiStyleNet
 from stylezoo.loading import load
 from stylezoo.objective_config import ObjectiveConfig
 from stylezoo.registry.publish import StyleDraft, write_style
-from stylezoo.registry.record import PackStyle, Provenance, Record, Training, status_of
+from stylezoo.registry.record import Base, PackStyle, Provenance, Record, Training, status_of
 from stylezoo.style import Style
 from stylezoo.train.description import PackDescription
 from stylezoo.train.preview import SHEET_SIDE, preview_of
@@ -203,10 +203,22 @@ def _of_one_norm(members: Sequence[_Member]) -> Sequence[_Member]:
 
 
 def _misfit(first: _Member, other: _Member) -> OptionError:
-    return OptionError(
-        f"{first.spec} and {other.spec} do not share their convolutions; a pack is made of the "
-        "styles of one pack and of adapters on it, see 'stylezoo train --only-norm'"
+    advice = (
+        "a pack is made of the styles of one pack and of adapters on it, see 'stylezoo train "
+        "--only-norm'"
     )
+    for style, adapter in ((first, other), (other, first)):
+        base = adapter.record.base
+        if base is not None and style.record.styles and style.record.name == base.name:
+            advice = f"write {base.name}@{base.version}:{style.style.name}"
+    return OptionError(
+        f"{first.spec} ({_pack_of(first.record)}) and {other.spec} ({_pack_of(other.record)}) do "
+        f"not share their convolutions; {advice}"
+    )
+
+
+def _pack_of(record: Record) -> str:
+    return f"of {_label(record)}" if record.base is None else f"on {_label(record.base)}"
 
 
 def _common_style_size(members: Sequence[_Member]) -> int | None:
@@ -239,7 +251,11 @@ def _origins(members: Sequence[_Member]) -> list[tuple[str, Record]]:
     names: dict[str, list[str]] = {}
     records: dict[str, Record] = {}
     for member in members:
-        label = f"{member.record.name} {member.record.version}"
+        label = _label(member.record)
         names.setdefault(label, []).append(member.style.name)
         records[label] = member.record
     return [(f"{', '.join(names[label])}, of {label}", record) for label, record in records.items()]
+
+
+def _label(record: Record | Base) -> str:
+    return f"{record.name} {record.version}"

@@ -25,6 +25,7 @@ from stylezoo.evaluation.evaluate import check_photo
 from stylezoo.files import check_new_folder
 from stylezoo.images import find_photos, open_photo
 from stylezoo.loading import load
+from stylezoo.registry.pinned import resolve_base
 from stylezoo.registry.publish import (
     PAINTING,
     StyleDraft,
@@ -35,7 +36,6 @@ from stylezoo.registry.publish import (
 from stylezoo.registry.record import Base, PackStyle, Record, Training, status_of
 from stylezoo.registry.record_io import read_record
 from stylezoo.registry.record_text import UNKNOWN
-from stylezoo.registry.resolve import resolve_base
 from stylezoo.registry.sources import all_sources
 from stylezoo.train.callbacks import Callbacks
 from stylezoo.train.config import TrainingConfig
@@ -232,7 +232,12 @@ def _check_draft(
     record = check_draft(trainer.start.net, draft, paintings)
     try:
         resolve_base(record, all_sources(catalog))
-    except (StyleNotFoundError, VersionNotFoundError, IntegrityError) as error:
+    except IntegrityError as error:
+        raise OptionError(
+            f"an adapter finds its base by name, version and hash, and {error}; if it is yours, "
+            "give the pack a version that no source has, and put it into a registry"
+        ) from error
+    except (StyleNotFoundError, VersionNotFoundError) as error:
         raise OptionError(
             f"an adapter finds its base by name, and {error}; put the pack into a registry first "
             "(docs/registries.md)"

@@ -28,6 +28,7 @@ from stylezoo.images import Photo, open_photo
 from stylezoo.interfaces.net import TransformNet
 from stylezoo.objective import SHORTEST_SIDE, ObjectiveValue, build_objective
 from stylezoo.optimization.inputs import to_tensor
+from stylezoo.registry.spec import StyleSpec
 from stylezoo.registry.verify import sha256_of
 from stylezoo.train.balance import StyleBalance
 from stylezoo.train.config import TrainingConfig
@@ -306,7 +307,9 @@ class Trainer:
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint: the steps to come are those of an uninterrupted run."""
-        state = load_checkpoint(path, fingerprint=self.fingerprint())
+        state = load_checkpoint(
+            path, fingerprint=self.fingerprint(), advice=self._advice_on_the_base()
+        )
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
@@ -314,6 +317,21 @@ class Trainer:
         self.balance.load_state_dict(state["balance"])
         self.left_out = state["left_out"]
         self.step = state["step"]
+
+    def _advice_on_the_base(self) -> str:
+        """What to do if a base without an exact version is another than when the run began."""
+        base, spec = self.start.base, self.config.base
+        if base is None or spec is None:
+            return ""
+        parsed = StyleSpec.parse(spec)
+        if parsed.path is not None or str(base.version) in spec:
+            return ""
+        _, colon, style = spec.partition(":")
+        pinned = f"{parsed.name or parsed.repository}@VERSION{colon}{style}"
+        return (
+            f" (the base {spec} is {base.name} {base.version} now; if the run began with another "
+            f"version, name it with --base {pinned})"
+        )
 
 
 def _check_crops(config: TrainingConfig, net: TransformNet) -> None:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 
 import pytest
 import torch
@@ -15,12 +16,15 @@ import stylezoo
 from stylezoo.catalog import default_catalog
 from stylezoo.cli import cli
 from stylezoo.errors import (
+    IntegrityError,
+    LockFileError,
     OfflineError,
     StyleNotFoundError,
     UnavailableError,
     VersionNotFoundError,
 )
 from stylezoo.interfaces.source import SourceWarning
+from stylezoo.registry.store import Store
 from stylezoo.sheet import styles_for_sheet
 from tests.faults.server import FileServer
 from tests.signed_registry import SignedRegistry, copy_style, run
@@ -251,6 +255,99 @@ def test_an_adapter_is_fetched_with_its_base(user, tmp_path, monkeypatch):
     shutil.rmtree(shared.folder)
     monkeypatch.setenv("STYLEZOO_OFFLINE", "1")
     assert stylezoo.load("udnie").record.name == "udnie"
+
+
+def a_pack_and_an_adapter(folder):
+    """Copies of curated ones, by names that the styles of the package do not have."""
+    styles = next(iter(default_catalog().sources().values())).root
+    adapter = styles / "udnie" / "1.1.0"
+    base = {**tomllib.loads((adapter / "style.toml").read_text())["base"], "name": "gallery"}
+    return (
+        copy_style(styles / "museum" / "1.0.0", folder, "gallery", "1.0.0"),
+        copy_style(adapter, folder, "facets", "1.1.0", base=base),
+    )
+
+
+def stored_weights(name):
+    (style,) = [style for style in Store().entries() if style.record.name == name]
+    return style.folder / "model.safetensors"
+
+
+def test_verify_judges_the_base_of_an_adapter_and_mends_nothing(registry, server, tmp_path):
+    registry.add(*a_pack_and_an_adapter(tmp_path))
+    registry.serve(server)
+    run("update")
+    run("fetch", "facets")
+    server.log.requests.clear()
+    assert run("verify", "facets").startswith("facets 1.1.0 (cache): right")
+    weights = stored_weights("gallery")
+    broken = bytes(weights.stat().st_size)
+    weights.write_bytes(broken)
+    done = CliRunner().invoke(cli, ["verify", "facets"])
+    assert done.exit_code == 1
+    assert f"error: facets 1.1.0 (cache): {weights} has the sha256" in done.stderr
+    assert done.stderr.endswith("; run: stylezoo fetch facets@1.1.0\n")
+    assert weights.read_bytes() == broken
+    shutil.rmtree(weights.parent)
+    done = CliRunner().invoke(cli, ["verify", "facets"])
+    assert done.exit_code == 1
+    assert "is not on this machine; run: stylezoo fetch gallery@1.0.0" in done.stderr
+    assert server.log.requests == []
+    run("fetch", "facets")
+    run("verify", "facets")
+
+
+def test_a_withdrawn_version_is_had_by_its_hash_alone(registry, server, tmp_path, monkeypatch):
+    registry.add(*a_pack_and_an_adapter(tmp_path))
+    registry.serve(server)
+    run("update")
+    run("fetch", "facets", "toy")
+    lock = tmp_path / "stylezoo.lock"
+    run("lock", "toy", "-o", lock)
+    for name in ("gallery", "toy"):
+        (registry.folder / "styles" / name).rename(tmp_path / name)
+    registry.build()
+    registry.serve(server)
+    run("update")
+    server.log.requests.clear()
+    for offline in ("0", "1"):
+        monkeypatch.setenv("STYLEZOO_OFFLINE", offline)
+        assert stylezoo.load("facets").record.base.name == "gallery"
+        assert stylezoo.load("toy", locked=lock).record.name == "toy"
+        run("fetch", "facets")
+        run("fetch", "--locked", lock)
+        assert server.log.requests == []
+    # By name, it is as the index says.
+    monkeypatch.setenv("STYLEZOO_OFFLINE", "0")
+    for spec in ("toy", "toy@1.0.0", "gallery", "gallery@1.0.0"):
+        with pytest.raises(StyleNotFoundError, match="there is no style"):
+            stylezoo.load(spec)
+    # What is not as it was is not had at all.
+    weights = stored_weights("toy")
+    weights.write_bytes(bytes(weights.stat().st_size))
+    with pytest.raises(IntegrityError, match=r"model\.safetensors has the sha256"):
+        stylezoo.load("toy", locked=lock)
+    run("cache", "prune", "--all")
+    with pytest.raises(LockFileError, match=r"locks toy 1\.0\.0, which no source has"):
+        stylezoo.load("toy", locked=lock)
+
+
+def test_offline_a_locked_style_is_found_behind_another_that_was_not_fetched(
+    registry, toy_style, tmp_path, monkeypatch
+):
+    mine = SignedRegistry(tmp_path / "mine")
+    mine.add(copy_style(toy_style, tmp_path, "toy", "1.0.0", summary="Mine"))
+    run("registries", "add", mine.folder, "--root", mine.root, "--name", "mine")
+    lock = tmp_path / "stylezoo.lock"
+    monkeypatch.setenv("STYLEZOO_REGISTRIES", "mine")
+    run("lock", "toy", "-o", lock)
+    shutil.rmtree(mine.folder)
+    monkeypatch.setenv("STYLEZOO_REGISTRIES", "museum")
+    run("update")
+    monkeypatch.setenv("STYLEZOO_OFFLINE", "1")
+    assert stylezoo.load("toy", locked=lock).record.summary == "Mine"
+    with pytest.raises(OfflineError):
+        stylezoo.load("toy")
 
 
 def test_list_shows_a_name_in_two_registries_and_which_is_taken(

@@ -25,8 +25,9 @@ from stylezoo.registry.spec import StyleSpec
 
 
 @pytest.fixture
-def zoo(toy_style, tmp_path):
-    """A folder of styles with toy 1.0.0, to be changed."""
+def zoo(toy_style, tmp_path, monkeypatch):
+    """A folder of styles with toy 1.0.0, to be changed; nothing is in the cache."""
+    monkeypatch.setenv("STYLEZOO_CACHE", str(tmp_path / "cache"))
     shutil.copytree(toy_style, tmp_path / "zoo" / "toy" / "1.0.0")
     return FolderSource(tmp_path / "zoo")
 
@@ -71,8 +72,16 @@ def test_a_newer_version_and_another_source_before_it_change_nothing(zoo, lock, 
     assert found.source == "zoo"
 
 
-def test_the_same_bytes_from_a_source_of_another_name_will_do(zoo, lock):
+def test_the_same_bytes_from_a_source_of_another_name_will_do(zoo, lock, tmp_path):
     assert resolve(lock, "toy", elsewhere=zoo).source == "elsewhere"
+    # Even if the source that it was locked from has others now.
+    shutil.copytree(zoo.root, tmp_path / "other")
+    record = tmp_path / "other" / "toy" / "1.0.0" / "style.toml"
+    record.write_text(record.read_text() + "\n")
+    changed = FolderSource(tmp_path / "other")
+    assert resolve(lock, "toy", zoo=changed, elsewhere=zoo).source == "elsewhere"
+    with pytest.raises(LockFileError, match=r"of 'zoo' is not as locked.*; toy 1\.0\.0 of 'again'"):
+        resolve(lock, "toy", zoo=changed, again=changed)
 
 
 def flip(path):

@@ -1,6 +1,7 @@
 """Several paintings in one net: a pack is trained, loaded, mixed, added to and measured."""
 
 import dataclasses
+import shutil
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ import stylezoo
 from stylezoo.catalog import Catalog, default_catalog
 from stylezoo.check import check_style_folder
 from stylezoo.errors import (
+    CheckpointError,
     ComponentNotFoundError,
     IntegrityError,
     InvalidSpecError,
@@ -318,14 +320,50 @@ def test_an_adapter_without_its_base_says_so(registry, tmp_path):
         stylezoo.load(registry / "greens" / "1.0.0", catalog=default_catalog())
 
 
-def test_an_adapter_refuses_another_base(registry, material, tmp_path):
+@pytest.fixture
+def shadow(material, tmp_path):
+    """A folder with another pack of the name and version of the registry's."""
     stylezoo.train_style(
         config(material, "reds", "blues", steps=1, seed=5),
         description("colours", "reds", "blues"),
-        TrainingFolders(output=tmp_path / "colours" / "1.0.0"),
+        TrainingFolders(output=tmp_path / "shadow" / "colours" / "1.0.0"),
     )
-    with pytest.raises(IntegrityError, match="the one that is here has other weights"):
-        stylezoo.load(registry / "greens" / "1.0.0", catalog=catalog_of(tmp_path))
+    return tmp_path / "shadow"
+
+
+def test_an_adapter_refuses_another_base(registry, shadow, material, tmp_path):
+    other = read_record(shadow / "colours" / "1.0.0").file("weights").sha256
+    reason = f"which no source has; that of 'tests' {other}"
+    with pytest.raises(IntegrityError, match=reason):
+        stylezoo.load(registry / "greens" / "1.0.0", catalog=catalog_of(shadow))
+    base = str(registry / "colours" / "1.0.0")
+    with pytest.raises(OptionError, match=f"{reason}; .* give the pack a version that no source"):
+        stylezoo.train_style(
+            config(material, "greens", base=base, only_norm=True),
+            description("greens", "greens"),
+            TrainingFolders(output=tmp_path / "greens"),
+            catalog=catalog_of(shadow),
+        )
+
+
+def test_an_adapter_finds_its_base_behind_another_of_its_name(
+    registry, shadow, material, tmp_path, monkeypatch
+):
+    expected = stylezoo.load("greens", catalog=catalog_of(registry))
+    monkeypatch.setenv("STYLEZOO_CONFIG", str(tmp_path / "none.toml"))
+    monkeypatch.setenv("STYLEZOO_REGISTRIES", f"shadow={shadow},right={registry}")
+    found = stylezoo.load("greens")
+    assert np.array_equal(found(photo()), expected(photo()))
+    alone = shutil.copytree(registry / "greens" / "1.0.0", tmp_path / "alone" / "greens")
+    assert not [one for one in check_style_folder(alone).findings if one.severity == "error"]
+    trained = stylezoo.train_style(
+        config(
+            material, "blues", base=str(registry / "colours" / "1.0.0"), only_norm=True, steps=0
+        ),
+        description("blues", "blues"),
+        TrainingFolders(output=tmp_path / "blues"),
+    )
+    assert stylezoo.load(tmp_path / "blues").record == trained.record
 
 
 def test_a_training_on_a_base_starts_from_it(registry, material):
@@ -549,6 +587,48 @@ def test_a_pack_that_cannot_be_is_refused(registry, material, astronaut, tmp_pat
         with pytest.raises(OptionError, match=message):
             make_pack(specs, MIXED, tmp_path / "mixed", preview=astronaut, catalog=catalog)
         assert not (tmp_path / "mixed").exists()
+
+
+@pytest.fixture
+def newer(registry, material, tmp_path):
+    """The registry, which has a later version of the pack too, with other weights."""
+    root = shutil.copytree(registry, tmp_path / "newer")
+    stylezoo.train_style(
+        config(material, "reds", "blues", steps=1, seed=1),
+        dataclasses.replace(description("colours", "reds", "blues"), version="2.0.0"),
+        TrainingFolders(output=root / "colours" / "2.0.0"),
+    )
+    return root
+
+
+def test_a_pack_of_a_style_and_an_adapter_on_an_older_version_says_so(newer, astronaut, tmp_path):
+    catalog = catalog_of(newer)
+    options = {"preview": astronaut, "catalog": catalog}
+    for specs in (["colours:blues", "greens"], ["greens", "colours:blues"]):
+        with pytest.raises(OptionError) as refused:
+            make_pack(specs, MIXED, tmp_path / "mixed", **options)
+        assert "colours:blues (of colours 2.0.0)" in str(refused.value)
+        assert "greens (on colours 1.0.0)" in str(refused.value)
+        assert str(refused.value).endswith("; write colours@1.0.0:blues")
+    make_pack(["colours@1.0.0:blues", "greens"], MIXED, tmp_path / "mixed", **options)
+
+
+def test_a_training_on_an_older_version_of_its_base_says_how_to_resume(
+    registry, newer, material, tmp_path
+):
+    path = tmp_path / "checkpoint.pt"
+    of_pack = {"base": "colours:blues", "only_norm": True}
+    Trainer(config(material, "greens", **of_pack), catalog_of(registry)).save(path)
+    resumed = Trainer(config(material, "greens", **of_pack), catalog_of(newer))
+    with pytest.raises(
+        CheckpointError, match=r"is colours 2\.0\.0 now; .* --base colours@VERSION:blues"
+    ):
+        resumed.resume(path)
+    of_pack["base"] = "colours@1.0.0:blues"
+    Trainer(config(material, "greens", **of_pack), catalog_of(newer)).resume(path)
+    other = Trainer(config(material, "greens", **of_pack, seed=9), catalog_of(newer))
+    with pytest.raises(CheckpointError, match="give the same ones to resume, or delete it"):
+        other.resume(path)
 
 
 def test_a_style_that_is_trained_on_starts_from_its_weight(registry, material, tmp_path):
