@@ -1,5 +1,8 @@
 """A loaded style: kinds of image, sizes, options, repeatability."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -166,3 +169,18 @@ def test_an_unknown_device_is_refused(toy_style):
     if not torch.cuda.is_available():
         with pytest.raises(OptionError, match="'cuda' cannot be used"):
             stylezoo.load(toy_style, device="cuda")
+
+
+def pickled(value):
+    return pickle.loads(pickle.dumps(value))
+
+
+@pytest.mark.parametrize("copied", [pickled, copy.deepcopy])
+@pytest.mark.parametrize("runtime", ["torch", "torch-bf16"])
+def test_a_style_is_copied_and_pickled(toy_style, pixels, copied, runtime):
+    style = stylezoo.load(toy_style, runtime=runtime)
+    again = copied(style)
+    assert again.record == style.record
+    assert np.array_equal(again(pixels), style(pixels))
+    bare = stylezoo.Style(net=style.net)  # with no runtime
+    assert np.array_equal(copied(bare)(pixels), bare(pixels))

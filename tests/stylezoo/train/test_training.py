@@ -1,5 +1,6 @@
 """Training: it learns, the same for the same seed, and refuses what cannot come to a style."""
 
+import pickle
 import shutil
 import subprocess
 
@@ -237,6 +238,7 @@ def test_a_style_is_measured_and_can_be_measured_again(material, astronaut, tmp_
         evaluation=stylezoo.EvaluationConfig(sizes=(48,), curves=1, limit=3),
         on_evaluation=said.append,
     )
+    assert pickle.loads(pickle.dumps(trained)) == trained
     record = trained.record
     weight = next(term.weight for term in record.objective.terms if term.name == "style")
     assert record.objective == training.objective(weight)
