@@ -61,6 +61,8 @@ def load(
         OptionError: the device is not there.
     """
     from stylezoo.device import choose_runtime
+    from stylezoo.seeding import seeded
+    from stylezoo.torch_modes import plain_modes
 
     catalog = catalog or default_catalog()
     parsed = StyleSpec.parse(spec)
@@ -76,16 +78,18 @@ def load(
         base = _base_weights(record, sources)
     described = replace(described, name=catalog.net_of(described.name, described.plugin))
     _require_net(described, parsed.text, catalog)
-    with _naming_the_field(record):
-        _check_fit(described, catalog, weights, base)
-        net = catalog.create_net(described.name, **described.arguments)
-        load_weights(net, weights, base)
-    net = net.eval().requires_grad_(False)
-    if record is not None:
-        _check_styles(net, record)
-    chosen = catalog.create_runtime(runtime or choose_runtime(device))
-    prepare = partial(chosen.prepare, device=device)
-    return Style(net=net, record=record, prepare=prepare, shares=parsed.shares)
+    with plain_modes():
+        with _naming_the_field(record):
+            with seeded():  # what a net draws is replaced by its weights
+                _check_fit(described, catalog, weights, base)
+                net = catalog.create_net(described.name, **described.arguments)
+            load_weights(net, weights, base)
+        net = net.eval().requires_grad_(False)
+        if record is not None:
+            _check_styles(net, record)
+        chosen = catalog.create_runtime(runtime or choose_runtime(device))
+        prepare = partial(chosen.prepare, device=device)
+        return Style(net=net, record=record, prepare=prepare, shares=parsed.shares)
 
 
 def _verified_weights(found: ResolvedStyle) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from numbers import Real
 from typing import TYPE_CHECKING, Any, cast
 
@@ -121,12 +122,13 @@ class Style:
         """
         from stylezoo.image_kinds import change_image
         from stylezoo.memory import is_out_of_memory
+        from stylezoo.torch_modes import plain_modes
 
         if not 0 <= strength <= 1:
             raise OptionError(f"the strength is {strength}; it must be from 0 to 1")
-        run = self._run(self.shares if style is None else self._mixture(style))
+        mixture = self.shares if style is None else self._mixture(style)
 
-        def restyle(pixels: np.ndarray) -> np.ndarray:
+        def restyle(pixels: np.ndarray, run: Run) -> np.ndarray:
             try:
                 return self._restyle(pixels, run, strength, preserve_color, seed)
             except (MemoryError, RuntimeError) as error:
@@ -138,7 +140,8 @@ class Style:
                     "choose a smaller size (--size)"
                 ) from error
 
-        return change_image(image, restyle)
+        with plain_modes():
+            return change_image(image, partial(restyle, run=self._run(mixture)))
 
     def _mixture(self, shares: Shares | None) -> tuple[float, ...]:
         """The share of each style of the net, 1 together; empty where none is named."""

@@ -32,6 +32,7 @@ from stylezoo.registry.spec import StyleSpec
 from stylezoo.registry.verify import verify_files
 from stylezoo.seeding import seeded
 from stylezoo.style import Style
+from stylezoo.torch_modes import plain_modes
 
 PAPER_ITERATIONS = 500  # of the baseline that Johnson et al. 2016, table 1, compare with
 TIMED_RUNS = 3
@@ -118,6 +119,7 @@ class Evaluation:
     curves: tuple[Curve, ...]
 
 
+@plain_modes()
 def evaluate_style(
     style: Style,
     photos: Path,

@@ -35,6 +35,7 @@ from stylezoo.optimization.inputs import (
     to_pixels,
 )
 from stylezoo.region import Region
+from stylezoo.torch_modes import plain_modes
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -89,6 +90,7 @@ class OptimizationResult:
         return self.photo.to_pil()
 
 
+@plain_modes()
 def optimize(
     content: str | Path | Photo | Image.Image,
     styles: str | Path | Sequence[str | Path | StyleInput],

@@ -37,6 +37,7 @@ from stylezoo.registry.record_io import read_record
 from stylezoo.registry.record_text import UNKNOWN
 from stylezoo.registry.resolve import resolve_base
 from stylezoo.registry.sources import all_sources
+from stylezoo.torch_modes import plain_modes
 from stylezoo.train.callbacks import Callbacks
 from stylezoo.train.config import TrainingConfig
 from stylezoo.train.description import StyleDescription
@@ -85,6 +86,7 @@ class TrainedStyle:
     left_out: int
 
 
+@plain_modes()
 def train_style(
     config: TrainingConfig,
     description: StyleDescription,

@@ -12,9 +12,10 @@ from PIL import Image
 import stylezoo
 from stylezoo.catalog import default_catalog
 from stylezoo.errors import ImageError, OptionError, OutputError, TrainingError
-from stylezoo.registry.record import Licence
+from stylezoo.train.style import TrainingFolders
 from stylezoo.train.trainer import Trainer, rate_factor
-from tests.tiny_training import config, train_command, weights
+from tests.modes import MODES
+from tests.tiny_training import config, description, train_command, weights
 
 
 def test_training_lowers_the_objective(material):
@@ -171,27 +172,8 @@ def test_mistakes_are_named(material, tmp_path):
 
 
 def test_an_existing_style_is_not_trained_over(material, toy_style):
-    from stylezoo.train.description import StyleDescription
-    from stylezoo.train.style import TrainingFolders
-
     with pytest.raises(OutputError, match="exists and is not empty"):
-        stylezoo.train_style(
-            config(material),
-            StyleDescription(
-                name="x",
-                version="1.0.0",
-                summary="",
-                tags=(),
-                images={"waves": None},
-                author="",
-                data="",
-                licence=Licence(
-                    weights="unknown", code="MIT", style_image="unknown", training_data="unknown"
-                ),
-                command="",
-            ),
-            TrainingFolders(output=toy_style),
-        )
+        stylezoo.train_style(config(material), description(), TrainingFolders(output=toy_style))
 
 
 def test_the_schedule_rises_and_falls_to_zero():
@@ -206,34 +188,15 @@ def test_the_schedule_rises_and_falls_to_zero():
 @pytest.mark.parametrize("licence", ["CC0-1.0", "unknown"])
 def test_a_style_is_measured_and_can_be_measured_again(material, astronaut, tmp_path, licence):
     """The record names the objective; the painting is passed on where its licence is known."""
-    from stylezoo.registry.record import StyleImage
-    from stylezoo.train.description import StyleDescription
-    from stylezoo.train.style import TrainingFolders
-
     held_out = tmp_path / "held-out"
     held_out.mkdir()
     with Image.open(astronaut) as photo:
         photo.resize((64, 64)).save(held_out / "one.png")
     training = config(material, steps=2)
-    description = StyleDescription(
-        name="waves",
-        version="1.0.0",
-        summary="Waves",
-        tags=(),
-        images={
-            "waves": StyleImage(title="Waves", artist="numpy", year="2026", source="a formula")
-        },
-        author="tests",
-        data="one photo",
-        licence=Licence(
-            weights="CC0-1.0", code="MIT", style_image=licence, training_data="unknown"
-        ),
-        command="none",
-    )
     said = []
     trained = stylezoo.train_style(
         training,
-        description,
+        description(licence),
         TrainingFolders(output=tmp_path / "style", held_out=held_out),
         evaluation=stylezoo.EvaluationConfig(sizes=(48,), curves=1, limit=3),
         on_evaluation=said.append,
@@ -252,3 +215,14 @@ def test_a_style_is_measured_and_can_be_measured_again(material, astronaut, tmp_
     if painting.exists():
         with Image.open(painting) as image:
             assert max(image.size) == training.style_size
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_training_gives_the_same_whatever_modes_of_torch_are_set(material, tmp_path, mode):
+    def trained(name):
+        folders = TrainingFolders(output=tmp_path / name)
+        return stylezoo.train_style(config(material, steps=2), description(), folders).record
+
+    usual = trained("usual")
+    with MODES[mode]():
+        assert trained("inside").file("weights") == usual.file("weights")
