@@ -86,6 +86,12 @@ def test_a_style_leaves_the_global_generator_alone(style, pixels):
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+def test_loading_leaves_the_global_generator_alone(toy_style):
+    before = torch.random.get_rng_state()
+    stylezoo.load(toy_style)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
 def test_strength_mixes_linearly(style, pixels):
     whole = style(pixels)
     assert np.array_equal(style(pixels, strength=0), pixels)

@@ -226,3 +226,14 @@ def test_a_training_gives_the_same_whatever_modes_of_torch_are_set(material, tmp
     usual = trained("usual")
     with MODES[mode]():
         assert trained("inside").file("weights") == usual.file("weights")
+
+
+def test_cudnn_tries_its_algorithms_in_the_steps_alone(material, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    trainer = Trainer(config(material, steps=1), default_catalog())
+    seen = []
+    trainer.net.register_forward_hook(lambda *_: seen.append(torch.backends.cudnn.benchmark))
+    assert not torch.backends.cudnn.benchmark
+    list(trainer.run())
+    assert seen == [True]
+    assert not torch.backends.cudnn.benchmark
