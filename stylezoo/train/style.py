@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -185,21 +186,20 @@ def _watch(
 ) -> None:
     """Do the steps that are left, and write down what whoever waits wants to see."""
     checkpoint = folders.work / CHECKPOINT
-    log = _start_log(trainer, folders)
     callbacks = Callbacks(catalog.callbacks())
-    for report in trainer.run():
-        log.add(report)
-        if report.step % checkpoint_every == 0 or report.step == report.steps:
-            trainer.save(checkpoint)
-            callbacks.checkpoint(report.step, checkpoint)
-        if report.step % samples_every == 0 or report.step == report.steps:
-            sample = folders.work / f"sample-{report.step:06}.jpg"
-            write_samples(trainer, sample)
-            callbacks.sample(report.step, sample)
-        callbacks.step_end(report)
-        if on_step is not None:
-            on_step(report)
-    log.close()
+    with closing(_start_log(trainer, folders)) as log:
+        for report in trainer.run():
+            log.add(report)
+            if report.step % checkpoint_every == 0 or report.step == report.steps:
+                trainer.save(checkpoint)
+                callbacks.checkpoint(report.step, checkpoint)
+            if report.step % samples_every == 0 or report.step == report.steps:
+                sample = folders.work / f"sample-{report.step:06}.jpg"
+                write_samples(trainer, sample)
+                callbacks.sample(report.step, sample)
+            callbacks.step_end(report)
+            if on_step is not None:
+                on_step(report)
 
 
 def _read_once(folders: TrainingFolders, evaluation: EvaluationConfig) -> None:

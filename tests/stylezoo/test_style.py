@@ -49,6 +49,12 @@ def test_each_kind_comes_back_as_itself_with_the_same_picture(style, pixels, tmp
     assert photo.exif == b"x"
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_tensor_with_gradients_is_taken_without_them(style, pixels):
+    tensor = torch.from_numpy(pixels.transpose(2, 0, 1).copy())
+    assert torch.equal(style(tensor.clone().requires_grad_()), style(tensor))
+
+
 def test_an_image_of_a_batch_is_styled_as_if_alone(style, pixels):
     one = torch.from_numpy(pixels.transpose(2, 0, 1).copy())
     other = torch.rand(one.shape, generator=torch.Generator().manual_seed(0))

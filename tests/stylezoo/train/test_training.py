@@ -3,8 +3,10 @@
 import pickle
 import shutil
 import subprocess
+import threading
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -237,3 +239,18 @@ def test_cudnn_tries_its_algorithms_in_the_steps_alone(material, monkeypatch):
     list(trainer.run())
     assert seen == [True]
     assert not torch.backends.cudnn.benchmark
+
+
+def test_a_training_that_is_interrupted_leaves_nothing_open(material, tmp_path):
+    folders = TrainingFolders(output=tmp_path / "style")
+
+    def interrupt(report):
+        if report.step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stylezoo.train_style(config(material), description(), folders, on_step=interrupt)
+    opened = [file.path for file in psutil.Process().open_files()]
+    assert not [path for path in opened if folders.work.name in path]
+    assert not [one for one in threading.enumerate() if "_AsyncWriter" in type(one).__name__]
+    assert len((folders.work / "metrics.csv").read_text().splitlines()) == 3
