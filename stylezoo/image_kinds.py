@@ -77,8 +77,9 @@ def _change_tensor(image: Tensor, change: Change) -> Tensor:
         raise OptionError(f"a tensor must have the shape (3, H, W) or (B, 3, H, W), not {shape}")
     if not image.is_floating_point():
         raise OptionError(f"a tensor must be of a float type in [0, 1], not {image.dtype}")
-    _check_range(float(image.min()), float(image.max()))
-    batch = image.detach().float().cpu().reshape(-1, *shape[-3:])
+    pixels = image.detach()
+    _check_range(float(pixels.min()), float(pixels.max()))
+    batch = pixels.float().cpu().reshape(-1, *shape[-3:])
     styled = [
         torch.from_numpy(change(one.permute(1, 2, 0).numpy()).transpose(2, 0, 1)) for one in batch
     ]

@@ -64,6 +64,7 @@ def load(
         OptionError: the device is not there.
     """
     from stylezoo.device import choose_runtime
+    from stylezoo.torch_modes import plain_modes
 
     device = None if device is None else str(device)
     catalog = catalog or default_catalog()
@@ -81,7 +82,8 @@ def load(
     net = build_net(described, record, weights, base, style=parsed.text, catalog=catalog)
     chosen = catalog.create_runtime(runtime or choose_runtime(device))
     prepare = partial(chosen.prepare, device=device)
-    return Style(net=net, record=record, prepare=prepare, shares=parsed.shares)
+    with plain_modes():
+        return Style(net=net, record=record, prepare=prepare, shares=parsed.shares)
 
 
 def build_net(
@@ -111,13 +113,18 @@ def build_net(
         RecordError: it holds another number of styles than the record names.
         WeightsError: the weights are broken or do not fit.
     """
+    from stylezoo.seeding import seeded
+    from stylezoo.torch_modes import plain_modes
+
     described = replace(described, name=catalog.net_of(described.name, described.plugin))
     _require_net(described, style, catalog)
-    with _naming_the_field(record):
-        _check_fit(described, catalog, weights, base)
-        net = catalog.create_net(described.name, **described.arguments)
-        load_weights(net, weights, base)
-    net = net.eval().requires_grad_(False)
+    with plain_modes():
+        with _naming_the_field(record):
+            with seeded():  # what a net draws is replaced by its weights
+                _check_fit(described, catalog, weights, base)
+                net = catalog.create_net(described.name, **described.arguments)
+            load_weights(net, weights, base)
+        net = net.eval().requires_grad_(False)
     if record is not None:
         _check_styles(net, record)
     return net

@@ -19,6 +19,7 @@ from stylezoo.interfaces.backbone import Backbone
 from stylezoo.interfaces.loss import IMAGE, Loss
 from stylezoo.objective_config import ObjectiveConfig
 from stylezoo.region import Region
+from stylezoo.seeding import seeded
 
 if TYPE_CHECKING:
     from stylezoo.catalog import Catalog
@@ -277,11 +278,12 @@ def build_objective(
         PluginError: no plugin provides the backbone or a loss.
         OptionError: an option of theirs is unknown or out of range.
     """
-    terms = [
-        Term(term.name, catalog.create_loss(term.loss, **term.options), term.weight)
-        for term in config.terms
-    ]
-    backbone = catalog.create_backbone(config.backbone, **config.backbone_options)
+    with seeded():  # a plugin may make random weights first, to fill them
+        terms = [
+            Term(term.name, catalog.create_loss(term.loss, **term.options), term.weight)
+            for term in config.terms
+        ]
+        backbone = catalog.create_backbone(config.backbone, **config.backbone_options)
     # Convolutions are fastest on channels-last, on CPUs and GPUs alike.
     backbone = backbone.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
     return PerceptualObjective(backbone, terms).to(device)

@@ -35,7 +35,7 @@ class TermConfig:
     name: str
     loss: str
     weight: float
-    options: Mapping[str, Option] = field(default_factory=dict)
+    options: Mapping[str, Option] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.weight) and self.weight >= 0):
@@ -58,7 +58,7 @@ class ObjectiveConfig:
     """
 
     backbone: str
-    backbone_options: Mapping[str, Scalar] = field(default_factory=dict)
+    backbone_options: Mapping[str, Scalar] = field(default_factory=dict, hash=False)
     terms: tuple[TermConfig, ...]
 
     def __post_init__(self) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from numbers import Real
 from typing import TYPE_CHECKING, Any, cast
 
@@ -52,6 +54,7 @@ class Style:
         self.record = record
         self._prepare = prepare or _run_as_it_is
         self._runs: dict[tuple[float, ...], Run] = {}
+        self._lock = threading.Lock()
         self.shares = self._mixture(shares)
         if record is None and isinstance(net, MultiStyleNet) and net.styles > 1:
             raise OptionError(
@@ -59,7 +62,19 @@ class Style:
                 "load the style folder, where style.toml is"
             )
         if not self.styles:
-            self._runs[()] = self._prepare(net)
+            self._run(())
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what is of this process alone: the runs, prepared again when wanted, and a lock.
+
+        So a style can be copied, and sent to another process.
+        """
+        return {name: x for name, x in vars(self).items() if name not in ("_runs", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._runs = {}
+        self._lock = threading.Lock()
 
     @property
     def styles(self) -> tuple[str, ...]:
@@ -107,12 +122,13 @@ class Style:
         """
         from stylezoo.image_kinds import change_image
         from stylezoo.memory import is_out_of_memory
+        from stylezoo.torch_modes import plain_modes
 
         if not 0 <= strength <= 1:
             raise OptionError(f"the strength is {strength}; it must be from 0 to 1")
-        run = self._run(self.shares if style is None else self._mixture(style))
+        mixture = self.shares if style is None else self._mixture(style)
 
-        def restyle(pixels: np.ndarray) -> np.ndarray:
+        def restyle(pixels: np.ndarray, run: Run) -> np.ndarray:
             try:
                 return self._restyle(pixels, run, strength, preserve_color, seed)
             except (MemoryError, RuntimeError) as error:
@@ -124,7 +140,8 @@ class Style:
                     "choose a smaller size (--size)"
                 ) from error
 
-        return change_image(image, restyle)
+        with plain_modes():
+            return change_image(image, partial(restyle, run=self._run(mixture)))
 
     def _mixture(self, shares: Shares | None) -> tuple[float, ...]:
         """The share of each style of the net, 1 together; empty where none is named."""
@@ -155,18 +172,24 @@ class Style:
 
     def _run(self, mixture: tuple[float, ...]) -> Run:
         """What runs the net for a mixture: a net of one style, made when it is first wanted."""
-        if self.styles and not mixture:
-            raise OptionError(
-                f"{self.record.name if self.record else 'the net'} holds several styles; name one, "
-                f"or several with shares: {', '.join(self.styles)}"
-            )
-        if mixture not in self._runs:
-            if len(self._runs) == MOST_PREPARED:
-                del self._runs[next(iter(self._runs))]
-            # load has checked that the net of a pack can be blended.
-            net = cast("MultiStyleNet", self.net)
-            self._runs[mixture] = self._prepare(net.blend(mixture).eval())
-        return self._runs[mixture]
+        with self._lock:
+            if self.styles and not mixture:
+                raise OptionError(
+                    f"{self.record.name if self.record else 'the net'} holds several styles; "
+                    f"name one, or several with shares: {', '.join(self.styles)}"
+                )
+            if mixture not in self._runs:
+                if len(self._runs) >= MOST_PREPARED:
+                    del self._runs[next(iter(self._runs))]
+                self._runs[mixture] = self._prepare(self._net_of(mixture))
+            return self._runs[mixture]
+
+    def _net_of(self, mixture: tuple[float, ...]) -> TransformNet:
+        """The net of one style to run for a mixture."""
+        if not self.styles:
+            return self.net
+        # load has checked that the net of a pack can be blended.
+        return cast("MultiStyleNet", self.net).blend(mixture).eval()
 
     def _restyle(
         self, pixels: np.ndarray, run: Run, strength: float, preserve_color: bool, seed: int

@@ -2,7 +2,9 @@
 
 import sys
 
+from stylezoo.registry.record import Licence, StyleImage
 from stylezoo.train.config import TrainingConfig
+from stylezoo.train.description import StyleDescription
 
 
 def config(material, **changes):
@@ -20,6 +22,25 @@ def config(material, **changes):
         "style_weight": 5.0,
     }
     return TrainingConfig(**{**options, **changes})
+
+
+def description(licence="unknown"):
+    """Of the style that the config makes; the licence is that of the painting."""
+    return StyleDescription(
+        name="waves",
+        version="1.0.0",
+        summary="Waves",
+        tags=(),
+        images={
+            "waves": StyleImage(title="Waves", artist="numpy", year="2026", source="a formula")
+        },
+        author="tests",
+        data="one photo",
+        licence=Licence(
+            weights="CC0-1.0", code="MIT", style_image=licence, training_data="unknown"
+        ),
+        command="none",
+    )
 
 
 def weights(trainer):

@@ -120,10 +120,11 @@ class Johnson(MultiStyleNet):
         if not norms:
             return self
         arguments = replace(self.arguments, norm=norms[0][1].blended, styles=1)
-        net = Johnson(arguments).train(self.training)
-        self._share_convolutions(net)
-        for name, norm in norms:
-            net.set_submodule(name, norm.blend(shares.to(next(norm.parameters()).device)))
+        with torch.random.fork_rng(devices=[]):  # what a new net draws is replaced here
+            net = Johnson(arguments).train(self.training)
+            self._share_convolutions(net)
+            for name, norm in norms:
+                net.set_submodule(name, norm.blend(shares.to(next(norm.parameters()).device)))
         return net
 
     def with_norm(self, norm: str) -> Johnson:

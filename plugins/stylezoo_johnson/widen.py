@@ -32,7 +32,8 @@ def widened(net: Johnson, width: int) -> Johnson:
         raise OptionError(
             f"a net of width {net.arguments.width} cannot be widened to {width}; take more"
         )
-    wide = Johnson(replace(net.arguments, width=width)).train(net.training)
+    with torch.random.fork_rng(devices=[]):  # what a new net draws is replaced below
+        wide = Johnson(replace(net.arguments, width=width)).train(net.training)
     state = net.state_dict()
     convolutions = {name for name, part in net.named_modules() if isinstance(part, Convolution)}
     generator = torch.Generator().manual_seed(0)

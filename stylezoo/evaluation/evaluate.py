@@ -32,6 +32,7 @@ from stylezoo.registry.spec import StyleSpec
 from stylezoo.registry.verify import verify_files
 from stylezoo.seeding import check_seed, seeded
 from stylezoo.style import Style
+from stylezoo.torch_modes import plain_modes
 
 PAPER_ITERATIONS = 500  # of the baseline that Johnson et al. 2016, table 1, compare with
 TIMED_RUNS = 3
@@ -119,6 +120,7 @@ class Evaluation:
     curves: tuple[Curve, ...]
 
 
+@plain_modes()
 def evaluate_style(
     style: Style,
     photos: str | Path,

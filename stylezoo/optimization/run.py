@@ -36,6 +36,7 @@ from stylezoo.optimization.inputs import (
     to_pixels,
 )
 from stylezoo.region import Region
+from stylezoo.torch_modes import plain_modes
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -90,6 +91,7 @@ class OptimizationResult:
         return self.photo.to_pil()
 
 
+@plain_modes()
 def optimize(
     content: str | Path | Photo | Image.Image,
     styles: Painting | Sequence[Painting],
@@ -319,7 +321,8 @@ def _check_memory(
     Raises:
         OptionError: it does not fit.
     """
-    probe = torch.rand(1, 3, PROBE, PROBE, device=objective.device)
+    probe = torch.rand(1, 3, PROBE, PROBE, generator=torch.Generator().manual_seed(0))
+    probe = probe.to(objective.device)
     targets = {**objective.targets(probe, "content"), **objective.targets(probe, "style")}
     probe.requires_grad_()
     kept = kept_bytes(lambda: objective(probe, targets))

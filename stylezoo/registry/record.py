@@ -54,7 +54,7 @@ class Net:
     """
 
     name: str
-    arguments: Mapping[str, Scalar]
+    arguments: Mapping[str, Scalar] = dataclasses.field(hash=False)
     plugin: str
 
     def faults(self) -> Iterator[RecordError]:
@@ -301,7 +301,7 @@ class SizeQuality:
     size: int
     photos: int
     objective: float
-    terms: Mapping[str, float]
+    terms: Mapping[str, float] = dataclasses.field(hash=False)
     untrained: float
     unstyled: float
     worst: float

@@ -62,9 +62,11 @@ class MetricsLog:
             OutputError: the disk is full, or the folder is gone.
         """
         with writing(self._path):
-            self._file.close()
-            if self._board is not None:
-                self._board.close()
+            try:
+                self._file.close()
+            finally:
+                if self._board is not None:
+                    self._board.close()
 
 
 def _lines_up_to(path: Path, step: int) -> list[dict[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,6 +38,7 @@ from stylezoo.registry.record import Base, PackStyle, Record, Training, status_o
 from stylezoo.registry.record_io import read_record
 from stylezoo.registry.record_text import UNKNOWN
 from stylezoo.registry.sources import all_sources
+from stylezoo.torch_modes import plain_modes
 from stylezoo.train.callbacks import Callbacks
 from stylezoo.train.config import TrainingConfig
 from stylezoo.train.description import StyleDescription
@@ -96,6 +98,7 @@ class TrainedStyle:
     left_out: int
 
 
+@plain_modes()
 def train_style(
     config: TrainingConfig,
     description: StyleDescription,
@@ -194,21 +197,20 @@ def _watch(
 ) -> None:
     """Do the steps that are left, and write down what whoever waits wants to see."""
     checkpoint = folders.work / CHECKPOINT
-    log = _start_log(trainer, folders)
     callbacks = Callbacks(catalog.callbacks())
-    for report in trainer.run():
-        log.add(report)
-        if report.step % checkpoint_every == 0 or report.step == report.steps:
-            trainer.save(checkpoint)
-            callbacks.checkpoint(report.step, checkpoint)
-        if report.step % samples_every == 0 or report.step == report.steps:
-            sample = folders.work / f"sample-{report.step:06}.jpg"
-            write_samples(trainer, sample)
-            callbacks.sample(report.step, sample)
-        callbacks.step_end(report)
-        if on_step is not None:
-            on_step(report)
-    log.close()
+    with closing(_start_log(trainer, folders)) as log:
+        for report in trainer.run():
+            log.add(report)
+            if report.step % checkpoint_every == 0 or report.step == report.steps:
+                trainer.save(checkpoint)
+                callbacks.checkpoint(report.step, checkpoint)
+            if report.step % samples_every == 0 or report.step == report.steps:
+                sample = folders.work / f"sample-{report.step:06}.jpg"
+                write_samples(trainer, sample)
+                callbacks.sample(report.step, sample)
+            callbacks.step_end(report)
+            if on_step is not None:
+                on_step(report)
 
 
 def _read_once(folders: TrainingFolders, evaluation: EvaluationConfig) -> None:

@@ -8,6 +8,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
@@ -92,8 +93,6 @@ class Trainer:
         reuse_freed_memory()
         self.processes = Processes(config.device)
         self.device = self.processes.device
-        # Crops have few sizes, so that trying each algorithm of a convolution once pays.
-        torch.backends.cudnn.benchmark = True
         self.places = self.processes.share(range(config.batch_size))
         self.dtype = choose_dtype(config.precision, self.device)
         self.step = 0
@@ -151,7 +150,8 @@ class Trainer:
                 number = next(to_read, None)
                 if number is not None:
                     upcoming.append(readers.submit(self.crops.batch, number, self.places))
-                value = self._learn(photos.to(self.device, memory_format=torch.channels_last))
+                with _algorithms_tried():
+                    value = self._learn(photos.to(self.device, memory_format=torch.channels_last))
                 self.step += 1
                 yield StepReport(
                     step=self.step,
@@ -332,6 +332,17 @@ class Trainer:
             f" (the base {spec} is {base.name} {base.version} now; if the run began with another "
             f"version, name it with --base {pinned})"
         )
+
+
+@contextmanager
+def _algorithms_tried() -> Iterator[None]:
+    """Let cuDNN try each algorithm of a convolution once: crops have few sizes, so it pays."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 def _check_crops(config: TrainingConfig, net: TransformNet) -> None:

@@ -98,6 +98,16 @@ def trained_like(**arguments):
     return net
 
 
+@pytest.mark.parametrize("norm", ["conditional-instance", "conditional-instance-coloring"])
+def test_a_net_made_of_another_leaves_the_global_generator_alone(norm):
+    net = trained_like(width=4, residual_blocks=2, norm=norm, styles=3)
+    before = torch.random.get_rng_state()
+    net.blend([0.2, 0.3, 0.5])
+    if norm == "conditional-instance":  # the other one cannot be widened
+        net.widen(6)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
 @pytest.mark.parametrize("width", [6, 7, 8, 13])
 def test_a_widened_net_draws_the_same(width):
     net = trained_like(width=4, residual_blocks=2, norm="conditional-instance", styles=3)

@@ -5,7 +5,16 @@ import torch
 from torch import nn
 
 import stylezoo
-from stylezoo import Backbone, Loss, PerceptualObjective, Region, Term
+from stylezoo import (
+    Backbone,
+    Catalog,
+    Loss,
+    ObjectiveConfig,
+    PerceptualObjective,
+    Region,
+    Term,
+    TermConfig,
+)
 from stylezoo.errors import OptionError, PluginError
 
 
@@ -110,6 +119,30 @@ def test_the_total_is_the_weighted_sum_of_the_terms(objective):
         {"content": 0.1, "style": 0.15, "more": 0.3, "tv": 0.0}
     )
     assert value.total.item() == pytest.approx(0.1 + 10 * 0.15)
+
+
+def test_a_backbone_that_draws_weights_leaves_the_global_generator_alone():
+    class Drawing(Halves):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.rand(()))
+
+    class Plugin:
+        @stylezoo.hookimpl
+        def register_backbones(self, register):
+            register("drawing", Drawing, summary="its weights are random")
+
+    catalog = Catalog.discover()
+    catalog.add(Plugin(), "tests")
+    term = TermConfig(name="content", loss="content", weight=1.0, options={"layers": ("a",)})
+    before = torch.random.get_rng_state()
+    stylezoo.build_objective(
+        ObjectiveConfig(backbone="drawing", terms=(term,)),
+        catalog,
+        device=torch.device("cpu"),
+        dtype=torch.float32,
+    )
+    assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_one_pass_an_image_over_the_layers_it_needs(objective):

@@ -1,5 +1,8 @@
 """A loaded style: kinds of image, sizes, options, repeatability."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -46,6 +49,12 @@ def test_each_kind_comes_back_as_itself_with_the_same_picture(style, pixels, tmp
     assert photo.exif == b"x"
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_tensor_with_gradients_is_taken_without_them(style, pixels):
+    tensor = torch.from_numpy(pixels.transpose(2, 0, 1).copy())
+    assert torch.equal(style(tensor.clone().requires_grad_()), style(tensor))
+
+
 def test_an_image_of_a_batch_is_styled_as_if_alone(style, pixels):
     one = torch.from_numpy(pixels.transpose(2, 0, 1).copy())
     other = torch.rand(one.shape, generator=torch.Generator().manual_seed(0))
@@ -89,6 +98,12 @@ def test_seeds_of_any_integer_type_in_torchs_range(style, pixels):
     for seed in (2**65, -1, 0.5):
         with pytest.raises(OptionError, match=f"the seed is {seed}; .* from 0 to {2**64 - 1}"):
             style(pixels, seed=seed)
+
+
+def test_loading_leaves_the_global_generator_alone(toy_style):
+    before = torch.random.get_rng_state()
+    stylezoo.load(toy_style)
+    assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_strength_mixes_linearly(style, pixels):
@@ -181,3 +196,18 @@ def test_an_unknown_device_is_refused(toy_style):
     if not torch.cuda.is_available():
         with pytest.raises(OptionError, match="'cuda' cannot be used"):
             stylezoo.load(toy_style, device="cuda")
+
+
+def pickled(value):
+    return pickle.loads(pickle.dumps(value))
+
+
+@pytest.mark.parametrize("copied", [pickled, copy.deepcopy])
+@pytest.mark.parametrize("runtime", ["torch", "torch-bf16"])
+def test_a_style_is_copied_and_pickled(toy_style, pixels, copied, runtime):
+    style = stylezoo.load(toy_style, runtime=runtime)
+    again = copied(style)
+    assert again.record == style.record
+    assert np.array_equal(again(pixels), style(pixels))
+    bare = stylezoo.Style(net=style.net)  # with no runtime
+    assert np.array_equal(copied(bare)(pixels), bare(pixels))

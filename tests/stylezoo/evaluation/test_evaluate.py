@@ -17,6 +17,7 @@ from stylezoo.errors import OptionError
 from stylezoo.registry.publish import record_quality
 from stylezoo.registry.record_io import read_record, render_record
 from stylezoo.registry.verify import verify_files
+from tests.modes import MODES
 
 OBJECTIVE = ObjectiveConfig(
     backbone="vgg16",
@@ -102,6 +103,19 @@ def test_the_summary_is_of_both_photos(evaluation):
         assert at.objective == pytest.approx(sum(m.objective for m in here) / 2, rel=1e-3)
         assert at.worst == pytest.approx(max(m.objective / m.unstyled for m in here), rel=1e-3)
         assert at.speedup == pytest.approx(500 * at.iteration_seconds / at.seconds, rel=0.01, abs=1)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_measure_is_the_same_whatever_modes_of_torch_are_set(
+    evaluation, style_folder, photos, mode
+):
+    painting = stylezoo.open_photo(style_folder / "painting.jpg")
+    with MODES[mode]():
+        inside = evaluate_style(
+            stylezoo.load(style_folder), photos, painting, CONFIG, command="as before"
+        )
+    for one, usual in zip(inside.photos, evaluation.photos, strict=True):
+        assert dataclasses.replace(one, seconds=usual.seconds) == usual
 
 
 def test_the_curves_end_where_the_style_is_reached(evaluation):

@@ -31,6 +31,12 @@ def test_the_objective_falls_and_the_best_picture_comes_back(photo, painting):
     assert sum(result.weights[n] * v for n, v in last.terms.items()) == pytest.approx(last.total)
 
 
+def test_an_optimisation_leaves_the_global_generator_alone(photo, painting):
+    before = torch.random.get_rng_state()
+    optimize(photo, [StyleInput(painting=painting)], small(iterations=1, start="noise"))
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
 @pytest.mark.parametrize("method", ["lbfgs", "preconditioned-lbfgs", "adam"])
 def test_pixels_stay_in_range_and_the_seed_decides(method, photo, painting):
     styles = [StyleInput(painting=painting)]

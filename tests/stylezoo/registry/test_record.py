@@ -1,6 +1,9 @@
 """The record: what it accepts, and how exactly it says what is wrong."""
 
+import copy
+import dataclasses
 import json
+import pickle
 import tomllib
 
 import jsonschema
@@ -34,6 +37,19 @@ def test_round_trip(toy_style):
     again = parse_record(render_record(record), origin="again")
     assert again == record
     assert record_to_dict(again) == tomllib.loads((toy_style / "style.toml").read_text())
+
+
+def test_a_record_is_an_ordinary_value(toy_style):
+    record = read_record(toy_style)
+    assert pickle.loads(pickle.dumps(record)) == copy.deepcopy(record) == record
+    assert dataclasses.asdict(record)["net"]["arguments"] == dict(record.net.arguments)
+    assert hash(record) == hash(read_record(toy_style))
+
+
+def test_what_is_done_to_a_record_stays_with_it(toy_style):
+    record = read_record(toy_style)
+    record.net.arguments["width"] = 99
+    assert read_record(toy_style).net.arguments["width"] == 4
 
 
 def test_optional_tables_may_be_missing(table):

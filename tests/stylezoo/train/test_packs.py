@@ -1,6 +1,8 @@
 """Several paintings in one net: a pack is trained, loaded, mixed, added to and measured."""
 
+import copy
 import dataclasses
+import pickle
 import shutil
 import subprocess
 import sys
@@ -144,6 +146,14 @@ def test_a_pack_holds_each_painting_and_their_mixtures(registry):
     assert not np.array_equal(half, red)
     assert np.array_equal(half, pack(photo(), style={"reds": 0.5, "blues": 0.5}))
     assert np.array_equal(red, pack(photo(), style={"reds": 1.0, "blues": 0.0}))
+
+
+def test_a_pack_is_copied_and_pickled(registry):
+    pack = stylezoo.load("colours", catalog=catalog_of(registry))
+    shares = {"reds": 0.3, "blues": 0.7}
+    mixed = pack(photo(), style=shares)
+    for again in (copy.deepcopy(pack), pickle.loads(pickle.dumps(pack))):
+        assert np.array_equal(again(photo(), style=shares), mixed)
 
 
 def test_a_style_of_a_pack_loads_by_its_spec(registry):

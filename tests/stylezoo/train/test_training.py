@@ -1,9 +1,12 @@
 """Training: it learns, the same for the same seed, and refuses what cannot come to a style."""
 
+import pickle
 import shutil
 import subprocess
+import threading
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -12,7 +15,8 @@ import stylezoo
 from stylezoo.catalog import default_catalog
 from stylezoo.errors import ImageError, OptionError, OutputError, TrainingError
 from stylezoo.train.trainer import Trainer, rate_factor
-from tests.tiny_training import config, train_command, weights
+from tests.modes import MODES
+from tests.tiny_training import config, description, train_command, weights
 
 
 def test_training_lowers_the_objective(material):
@@ -180,21 +184,7 @@ def test_mistakes_are_named(material, tmp_path):
 def test_an_existing_style_is_not_trained_over(material, toy_style):
     with pytest.raises(OutputError, match="exists and is not empty"):
         stylezoo.train_style(
-            config(material),
-            stylezoo.StyleDescription(
-                name="x",
-                version="1.0.0",
-                summary="",
-                tags=(),
-                images={"waves": None},
-                author="",
-                data="",
-                licence=stylezoo.Licence(
-                    weights="unknown", code="MIT", style_image="unknown", training_data="unknown"
-                ),
-                command="",
-            ),
-            stylezoo.TrainingFolders(output=toy_style),
+            config(material), description(), stylezoo.TrainingFolders(output=toy_style)
         )
 
 
@@ -245,6 +235,7 @@ def test_a_style_is_measured_and_can_be_measured_again(material, astronaut, tmp_
         evaluation=stylezoo.EvaluationConfig(sizes=(48,), curves=1, limit=3),
         on_evaluation=said.append,
     )
+    assert pickle.loads(pickle.dumps(trained)) == trained
     record = trained.record
     weight = next(term.weight for term in record.objective.terms if term.name == "style")
     assert record.objective == training.objective(weight)
@@ -258,3 +249,40 @@ def test_a_style_is_measured_and_can_be_measured_again(material, astronaut, tmp_
     if painting.exists():
         with Image.open(painting) as image:
             assert max(image.size) == training.style_size
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_training_gives_the_same_whatever_modes_of_torch_are_set(material, tmp_path, mode):
+    def trained(name):
+        folders = stylezoo.TrainingFolders(output=tmp_path / name)
+        return stylezoo.train_style(config(material, steps=2), description(), folders).record
+
+    usual = trained("usual")
+    with MODES[mode]():
+        assert trained("inside").file("weights") == usual.file("weights")
+
+
+def test_cudnn_tries_its_algorithms_in_the_steps_alone(material, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    trainer = Trainer(config(material, steps=1), default_catalog())
+    seen = []
+    trainer.net.register_forward_hook(lambda *_: seen.append(torch.backends.cudnn.benchmark))
+    assert not torch.backends.cudnn.benchmark
+    list(trainer.run())
+    assert seen == [True]
+    assert not torch.backends.cudnn.benchmark
+
+
+def test_a_training_that_is_interrupted_leaves_nothing_open(material, tmp_path):
+    folders = stylezoo.TrainingFolders(output=tmp_path / "style")
+
+    def interrupt(report):
+        if report.step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stylezoo.train_style(config(material), description(), folders, on_step=interrupt)
+    opened = [file.path for file in psutil.Process().open_files()]
+    assert not [path for path in opened if folders.work.name in path]
+    assert not [one for one in threading.enumerate() if "_AsyncWriter" in type(one).__name__]
+    assert len((folders.work / "metrics.csv").read_text().splitlines()) == 3

@@ -1,0 +1,32 @@
+"""Modes of torch that a program may have set, by name; each is what to enter."""
+
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def double():
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@contextmanager
+def gradients_off():
+    torch.set_grad_enabled(False)
+    try:
+        yield
+    finally:
+        torch.set_grad_enabled(True)
+
+
+MODES = {
+    "double": double,
+    "gradients off": gradients_off,
+    "no_grad": torch.no_grad,
+    "inference_mode": torch.inference_mode,
+    "autocast": lambda: torch.autocast("cpu"),
+}
