@@ -51,10 +51,11 @@ class ConditionalNorm(nn.Module, ABC):
             style: (styles,), the share of each style.
 
         Returns:
-            A layer as a ``Norm`` makes it, with its parameters.
+            A layer as a ``Norm`` makes it, with its parameters. That of several styles may have
+            more numbers, if their mixture takes them; then a training starts from one of them.
         """
 
     @property
     @abstractmethod
     def blended(self) -> str:
-        """The registered name of the norm that ``blend`` gives layers of."""
+        """The registered name of the norm that ``blend`` gives a layer of for one style."""

@@ -243,17 +243,17 @@ def check_styles(made: Made, findings: Findings) -> None:
 
 
 def check_blended(made: Made, findings: Findings) -> None:
-    """``blended`` is the registered norm whose layers ``blend`` returns."""
+    """``blended`` is the registered norm whose layers ``blend`` returns for one style."""
     if not isinstance(made.layer, ConditionalNorm):
         return
     name = made.layer.blended
-    layer = made.layer.blend(torch.full((STYLES,), 1 / STYLES))
+    layer = made.layer.blend(torch.eye(STYLES)[1])
     try:
         plain = made.subject.catalog.get_norm(name)(CHANNELS)
         plain.load_state_dict(layer.state_dict())
     except (StyleZooError, RuntimeError) as error:
         findings.error(
-            f"blended is {name!r}, and what blend returns is no layer of it: "
+            f"blended is {name!r}, and what blend returns for one style is no layer of it: "
             f"{describe_error(error)}"
         )
 

@@ -140,7 +140,11 @@ FAULTS = [
     (OneStyleForAll, "styles", "image 1, in style 1.*in a batch of three styles"),
     (BlendsWrong, "styles", "the layer that blend returns gives values that differ"),
     (BlendedUnknown, "blended", "blended is 'nobody-has-it'"),
-    (BlendedOther, "blended", "blended is 'batch', and what blend returns is no layer of it"),
+    (
+        BlendedOther,
+        "blended",
+        "blended is 'batch', and what blend returns for one style is no layer of it",
+    ),
 ]
 
 
