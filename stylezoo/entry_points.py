@@ -94,7 +94,8 @@ def _origin(distribution: Distribution) -> tuple[str, str]:
     """Name and version; an install that was interrupted may lack the file that says them."""
     try:
         metadata = distribution.metadata
-        return metadata["Name"] or UNKNOWN, metadata["Version"] or UNKNOWN
+        known = {key: metadata[key] for key in metadata}
+        return known.get("Name") or UNKNOWN, known.get("Version") or UNKNOWN
     except Exception:  # importlib.metadata raises whatever the missing text leads to
         return UNKNOWN, UNKNOWN
 

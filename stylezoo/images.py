@@ -256,7 +256,7 @@ def _deep_grey(image: Image.Image) -> Pixels | None:
             values = values / (255 if largest <= 255 else 65535)
     else:
         return None
-    return np.clip(np.nan_to_num(values), 0, 1)
+    return np.clip(np.nan_to_num(values), 0, 1).astype(np.float32, copy=False)
 
 
 def _deep_alpha(image: Image.Image) -> Pixels | None:

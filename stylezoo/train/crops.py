@@ -104,7 +104,7 @@ class PhotoCrops:
             top = random.integers(height - side + 1)
             left = random.integers(width - side + 1)
             crop = pixels[top : top + side, left : left + side]
-            if crop.std(axis=(0, 1)).max() >= LEAST_CONTRAST:
+            if np.max(crop.std(axis=(0, 1))) >= LEAST_CONTRAST:
                 break
         if random.random() < 0.5:
             crop = crop[:, ::-1]
