@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import io
 import stat
-import threading
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,6 +20,7 @@ from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from stylezoo.errors import ImageError, OptionError, OutputError
 from stylezoo.files import write_file
+from stylezoo.process_setting import ProcessSetting
 
 Pixels = npt.NDArray[np.float32]
 
@@ -40,6 +41,9 @@ _FORMAT_OF_SUFFIX = {
 
 # Pillow's own limit against decompression bombs, which it only warns of up to twice that size.
 DEFAULT_MAX_PIXELS = 89_478_485
+_PILLOW_LIMIT = ProcessSetting(
+    lambda: Image.MAX_IMAGE_PIXELS, partial(setattr, Image, "MAX_IMAGE_PIXELS")
+)
 DEFAULT_QUALITY = 95
 
 
@@ -145,7 +149,8 @@ def open_photo(
     try:
         if isinstance(source, Image.Image):
             return _from_pil(source, name)
-        with _UNLIMITED, _open(source, name) as image:
+        # open_photo has a limit of its own.
+        with _PILLOW_LIMIT.at(None), _open(source, name) as image:
             width, height = image.size
             if max_pixels is not None and width * height > max_pixels:
                 raise ImageError(
@@ -160,34 +165,6 @@ def open_photo(
         raise ImageError(f"{name} is broken: {error or type(error).__name__}") from error
     except MemoryError as error:
         raise ImageError(f"{name} does not fit into memory") from error
-
-
-class _Unlimited:
-    """A block in which Pillow opens pictures of any size: ``open_photo`` has a limit of its own.
-
-    Pillow's is a global of the process, which several threads may be in such a block of at once:
-    the first lifts it, and the last puts it back.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._limit: int | None = None
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._inside:
-                self._limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside:
-                Image.MAX_IMAGE_PIXELS = self._limit
-
-
-_UNLIMITED = _Unlimited()
 
 
 def _open(source: str | Path | bytes | BinaryIO, name: str) -> Image.Image:

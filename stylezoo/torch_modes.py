@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import torch
 
-_changing = threading.Lock()
-_before: list[torch.dtype] = []  # the default dtype that each block found, the program's first
+from stylezoo.process_setting import ProcessSetting
+
+_DEFAULT_DTYPE = ProcessSetting(torch.get_default_dtype, torch.set_default_dtype)
 
 
 @contextmanager
@@ -19,25 +19,10 @@ def plain_modes() -> Iterator[None]:
     After it, everything is as it was.
     """
     with ExitStack() as modes:
-        modes.enter_context(_float32_by_default())
+        modes.enter_context(_DEFAULT_DTYPE.at(torch.float32))
         modes.enter_context(torch.inference_mode(False))
         modes.enter_context(torch.enable_grad())
         for device in ("cpu", "cuda", "mps"):
             if torch.is_autocast_enabled(device):
                 modes.enter_context(torch.autocast(device, enabled=False))
         yield
-
-
-@contextmanager
-def _float32_by_default() -> Iterator[None]:
-    """The default dtype is the process's: the first thread changes it, the last changes it back."""
-    with _changing:
-        _before.append(torch.get_default_dtype())
-        torch.set_default_dtype(torch.float32)
-    try:
-        yield
-    finally:
-        with _changing:
-            found = _before.pop()
-            if not _before:
-                torch.set_default_dtype(found)

@@ -8,8 +8,8 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -29,6 +29,7 @@ from stylezoo.images import Photo, open_photo
 from stylezoo.interfaces.net import TransformNet
 from stylezoo.objective import SHORTEST_SIDE, ObjectiveValue, build_objective
 from stylezoo.optimization.inputs import to_tensor
+from stylezoo.process_setting import ProcessSetting
 from stylezoo.registry.spec import StyleSpec
 from stylezoo.registry.verify import sha256_of
 from stylezoo.train.balance import StyleBalance
@@ -52,6 +53,11 @@ STABILITY_MARGIN = 16  # pixels; of a small crop, a quarter of its side
 LONGEST_SHIFT = 4  # pixels
 
 MOST_LEFT_OUT = 20  # steps in a row
+
+# Whether cuDNN tries each algorithm of a convolution once: crops have few sizes, so it pays.
+_CUDNN_BENCHMARK = ProcessSetting(
+    lambda: torch.backends.cudnn.benchmark, partial(setattr, torch.backends.cudnn, "benchmark")
+)
 
 
 @dataclass(frozen=True)
@@ -150,7 +156,7 @@ class Trainer:
                 number = next(to_read, None)
                 if number is not None:
                     upcoming.append(readers.submit(self.crops.batch, number, self.places))
-                with _algorithms_tried():
+                with _CUDNN_BENCHMARK.at(True):
                     value = self._learn(photos.to(self.device, memory_format=torch.channels_last))
                 self.step += 1
                 yield StepReport(
@@ -332,17 +338,6 @@ class Trainer:
             f" (the base {spec} is {base.name} {base.version} now; if the run began with another "
             f"version, name it with --base {pinned})"
         )
-
-
-@contextmanager
-def _algorithms_tried() -> Iterator[None]:
-    """Let cuDNN try each algorithm of a convolution once: crops have few sizes, so it pays."""
-    before = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = True
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.benchmark = before
 
 
 def _check_crops(config: TrainingConfig, net: TransformNet) -> None:
