@@ -24,16 +24,15 @@ def config(material, **changes):
     return TrainingConfig(**{**options, **changes})
 
 
-def description(licence="unknown"):
+def description(licence="unknown", *, name="waves", styles=("waves",)):
     """Of the style that the config makes; the licence is that of the painting."""
+    work = StyleImage(title="Waves", artist="numpy", year="2026", source="a formula")
     return StyleDescription(
-        name="waves",
+        name=name,
         version="1.0.0",
-        summary="Waves",
+        summary=name,
         tags=(),
-        images={
-            "waves": StyleImage(title="Waves", artist="numpy", year="2026", source="a formula")
-        },
+        images=dict.fromkeys(styles, work),
         author="tests",
         data="one photo",
         licence=Licence(
