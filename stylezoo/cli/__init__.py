@@ -126,6 +126,9 @@ def cli() -> None:
     """Neural style transfer with named, versioned, pretrained styles."""
 
 
+_shown_warnings: set[str] = set()
+
+
 def main() -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     warnings.showwarning = _show_warning  # type: ignore[assignment]
@@ -163,5 +166,8 @@ def _print_any_name() -> None:
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:
+    """Print a warning, once: Python repeats one that comes by another way through the code."""
     one_line = " ".join(str(message).split())
-    click.echo(f"warning: {one_line}", err=True)
+    if one_line not in _shown_warnings:
+        _shown_warnings.add(one_line)
+        click.echo(f"warning: {one_line}", err=True)

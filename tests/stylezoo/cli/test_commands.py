@@ -15,6 +15,7 @@ from click.testing import CliRunner
 import stylezoo
 from stylezoo.cli import cli
 from stylezoo.registry.record_io import read_record, render_record
+from tests.signed_registry import copy_style
 
 HEAVY = ("torch", "torchvision", "numpy", "PIL", "huggingface_hub", "safetensors", "rich")
 
@@ -174,3 +175,18 @@ def test_a_closed_pipe_is_no_error_message():
         text=True,
     )
     assert done.stderr == ""
+
+
+def test_a_warning_is_printed_once(toy_style, tmp_path, astronaut):
+    """Python itself prints it for each way through the code; 'apply' asks for a style twice."""
+    for place, version in (("one", "1.0.0"), ("two", "2.0.0")):
+        (tmp_path / place / "toy").mkdir(parents=True)
+        copy_style(toy_style, tmp_path, "toy", version).rename(tmp_path / place / "toy" / version)
+    result = run(
+        *("apply", "toy@2", astronaut, "-o", tmp_path / "out.png", "--size", "64"),
+        STYLEZOO_REGISTRIES=f"one={tmp_path / 'one'},two={tmp_path / 'two'}",
+    )
+    assert result.returncode == 0
+    warnings = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == 1
+    assert "'one', which comes before it, has toy only in 1.0.0" in warnings[0]
