@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-import pickle
+import json
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,14 @@ def save_checkpoint(path: Path, state: Mapping[str, Any], *, fingerprint: str) -
         OutputError: it cannot be written.
     """
     content = io.BytesIO()
-    torch.save({"stylezoo": __version__, "fingerprint": fingerprint, "state": dict(state)}, content)
-    write_file(path, content.getvalue(), overwrite=True)
+    torch.save(dict(state), content)
+    header = {
+        "stylezoo": __version__,
+        "fingerprint": fingerprint,
+        "sha256": sha256(content.getvalue()).hexdigest(),
+    }
+    line = json.dumps(header).encode() + b"\n"
+    write_file(path, line + content.getvalue(), overwrite=True)
 
 
 def load_checkpoint(path: Path, *, fingerprint: str, advice: str = "") -> dict[str, Any]:
@@ -40,13 +47,14 @@ def load_checkpoint(path: Path, *, fingerprint: str, advice: str = "") -> dict[s
         advice: what else to say if another belongs to the checkpoint.
 
     Raises:
-        CheckpointError: it cannot be read, another version of stylezoo wrote it, whose states may
-            have another form, or it belongs to a run with another fingerprint.
+        CheckpointError: it cannot be read or is damaged, another version of stylezoo wrote it,
+            whose states may have another form, or it belongs to a run with another fingerprint.
     """
     try:
-        content = torch.load(path, weights_only=True, map_location="cpu")
-        version, found, state = content["stylezoo"], content["fingerprint"], content["state"]
-    except (OSError, RuntimeError, EOFError, TypeError, KeyError, pickle.UnpicklingError) as error:
+        line, _, content = path.read_bytes().partition(b"\n")
+        header = json.loads(line)
+        version, found, digest = header["stylezoo"], header["fingerprint"], header["sha256"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise CheckpointError(
             f"the checkpoint {path} cannot be read ({type(error).__name__}); "
             "delete it to start again"
@@ -61,5 +69,9 @@ def load_checkpoint(path: Path, *, fingerprint: str, advice: str = "") -> dict[s
             f"the checkpoint {path} belongs to a run with other options; "
             f"give the same ones to resume{advice}, or delete it to start again"
         )
+    # torch does not look at the checksums of its own files.
+    if sha256(content).hexdigest() != digest:
+        raise CheckpointError(f"the checkpoint {path} is damaged; delete it to start again")
+    state = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
     assert isinstance(state, dict)
     return state

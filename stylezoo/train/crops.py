@@ -16,6 +16,9 @@ from stylezoo.images import Photo, find_photos, open_photo
 # How much larger than the crop a photo's shorter side is made: room to move the crop about.
 ROOM = 1.17
 
+# How much finer a photo is read than it is made then: a camera's need not be read in full.
+FINER = 2
+
 # A crop of bare sky teaches nothing, and harms: instance norm divides by a deviation of nearly
 # zero, layer after layer, and its gradient drowns that of the others or overflows.
 LEAST_CONTRAST = 0.02  # standard deviation of a channel, of values in [0, 1]
@@ -88,7 +91,7 @@ class PhotoCrops:
         """
         found: list[Path] = []
         for path in self.paths:
-            if len(found) < count and self._open(path) is not None:
+            if len(found) < count and self._open(path, max(self.crop_sizes)) is not None:
                 found.append(path)
         if not found:
             raise self._none_usable()
@@ -112,19 +115,20 @@ class PhotoCrops:
 
     def _first_readable(self, order: np.ndarray, full: int) -> np.ndarray:
         for position in order:
-            photo = self._open(self.paths[position])
+            photo = self._open(self.paths[position], full)
             if photo is not None:
                 height, width = photo.rgb.shape[:2]
                 scale = full * ROOM / min(height, width)
                 return photo.resized(max(round(max(height, width) * scale), full)).rgb
         raise self._none_usable()
 
-    def _open(self, path: Path) -> Photo | None:
+    def _open(self, path: Path, full: int) -> Photo | None:
+        """A photo for crops of this side before halving, or None."""
         if path in self.skipped:
             return None
         try:
             _check_usable(path, min(self.crop_sizes) // 2)
-            return open_photo(path)
+            return open_photo(path, least_side=round(full * ROOM * FINER))
         except ImageError as error:
             self.skipped[path] = str(error)
             return None

@@ -45,7 +45,8 @@ class Processes:
                 "training in several processes needs accelerate; "
                 'run: pip install "stylezoo[accelerate]"'
             ) from error
-        self._accelerator = Accelerator(cpu=str(device) == "cpu")
+        # Its own precision, which a user's configuration of it may set, would come inside ours.
+        self._accelerator = Accelerator(cpu=str(device) == "cpu", mixed_precision="no")
         self.device = self._accelerator.device
 
     @property

@@ -48,7 +48,7 @@ from stylezoo.train.samples import styles_of, write_samples
 from stylezoo.train.start import Start
 from stylezoo.train.trainer import StepReport, Trainer, painting_of
 
-CHECKPOINT = "checkpoint.pt"
+CHECKPOINT = "checkpoint"
 
 
 @dataclass(frozen=True, init=False)

@@ -132,6 +132,7 @@ class Trainer:
             )
             for path in config.style_images.values()
         ]
+        self.fingerprint = self._fingerprint()  # of the files that this training began with
 
     def averaged_net(self) -> TransformNet:
         """The net to keep: the moving average of the weights, in eval mode."""
@@ -282,23 +283,6 @@ class Trainer:
         difference = (moved - images.roll(shift, (2, 3)))[..., inside, inside]
         return difference.square().mean()
 
-    def fingerprint(self) -> str:
-        """All that decides the result, as JSON: a training resumes only with the same.
-
-        Photos count by name and size: to read them all would take longer than to resume.
-        """
-        photos = [f"{path.name} {path.stat().st_size}" for path in self.crops.paths]
-        base = self.start.base
-        return json.dumps(
-            {
-                "config": self.config.fingerprint(),
-                "paintings": [sha256_of(Path(path)) for path in self.config.style_images.values()],
-                "photos": sha256("\n".join(photos).encode()).hexdigest(),
-                "base": base.file("weights").sha256 if base else None,
-                "shares": self.start.shares,
-            }
-        )
-
     def save(self, path: Path) -> None:
         """Write a checkpoint."""
         state = {
@@ -309,12 +293,12 @@ class Trainer:
             "balance": self.balance.state_dict(),
             "left_out": self.left_out,
         }
-        save_checkpoint(path, state, fingerprint=self.fingerprint())
+        save_checkpoint(path, state, fingerprint=self.fingerprint)
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint: the steps to come are those of an uninterrupted run."""
         state = load_checkpoint(
-            path, fingerprint=self.fingerprint(), advice=self._advice_on_the_base()
+            path, fingerprint=self.fingerprint, advice=self._advice_on_the_base()
         )
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
@@ -323,6 +307,23 @@ class Trainer:
         self.balance.load_state_dict(state["balance"])
         self.left_out = state["left_out"]
         self.step = state["step"]
+
+    def _fingerprint(self) -> str:
+        """All that decides the result, as JSON: a training resumes only with the same.
+
+        Photos count by name and size: to read them all would take longer than to resume.
+        """
+        photos = [f"{path.name} {_size_of(path)}" for path in self.crops.paths]
+        base = self.start.base
+        return json.dumps(
+            {
+                "config": self.config.fingerprint(),
+                "paintings": [sha256_of(Path(path)) for path in self.config.style_images.values()],
+                "photos": sha256("\n".join(photos).encode()).hexdigest(),
+                "base": base.file("weights").sha256 if base else None,
+                "shares": self.start.shares,
+            }
+        )
 
     def _advice_on_the_base(self) -> str:
         """What to do if a base without an exact version is another than when the run began."""
@@ -338,6 +339,14 @@ class Trainer:
             f" (the base {spec} is {base.name} {base.version} now; if the run began with another "
             f"version, name it with --base {pinned})"
         )
+
+
+def _size_of(path: Path) -> int | None:
+    """The bytes of a photo; None for one that is gone, or a link to nothing."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
 
 
 def _check_crops(config: TrainingConfig, net: TransformNet) -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 import stylezoo
 from stylezoo.catalog import Catalog
 from stylezoo.errors import OptionError
+from stylezoo.images import open_photo
 from stylezoo.train.crops import PhotoCrops
 from stylezoo.train.trainer import Trainer
 from tests.tiny_training import config
@@ -39,6 +40,21 @@ def test_crops_are_of_the_size_asked_and_bad_photos_are_named(material):
     assert not reasons
     assert torch.equal(batch, crops.batch(3))
     assert not torch.equal(batch, crops.batch(4))
+
+
+def test_a_large_photo_is_read_small_and_gives_the_same_crops(astronaut, tmp_path):
+    """A JPEG can be read at a quarter; a TIFF cannot."""
+    with Image.open(astronaut) as photo:
+        large = photo.resize((2000, 2000))
+    batches = []
+    for suffix in (".jpg", ".tif"):
+        folder = tmp_path / suffix
+        folder.mkdir()
+        large.save(folder / f"0{suffix}", quality=95)
+        batches.append(PhotoCrops(folder, crop_sizes=(192,), batch_size=1, seed=0).batch(0))
+    assert (batches[0] - batches[1]).abs().mean() < 0.01
+    assert open_photo(tmp_path / ".jpg" / "0.jpg", least_side=449).size == (500, 500)
+    assert open_photo(tmp_path / ".jpg" / "0.jpg", least_side=501).size == (1000, 1000)
 
 
 def test_batches_take_turns_by_size(material):

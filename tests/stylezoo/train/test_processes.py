@@ -40,7 +40,8 @@ def test_two_processes_learn_what_one_does(material):
     ]
     launch = [
         *("-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"),
-        *("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"),
+        # Its precision, which a user may have configured, does not replace the training's.
+        *("--num_machines", "1", "--mixed_precision", "bf16", "--dynamo_backend", "no"),
         *("--main_process_port", "0", "-m", "stylezoo"),
     ]
     printed = {}

@@ -89,7 +89,7 @@ def test_what_cannot_be_a_base_is_refused(registry, material):
 def test_a_training_on_an_older_version_of_its_base_says_how_to_resume(
     registry, newer, material, tmp_path
 ):
-    path = tmp_path / "checkpoint.pt"
+    path = tmp_path / "checkpoint"
     of_pack = {"base": "colours:blues", "only_norm": True}
     Trainer(config(material, "greens", **of_pack), catalog_of(registry)).save(path)
     resumed = Trainer(config(material, "greens", **of_pack), catalog_of(newer))
