@@ -43,7 +43,7 @@ def contact_sheet(rows: Sequence[Sequence[LabelledPhoto]], *, side: int) -> Imag
             left = GAP + c * (side + GAP)
             top = GAP + r * (LABEL_HEIGHT + side + GAP)
             draw.text((left, top), _fitting(entry.label, side, font), fill="black", font=font)
-            picture = entry.photo.resized(side).to_pil().convert("RGB")
+            picture = entry.photo.resized(side).on_white()
             sheet.paste(picture, (left + (side - picture.width) // 2, top + LABEL_HEIGHT))
     return sheet
 

@@ -23,8 +23,8 @@ def check_writable(path: Path, *, overwrite: bool) -> None:
         overwrite: whether it may be there.
 
     Raises:
-        OutputError: it exists and may not be replaced, it is a folder, or the folder for it cannot
-            be written or made.
+        OutputError: it exists and may not be replaced, it is a folder, pipe or device, or the
+            folder for it cannot be written or made.
     """
     with writing(path):
         _refuse_existing(path, overwrite)
@@ -45,7 +45,8 @@ def write_file(path: Path, content: bytes, *, overwrite: bool, private: bool = F
         private: whether its owner alone may read it, from the first byte on.
 
     Raises:
-        OutputError: the file exists and may not be replaced, or it cannot be written.
+        OutputError: the file exists and may not be replaced, it is a folder, pipe or device, or it
+            cannot be written.
     """
     unfinished: Path | None = None
     try:
@@ -78,7 +79,11 @@ def is_unfinished(path: Path) -> bool:
 def _refuse_existing(path: Path, overwrite: bool) -> None:
     if path.is_dir():
         raise OutputError(f"{path} is a folder")
-    if not overwrite and path.exists():
+    if not path.exists():
+        return
+    if not path.is_file():  # a pipe or a device, which a file in its place would end
+        raise OutputError(f"{path} exists and is no file; choose another name")
+    if not overwrite:
         raise OutputError(f"{path} exists; replace it with --overwrite, or choose another name")
 
 

@@ -1,7 +1,7 @@
 """Photos in and out: any file a camera, scanner or editor writes becomes sRGB in [0, 1].
 
-Orientation is applied, colour profiles are converted to sRGB, alpha is kept apart, and 16 bits
-stay 16 bits until a file is written.
+Orientation is applied, colour profiles are converted to sRGB, alpha is kept apart, and grey of
+more than 8 bits keeps them until a file is written; colours are read with 8 bits a channel.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from stylezoo.errors import ImageError, OptionError, OutputError
+from stylezoo.exif import descriptive_exif
 from stylezoo.files import write_file
 from stylezoo.process_setting import ProcessSetting
 
@@ -45,35 +46,13 @@ _PILLOW_LIMIT = ProcessSetting(
     lambda: Image.MAX_IMAGE_PIXELS, partial(setattr, Image, "MAX_IMAGE_PIXELS")
 )
 DEFAULT_QUALITY = 95
-
-
-DESCRIPTIVE_TAGS = frozenset(
-    (
-        ExifTags.Base.ImageDescription,
-        ExifTags.Base.Make,
-        ExifTags.Base.Model,
-        ExifTags.Base.XResolution,
-        ExifTags.Base.YResolution,
-        ExifTags.Base.ResolutionUnit,
-        ExifTags.Base.Software,
-        ExifTags.Base.DateTime,
-        ExifTags.Base.Artist,
-        ExifTags.Base.HostComputer,
-        ExifTags.Base.Rating,
-        ExifTags.Base.Copyright,
-        ExifTags.Base.XPTitle,
-        ExifTags.Base.XPComment,
-        ExifTags.Base.XPAuthor,
-        ExifTags.Base.XPKeywords,
-        ExifTags.Base.XPSubject,
-        ExifTags.IFD.Exif,
-        ExifTags.IFD.GPSInfo,
-    )
-)
+_JPEG_EXIF_LIMIT = 65533  # bytes: a segment's length takes 16 bits, and counts itself
+_LARGEST_OF_UNIT_SCALE = 2  # floats: what is brighter than twice white is on another scale
+_SMALLEST_ALPHA = 0.5 / 255  # less is written as transparent
 
 
 class ImageWarning(UserWarning):
-    """A picture was read, but something about it was passed over."""
+    """A picture was read or written, but something about it was passed over."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,7 +62,8 @@ class Photo:
     Attributes:
         rgb: (H, W, 3) float32, sRGB in [0, 1].
         alpha: (H, W) float32 in [0, 1], 1 for opaque; None for a picture without.
-        exif: what the EXIF block says of the photo, without orientation and layout; None for none.
+        exif: what the EXIF block says of the photo, without orientation, layout and colour
+            space; None for none.
     """
 
     rgb: Pixels
@@ -98,6 +78,8 @@ class Photo:
     def resized(self, longest_side: int) -> Photo:
         """Scale so that the longer side has this many pixels, up or down, by Lanczos.
 
+        What transparent pixels hide does not show at the edges of what is seen.
+
         Raises:
             OptionError: it is less than 1.
         """
@@ -108,11 +90,13 @@ class Photo:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         if size == self.size:
             return self
-        return Photo(
-            rgb=np.stack([_resize(self.rgb[..., c], size) for c in range(3)], axis=-1),
-            alpha=None if self.alpha is None else _resize(self.alpha, size),
-            exif=self.exif,
-        )
+        rgb, alpha = _resize(self.rgb, size), None
+        if self.alpha is not None:
+            opacity = _resize(self.alpha[..., None], size)
+            weighted = _resize(self.rgb * self.alpha[..., None], size)
+            np.divide(weighted, opacity, out=rgb, where=opacity >= _SMALLEST_ALPHA)
+            alpha = opacity[..., 0].clip(0, 1)
+        return Photo(rgb=rgb.clip(0, 1), alpha=alpha, exif=self.exif)  # Lanczos overshoots at edges
 
     def to_pil(self) -> Image.Image:
         """The picture with 8 bits a channel: RGB, or RGBA if it has alpha."""
@@ -120,6 +104,14 @@ class Photo:
         if self.alpha is not None:
             image.putalpha(Image.fromarray(_to_bytes(self.alpha)))
         return image
+
+    def on_white(self) -> Image.Image:
+        """The picture with 8 bits a channel, RGB: laid on white if it has alpha."""
+        image = self.to_pil()
+        if self.alpha is None:
+            return image
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
 
 
 def open_photo(
@@ -174,16 +166,7 @@ def open_photo(
 
 def _open(source: str | Path | bytes | BinaryIO, name: str) -> Image.Image:
     if isinstance(source, str | Path):
-        try:
-            status = Path(source).stat()
-        except FileNotFoundError as error:
-            raise ImageError(f"{name} does not exist") from error
-        except OSError as error:  # a folder that may not be entered, a link to itself
-            raise ImageError(f"{name} cannot be read: {error.strerror}") from error
-        if stat.S_ISDIR(status.st_mode):
-            raise ImageError(f"{name} is a folder, not a picture")
-        if status.st_size == 0:
-            raise ImageError(f"{name} is empty")
+        source = _readable(Path(source), name)
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         return Image.open(file, formats=READ_FORMATS)
@@ -197,17 +180,39 @@ def _open(source: str | Path | bytes | BinaryIO, name: str) -> Image.Image:
         raise ImageError(f"{name} may not be read: {error.strerror}") from error
 
 
+def _readable(path: Path, name: str) -> Path | bytes:
+    """The path of a file, or all that comes through a pipe: Pillow goes back and forth in a file.
+
+    Raises:
+        ImageError: it holds no picture, whatever is in it.
+    """
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageError(f"{name} is a folder, not a picture")
+        if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
+            raise ImageError(f"{name} is a device, not a picture")
+        piped = None if stat.S_ISREG(status.st_mode) else path.read_bytes()
+    except FileNotFoundError as error:
+        raise ImageError(f"{name} does not exist") from error
+    except OSError as error:  # a folder that may not be entered, a link to itself
+        raise ImageError(f"{name} cannot be read: {error.strerror}") from error
+    if (status.st_size if piped is None else len(piped)) == 0:
+        raise ImageError(f"{name} is empty")
+    return path if piped is None else piped
+
+
 def _from_pil(image: Image.Image, name: str) -> Photo:
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
         warnings.warn(f"{name} has several frames; the first is taken", ImageWarning, stacklevel=3)
     image.load()
     profile = image.info.get("icc_profile")
     white_is_zero = _is_white_zero(image)
+    exif = descriptive_exif(image)
     image = ImageOps.exif_transpose(image)
-    exif = _descriptive_exif(image)
     if 0 in image.size:
         raise ImageError(f"{name} has no pixels: {image.width} × {image.height}")
-    deep = _deep_grey(image)
+    deep = _deep_grey(image, name)
     if deep is not None:
         rgb = _grey_to_srgb(1 - deep if white_is_zero else deep, profile, name)
         return Photo(rgb=rgb, alpha=_deep_alpha(image), exif=exif)
@@ -227,18 +232,32 @@ def _is_white_zero(image: Image.Image) -> bool:
     return bool(tags.get(ExifTags.Base.PhotometricInterpretation) == 0)
 
 
-def _deep_grey(image: Image.Image) -> Pixels | None:
+def _deep_grey(image: Image.Image, name: str) -> Pixels | None:
     """The values of a grey picture with more than 8 bits, which Pillow's convert would clip."""
     if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.float32) / 65535
+        values: Pixels = np.asarray(image).astype(np.float32) / np.float32(65535)
     elif image.mode == "F":
-        values = np.asarray(image).astype(np.float32)
-        largest = float(np.nanmax(values)) if values.size else 0.0
-        if largest > 1:
-            values = values / (255 if largest <= 255 else 65535)
+        values = _float_grey(np.asarray(image), name)
     else:
         return None
-    return np.clip(np.nan_to_num(values), 0, 1).astype(np.float32, copy=False)
+    return np.clip(values, 0, 1).astype(np.float32, copy=False)
+
+
+def _float_grey(values: Pixels, name: str) -> Pixels:
+    """Floats on the scale where white is 1; no file says which it is on: that, 255 or 65535.
+
+    Infinite values are as bright or dark as can be, and those that are no numbers are black.
+    """
+    largest = float(values[np.isfinite(values)].max(initial=0))
+    if largest > _LARGEST_OF_UNIT_SCALE:
+        values = values / np.float32(255 if largest <= 255 else 65535)
+    if np.isnan(values).any():
+        warnings.warn(
+            f"{name} has pixels that are no numbers (NaN); they are taken as black",
+            ImageWarning,
+            stacklevel=5,
+        )
+    return np.nan_to_num(values, nan=0, posinf=1, neginf=0)
 
 
 def _deep_alpha(image: Image.Image) -> Pixels | None:
@@ -282,25 +301,6 @@ def _to_srgb(image: Image.Image, profile: bytes | None, name: str) -> Image.Imag
     return image.convert("RGB")
 
 
-def _descriptive_exif(image: Image.Image) -> bytes | None:
-    """What the EXIF block says of the photo, without what it says of the file it was in.
-
-    A camera's JPEG may hold tags for strips, compression or size; a TIFF that is written with
-    them cannot be read again. The orientation is applied already.
-    """
-    try:
-        exif = image.getexif()
-        details = exif.get_ifd(ExifTags.IFD.Exif)
-        for tag in set(exif) - DESCRIPTIVE_TAGS:
-            del exif[tag]
-        for tag in (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight):
-            details.pop(tag, None)
-        return exif.tobytes() if exif else None
-    except (ValueError, SyntaxError, TypeError, KeyError, OSError):
-        # A broken EXIF block is no reason to refuse a sound picture.
-        return None
-
-
 def find_photos(folder: str | Path) -> list[Path]:
     """The pictures of a folder, by their suffix, sorted by name; not those of its subfolders.
 
@@ -316,13 +316,25 @@ def find_photos(folder: str | Path) -> list[Path]:
     photos = [
         path
         for path in paths
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+        if is_picture_name(path) and not path.name.startswith(".") and _may_be_file(path)
     ]
     if not photos:
         raise ImageError(
             f"{folder} holds no pictures (known suffixes: {', '.join(sorted(IMAGE_SUFFIXES))})"
         )
     return photos
+
+
+def is_picture_name(path: Path) -> bool:
+    """Whether a path ends like that of a picture."""
+    return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _may_be_file(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:  # a link to nothing: reading it says so
+        return True
 
 
 def format_of(path: Path) -> str:
@@ -343,7 +355,8 @@ def format_of(path: Path) -> str:
 def encode_photo(photo: Photo, *, format: str, quality: int | None = None) -> bytes:
     """Encode a picture with 8 bits a channel, its EXIF, and no profile, which means sRGB.
 
-    JPEG has no alpha: there the picture is laid on white.
+    JPEG has no alpha: there the picture is laid on white. Nor does it hold more than 64 kB of EXIF:
+    longer ones are left out, with an ImageWarning.
 
     Args:
         photo: the picture.
@@ -358,17 +371,21 @@ def encode_photo(photo: Photo, *, format: str, quality: int | None = None) -> by
         raise OptionError(f"the format is {format!r}; it must be one of {', '.join(WRITE_FORMATS)}")
     if quality is not None and not 1 <= quality <= 100:
         raise OptionError(f"the quality is {quality}; it must be from 1 to 100")
-    image = photo.to_pil()
-    if format == "jpeg" and image.mode == "RGBA":
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image).convert("RGB")
+    image = photo.on_white() if format == "jpeg" else photo.to_pil()
     buffer = io.BytesIO()
     options: dict[str, object] = {}
     if format in ("jpeg", "webp"):
         options["quality"] = quality or DEFAULT_QUALITY
     if format == "jpeg":
         options["subsampling"] = 0  # full colour resolution: strokes are small and colourful
-    if photo.exif is not None:
+    if photo.exif is not None and format == "jpeg" and len(photo.exif) > _JPEG_EXIF_LIMIT:
+        warnings.warn(
+            f"{len(photo.exif)} bytes of EXIF do not fit into a JPEG file, which is written "
+            "without; png, webp and tiff hold them",
+            ImageWarning,
+            stacklevel=2,
+        )
+    elif photo.exif is not None:
         options["exif"] = photo.exif
     try:
         image.save(buffer, format=format, **options)
@@ -410,9 +427,13 @@ def save_photo(
     )
 
 
-def _resize(channel: Pixels, size: tuple[int, int]) -> Pixels:
-    resized = Image.fromarray(channel).resize(size, Image.Resampling.LANCZOS)
-    return np.asarray(resized, dtype=np.float32).clip(0, 1)  # Lanczos overshoots at edges
+def _resize(values: Pixels, size: tuple[int, int]) -> Pixels:
+    """(H, W, C) to (height, width, C); the size is width and height."""
+    channels = [
+        Image.fromarray(values[..., c]).resize(size, Image.Resampling.LANCZOS)
+        for c in range(values.shape[-1])
+    ]
+    return np.stack([np.asarray(channel, dtype=np.float32) for channel in channels], axis=-1)
 
 
 def _to_floats(values: npt.NDArray[np.uint8]) -> Pixels:

@@ -37,12 +37,17 @@ def plan(
         output_format: what --output-format says.
 
     Raises:
-        click.UsageError: the arguments contradict each other, or a pipe is a terminal.
+        click.UsageError: the arguments contradict each other, a name is empty, or a pipe is a
+            terminal.
         ImageError: a folder holds no pictures.
         OptionError: the output's suffix is of no format.
     """
-    from stylezoo.images import WRITE_FORMATS, format_of
+    from stylezoo.images import WRITE_FORMATS, format_of, is_picture_name
 
+    if "" in images:  # as a path, the current folder
+        raise click.UsageError("The name of a picture is empty; is a variable not set?")
+    if output == "":
+        raise click.UsageError("What -o names is empty; is a variable not set?")
     default = output_format or "png"
     ending = f"-{label}{WRITE_FORMATS[default]}"
     sources = _sources(images, output, label)
@@ -59,6 +64,10 @@ def plan(
         return [Job(source=sources[0], target=output, format=chosen)]
     if output is not None and not _is_folder(output) and os.path.lexists(output):
         raise click.UsageError(f"{output} is a file; several pictures go to a folder.")
+    if output is not None and not _means_folder(output) and is_picture_name(Path(output)):
+        raise click.UsageError(
+            f"{output} is the name of one picture; several go to a folder: name one with -o."
+        )
     jobs = [
         Job(source=source, target=str(_target(source, output, ending)), format=default)
         for source in sources
@@ -117,7 +126,11 @@ def _place(path: str | Path) -> str:
 
 def _is_file(output: str, image: str) -> bool:
     """Whether -o means a file: a folder is one that exists, ends in '/', or takes a folder."""
-    return not (_is_folder(output) or output.endswith(("/", os.sep)) or _is_folder(image))
+    return not (_means_folder(output) or _is_folder(image))
+
+
+def _means_folder(output: str) -> bool:
+    return _is_folder(output) or output.endswith(("/", os.sep))
 
 
 def _is_folder(path: str) -> bool:

@@ -1,5 +1,6 @@
 """Fault 34: the place of the result is taken, no file, read-only or full: what was there stays."""
 
+import os
 import subprocess
 import sys
 
@@ -40,6 +41,21 @@ def test_fault_34_a_folder_in_the_place_of_the_file(toy_style, tmp_path, fails, 
     with unchanged(tmp_path):
         message = fails("apply", toy_style, photo, "--overwrite")
     assert "photo-toy.png is a folder" in message
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_fault_34_a_pipe_in_the_place_of_the_file(linked, toy_style, tmp_path, fails, unchanged):
+    photo = tmp_path / "photo.png"
+    Image.fromarray(np.zeros((24, 24, 3), dtype=np.uint8)).save(photo)
+    os.mkfifo(tmp_path / "pipe.png")
+    target = tmp_path / "pipe.png"
+    if linked:
+        target = tmp_path / "link.png"
+        target.symlink_to("pipe.png")
+    with unchanged(tmp_path):
+        message = fails("apply", toy_style, photo, "-o", target, "--overwrite")
+    assert f"{target} exists and is no file; choose another name" in message
+    assert (tmp_path / "pipe.png").is_fifo()
 
 
 @needs_mounts

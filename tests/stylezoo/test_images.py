@@ -1,11 +1,13 @@
 """Photos in and out, against Pillow's own operations and closed forms."""
 
 import io
+import os
 import resource
 import struct
 import subprocess
 import sys
 import threading
+import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from stylezoo.errors import ImageError, OptionError, OutputError
+from stylezoo.files import check_writable
 from stylezoo.images import (
     ImageWarning,
     Photo,
@@ -86,6 +89,73 @@ def test_exif_of_the_layout_of_the_source_does_not_spoil_the_output(picture, for
         assert found.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] == "N"
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_the_exif_of_a_tiff_is_kept_and_the_opened_image_keeps_its_own(
+    picture, orientation, tmp_path
+):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    exif[ExifTags.Base.Artist] = "somebody"
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.LensModel] = "a lens"
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
+    picture.save(tmp_path / "in.tif", exif=exif.tobytes())
+    with Image.open(tmp_path / "in.tif") as opened:
+        from_image, from_file = open_photo(opened), open_photo(tmp_path / "in.tif")
+        assert opened.getexif()[ExifTags.Base.ImageWidth] == picture.width
+    assert from_image.exif == from_file.exif
+    for format in ("png", "jpeg", "webp", "tiff"):
+        with Image.open(io.BytesIO(encode_photo(from_file, format=format))) as out:
+            assert out.size == ((64, 48) if orientation == 1 else (48, 64))
+            found = out.getexif()
+            assert found[ExifTags.Base.Artist] == "somebody"
+            assert found.get(ExifTags.Base.Orientation, 1) == 1
+            assert found.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.LensModel] == "a lens"
+            position = found.get_ifd(ExifTags.IFD.GPSInfo)
+            assert position[ExifTags.GPS.GPSLatitudeRef] == "N"
+
+
+def test_the_exif_of_a_compressed_tiff_is_kept(picture):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = "somebody"
+    photo = open_photo(encoded(picture, "TIFF", exif=exif, compression="tiff_lzw"))
+    with Image.open(io.BytesIO(encode_photo(photo, format="jpeg"))) as out:
+        assert out.getexif()[ExifTags.Base.Artist] == "somebody"
+
+
+def test_more_exif_than_a_jpeg_holds_is_left_out_and_said(picture):
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = "x" * 70_000
+    photo = open_photo(encoded(picture, exif=exif))
+    with pytest.warns(ImageWarning, match=r"70\d\d\d bytes of EXIF do not fit into a JPEG file"):
+        content = encode_photo(photo, format="jpeg")
+    with Image.open(io.BytesIO(content)) as out:
+        assert out.size == photo.size
+        assert not out.getexif()
+    with Image.open(io.BytesIO(encode_photo(photo, format="png"))) as out:
+        assert len(out.getexif()[ExifTags.Base.ImageDescription]) == 70_000
+
+
+def test_as_much_exif_as_a_jpeg_holds_is_kept(picture):
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = "x" * 65_000
+    photo = open_photo(encoded(picture, exif=exif))
+    photo = Photo(rgb=photo.rgb, exif=photo.exif.ljust(65_533, b"\0"))
+    with Image.open(io.BytesIO(encode_photo(photo, format="jpeg"))) as out:
+        assert len(out.getexif()[ExifTags.Base.ImageDescription]) == 65_000
+
+
+def test_exif_of_another_colour_space_is_not_said_of_srgb(picture):
+    exif = Image.Exif()
+    details = exif.get_ifd(ExifTags.IFD.Exif)
+    details[ExifTags.Base.ColorSpace] = 65535  # none that EXIF knows
+    details[ExifTags.IFD.Interop] = {1: "R03"}  # Adobe RGB
+    details[ExifTags.Base.LensModel] = "a lens"
+    photo = open_photo(encoded(picture, "JPEG", exif=exif))
+    with Image.open(io.BytesIO(encode_photo(photo, format="jpeg"))) as out:
+        found = out.getexif().get_ifd(ExifTags.IFD.Exif)
+    assert found == {ExifTags.Base.LensModel: "a lens"}
+
+
 def test_profile_is_converted_to_srgb(picture):
     # LAB is far from sRGB: a reader that ignores the profile would be far off.
     lab = ImageCms.createProfile("LAB")
@@ -142,6 +212,14 @@ def test_jpeg_lays_alpha_on_white():
     assert np.abs(np.asarray(out).astype(int) - 191).max() <= 1  # 0.75 of 255
 
 
+def test_a_picture_on_white(picture):
+    photo = open_photo(picture)
+    assert np.array_equal(np.asarray(photo.on_white()), np.asarray(picture))
+    hidden = Photo(rgb=photo.rgb, alpha=np.zeros((48, 64), np.float32)).on_white()
+    assert hidden.mode == "RGB"
+    assert (np.asarray(hidden) == 255).all()
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
@@ -156,6 +234,32 @@ def test_deep_grey_is_scaled_not_clipped(values, expected):
     assert photo.rgb.shape == (2, 2, 3)
     for channel in range(3):
         assert np.allclose(photo.rgb[..., channel], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0, 0.5, 1.3], [0, 0.5, 1]),  # a little above white
+        ([-0.2, 0.5, 1], [0, 0.5, 1]),
+        ([0, 0.5, np.inf], [0, 0.5, 1]),
+        ([-np.inf, 51, 255], [0, 0.2, 1]),
+        ([np.inf, 13107, 65535], [1, 0.2, 1]),
+    ],
+)
+def test_a_bright_value_does_not_blacken_the_rest(values, expected):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        photo = open_photo(Image.fromarray(np.array([values], np.float32)))
+    assert photo.rgb[0, :, 0].tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("rest", "expected"), [(0.5, 0.5), (np.nan, 0)])
+def test_values_that_are_no_numbers_are_black_and_said(rest, expected):
+    image = Image.fromarray(np.array([[np.nan, rest]], np.float32))
+    with pytest.warns(ImageWarning, match="no numbers") as said:
+        photo = open_photo(image)
+    assert photo.rgb[0, :, 0].tolist() == [0, expected]
+    assert len(said) == 1
 
 
 def test_16_bit_png_is_not_white():
@@ -244,6 +348,21 @@ def test_resized_to_the_longest_side(size, longest, expected):
 def test_resizing_matches_pillow(picture):
     expected = floats(picture.resize((32, 24), Image.Resampling.LANCZOS))
     assert np.abs(open_photo(picture).resized(32).rgb - expected).max() < 1.5 / 255
+
+
+@pytest.mark.parametrize("longest", [30, 45, 90])
+def test_what_is_transparent_does_not_darken_edges(longest):
+    """An opaque red square on transparent black is red wherever it is seen."""
+    rgb, alpha = np.zeros((60, 60, 3), np.float32), np.zeros((60, 60), np.float32)
+    rgb[20:41, 20:41] = [1, 0.25, 0]
+    alpha[20:41, 20:41] = 1
+    photo = Photo(rgb=rgb, alpha=alpha).resized(longest)
+    seen = photo.alpha > 1 / 255
+    assert 0.1 < seen.mean() < 0.2
+    assert ((photo.alpha >= 0) & (photo.alpha <= 1)).all()
+    np.testing.assert_allclose(photo.rgb[seen], np.tile([1, 0.25, 0], (seen.sum(), 1)), atol=1e-3)
+    corner = photo.rgb[:4, :4]
+    assert (corner == 0).all()  # what is hidden stays what it was
 
 
 def test_size_below_one_is_refused(picture):
@@ -367,6 +486,39 @@ def test_a_link_to_itself_and_a_name_too_long(tmp_path):
         open_photo(tmp_path / f"{'long' * 70}.png")
 
 
+def through_a_pipe(content):
+    """The path of a pipe that gives these few bytes, as <(...) of a shell."""
+    read, write = os.pipe()
+    os.write(write, content)
+    os.close(write)
+    return read, f"/dev/fd/{read}"
+
+
+def test_a_pipe_by_its_path(picture):
+    read, path = through_a_pipe(encoded(picture))
+    try:
+        assert np.array_equal(open_photo(path).rgb, floats(picture))
+    finally:
+        os.close(read)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"", "is empty"), (b"text", "is no picture that can be read")]
+)
+def test_a_pipe_without_a_picture(content, reason):
+    read, path = through_a_pipe(content)
+    try:
+        with pytest.raises(ImageError, match=f"^{path} {reason}"):
+            open_photo(path)
+    finally:
+        os.close(read)
+
+
+def test_a_device_is_no_picture():
+    with pytest.raises(ImageError, match="/dev/zero is a device"):
+        open_photo("/dev/zero")
+
+
 def test_missing_files_and_folders(tmp_path):
     with pytest.raises(ImageError, match="does not exist"):
         open_photo(tmp_path / "nowhere.jpg")
@@ -386,6 +538,17 @@ def test_photos_of_a_folder_are_found_by_suffix_and_sorted(tmp_path):
     assert [path.name for path in find_photos(tmp_path)] == ["a.png", "b.JPG", "d.webp"]
 
 
+def test_only_files_of_a_folder_are_its_photos(tmp_path, picture):
+    folder = tmp_path / "photos"
+    (folder / "folder.jpg").mkdir(parents=True)
+    os.mkfifo(folder / "pipe.jpg")
+    picture.save(tmp_path / "elsewhere.png")
+    (folder / "link.png").symlink_to(tmp_path / "elsewhere.png")
+    (folder / "link-to-a-folder.png").symlink_to(tmp_path)
+    (folder / "nowhere.png").symlink_to(tmp_path / "nowhere.png")  # broken, which reading it says
+    assert [path.name for path in find_photos(folder)] == ["link.png", "nowhere.png"]
+
+
 def test_what_exists_is_not_overwritten_unasked(picture, tmp_path):
     path = tmp_path / "out.png"
     path.write_text("precious")
@@ -395,6 +558,24 @@ def test_what_exists_is_not_overwritten_unasked(picture, tmp_path):
     save_photo(open_photo(picture), path, overwrite=True)
     assert open_photo(path).size == (64, 48)
     assert [entry.name for entry in tmp_path.iterdir()] == ["out.png"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_pipe_in_the_place_of_the_file_stays(picture, overwrite, linked, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    target = tmp_path / "pipe"
+    if linked:
+        target = tmp_path / "link"
+        target.symlink_to("pipe")
+    for refuse in (
+        lambda: check_writable(target, overwrite=overwrite),
+        lambda: save_photo(open_photo(picture), target, format="png", overwrite=overwrite),
+    ):
+        with pytest.raises(OutputError, match=f"{target} exists and is no file"):
+            refuse()
+    assert (tmp_path / "pipe").is_fifo()
+    assert target.is_symlink() == linked
 
 
 def test_a_saved_file_has_the_permissions_of_any_new_file(picture, tmp_path):

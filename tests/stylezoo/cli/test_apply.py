@@ -86,6 +86,17 @@ def test_a_pipe(toy_style, photo):
     assert "stdin is empty" in failed(run("apply", toy_style, "-", stdin=b""))
 
 
+def test_pipes_by_their_paths(toy_style, photo, tmp_path):
+    done = run(
+        "apply", toy_style, "/dev/stdin", "-o", tmp_path / "out.png", stdin=photo.read_bytes()
+    )
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "out.png") as out:
+        assert out.size == (40, 30)
+    done = run("apply", toy_style, "/dev/stdin", "-o", tmp_path / "none.png", stdin=b"")
+    assert "/dev/stdin is empty" in failed(done)
+
+
 def test_a_batch_goes_on_after_a_failure_and_says_which(toy_style, photo, tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()

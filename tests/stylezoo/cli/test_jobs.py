@@ -76,6 +76,31 @@ def test_what_would_lose_a_picture_is_refused(images, output, message, folder):
         targets(*(image.format(folder=folder) for image in images), output=output)
 
 
+@pytest.mark.parametrize(
+    ("images", "output", "message"),
+    [
+        ([""], None, "name of a picture is empty"),
+        (["a.jpg", ""], None, "name of a picture is empty"),
+        (["a.jpg"], "", "-o names is empty"),
+        (["."], "", "-o names is empty"),
+    ],
+)
+def test_an_empty_name_is_not_the_current_folder(images, output, message):
+    with pytest.raises(click.UsageError, match=message):
+        targets(*images, output=output)
+
+
+@pytest.mark.parametrize("images", [("a.jpg", "b.png"), ("sub",), ("-", "a.jpg")])
+def test_several_pictures_do_not_go_to_the_name_of_one(images, monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(click.UsageError, match=r"both\.png is the name of one picture"):
+        targets(*images, output="both.png")
+    explicit = targets(*images, output="both.png/").values()
+    assert all(target.startswith("both.png/") for target, _ in explicit)
+    Path("both.png").mkdir()
+    assert len(targets(*images, output="both.png")) == len(images)
+
+
 def test_a_folder_without_photos():
     Path("empty").mkdir()
     with pytest.raises(ImageError, match="empty holds no pictures"):

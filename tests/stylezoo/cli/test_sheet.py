@@ -66,6 +66,16 @@ def test_a_long_label_ends_before_the_next_begins():
     assert (labels[:, GAP + 64 :] == 255).all()
 
 
+def test_transparent_parts_are_white_on_a_sheet():
+    alpha = np.zeros((64, 64), np.float32)
+    alpha[:, 32:] = 1
+    photo = Photo(rgb=np.zeros((64, 64, 3), np.float32), alpha=alpha)
+    made = np.asarray(contact_sheet([[LabelledPhoto(photo, "")]], side=64))
+    picture = made[GAP + LABEL_HEIGHT :, GAP : GAP + 64][:64]
+    assert (picture[:, :32] == 255).all()
+    assert (picture[:, 32:] == 0).all()
+
+
 def test_a_style_that_cannot_be_loaded_does_not_stop_the_others(photo, tmp_path):
     broken = tmp_path / "broken.safetensors"
     broken.write_text("no weights")
