@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 
 from stylezoo.errors import OutputError, RegistryError
 from stylezoo.files import expand_home, write_file
+from stylezoo.registry.strict_toml import parse_toml
 
 CONFIG_VARIABLE = "STYLEZOO_CONFIG"
 REGISTRIES_VARIABLE = "STYLEZOO_REGISTRIES"
@@ -118,7 +118,7 @@ def read_config_file() -> dict[str, RegistryConfig | None]:
     """
     path = config_file()
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = parse_toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -62,6 +62,8 @@ def test_paths_in_the_file_are_relative_to_it(config, monkeypatch):
         ("registries = 3", "must hold"),
         ("[[registry]]", "must hold"),
         ("[[registries", "is not TOML"),
+        ("a = " + "[" * 100_000, "is not TOML: it nests too deeply"),
+        ("[[registries]]\nname = 0x" + "f" * 5000, r"'registries\[0\]\.name' has more than 64"),
         ("[[registries]]\n", "'' is no name"),
         ("[[registries]]\nname = 'a/b'", "is no name of a registry"),
         ("[[registries]]\nname = 'a'\nroot = 'r'", "a root and no location"),
