@@ -86,6 +86,7 @@ def test_a_file_that_breaks_the_format_says_where(config, text, reason):
     [
         ("https://host/styles/", "https://host/styles"),
         ("http://127.0.0.1:80", "http://127.0.0.1:80"),
+        ("HTTPS://host/Styles", "https://host/Styles"),
         ("hub:owner/name", "hub:owner/name"),
         ("/srv/styles/", "/srv/styles"),
     ],
@@ -108,6 +109,10 @@ def test_locations_are_written_in_one_way(text, location):
         "hub:",
         "hub:a/b/c",
         "hub:../b",
+        "hub:a..b/c",
+        "hub:alice/foo--bar",
+        "hub:alice/ink.git",
+        f"hub:{'a' * 60}/{'b' * 60}",
         "a\0b",
         "~nobody-of-this-name/styles",
     ],
@@ -115,6 +120,11 @@ def test_locations_are_written_in_one_way(text, location):
 def test_what_is_no_location_is_refused(text):
     with pytest.raises(RegistryError):
         parse_location(text)
+
+
+def test_the_paths_of_a_registry_may_be_texts():
+    config = RegistryConfig(location="/srv/styles", root="root.json", seed="metadata")
+    assert (config.root, config.seed) == (Path("root.json"), Path("metadata"))
 
 
 def test_a_password_in_an_address_is_refused_and_not_shown():

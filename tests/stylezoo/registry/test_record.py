@@ -77,6 +77,7 @@ def test_optional_tables_may_be_missing(table):
         ("version", "1.0.0+local", "version", "not in its plain form"),
         ("version", "v1.0", "version", "not in its plain form"),
         ("version", 1.0, "version", "1.0 is no version"),
+        ("version", "9" * 5000, "version", "5000 characters are more than 100"),
         ("status", "new", "status", "'new' is none of 'stable', 'experimental', 'deprecated'"),
         ("tags", "ink", "tags", "'ink' is not a list"),
         ("tags", [1], "tags[0]", "1 is not text"),
