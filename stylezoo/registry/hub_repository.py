@@ -104,6 +104,12 @@ class HubRepository(RegistrySource):
             return []
         return [version for version in known.versions if self._is_stored(known, version)]
 
+    def local_folder(self, name: str, version: Version) -> Path | None:
+        """Where one version is in the store, damaged or not; None if it was not fetched."""
+        known = self._knowledge()
+        fetched = name == self.repository and self._is_stored(known, version)
+        return self.store.root / known.pins[version].sha256 if fetched else None
+
     def entries(self) -> Sequence[StyleEntry]:
         """The newest of the versions in the store, by the name of the repository; or none."""
         stored = self.local_versions(self.repository)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -100,6 +101,18 @@ def test_a_record_that_is_a_pipe_is_not_waited_for(tmp_path):
     done = run("check", str(tmp_path))
     assert done.returncode == 1
     assert "it is no file" in done.stdout + done.stderr
+
+
+def test_info_mends_no_style(hub, ink):
+    assert json.loads(run("info", "alice/ink", "--json").stdout)["folder"] is None
+    assert run("fetch", "alice/ink").returncode == 0
+    folder = json.loads(run("info", "alice/ink", "--json").stdout)["folder"]
+    (Path(folder) / "model.safetensors").write_bytes(b"damaged")
+    hub.log.clear()
+    text = run("info", "alice/ink").stdout
+    assert f"source: hub:alice/ink ({folder})" in text
+    assert hub.requests == []
+    assert (Path(folder) / "model.safetensors").read_bytes() == b"damaged"
 
 
 def test_info_shows_the_whole_record(toy_style):
