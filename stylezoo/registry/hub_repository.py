@@ -46,8 +46,10 @@ TAG_PREFIX = "v"
 def known_repositories(store: Store | None = None) -> list[HubRepository]:
     """The repositories that were used on this machine, sorted by name.
 
+    One of which nothing can be read any more is left out with a warning.
+
     Raises:
-        CacheError: what is known of them cannot be read.
+        CacheError: there is no home folder to keep a cache in.
     """
     return [HubRepository(name, store) for name in repositories(_pins_folder())]
 
@@ -65,6 +67,9 @@ class HubRepository(RegistrySource):
     Args:
         repository: ``owner/name``.
         store: where fetched styles are kept; None for the one in the cache.
+
+    Raises:
+        CacheError: there is no home folder to keep a cache in.
     """
 
     def __init__(self, repository: str, store: Store | None = None) -> None:

@@ -161,6 +161,12 @@ def test_doctor_reports_a_list_of_registries_that_cannot_be_read(tmp_path):
     assert json.loads(done.stdout)["registries"] == str(config)
 
 
+def test_doctor_reports_a_cache_in_the_home_of_nobody():
+    done = run("doctor", STYLEZOO_CACHE="~no-such-user/cache")
+    assert done.returncode == 1
+    assert "cache: there is no home folder to keep the cache in" in done.stdout
+
+
 def test_doctor_knows_versions_and_how_to_get_optional_parts(root):
     report = json.loads(run("doctor", "--json").stdout)
     from importlib.metadata import version
