@@ -9,6 +9,8 @@ import click
 from stylezoo.cli.output import print_json, print_line, print_table
 from stylezoo.registry.store import Store, StoredStyle
 
+NEWER = "(of a newer stylezoo)"
+
 
 @click.group("cache")
 def command() -> None:
@@ -26,11 +28,16 @@ def path() -> None:
 def list_(as_json: bool) -> None:
     """List the styles that were fetched, with their size and last use."""
     store = Store()
-    styles, damaged = store.entries(), store.damaged()
+    styles, damaged, unreadable = store.entries(), store.damaged(), store.unreadable()
     total = sum(style.size for style in styles)
     if as_json:
         print_json(
-            {"styles": [_to_dict(style) for style in styles], "damaged": damaged, "size": total}
+            {
+                "styles": [_to_dict(style) for style in styles],
+                "damaged": damaged,
+                "unreadable": unreadable,
+                "size": total,
+            }
         )
         return
     rows = [
@@ -44,6 +51,7 @@ def list_(as_json: bool) -> None:
         for style in styles
     ]
     rows += [("(damaged)", "", "", "", str(store.root / sha256)) for sha256 in damaged]
+    rows += [(NEWER, "", "", "", str(store.root / sha256)) for sha256 in unreadable]
     if rows:
         print_table(("name", "version", "size", "last used", "folder"), rows)
     count = "1 style" if len(styles) == 1 else f"{len(styles)} styles"
@@ -61,9 +69,11 @@ def list_(as_json: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="Remove all fetched styles.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def prune(days: int | None, everything: bool, as_json: bool) -> None:
-    """Remove what is of no use: leftovers of killed processes, and damaged styles.
+    """Remove what is of no use: leftovers of killed processes, and styles with a damaged record.
 
-    What is removed can be fetched again, but for a version that its registry has withdrawn.
+    Other damage is found by 'stylezoo verify --all', and mended by 'stylezoo fetch NAME'. What only
+    a newer stylezoo can read goes with --all alone. All can be fetched again, but for a version
+    that its registry has withdrawn.
     """
     if everything and days is not None:
         raise click.UsageError("--all and --older-than: give one of them.")
@@ -76,6 +86,10 @@ def prune(days: int | None, everything: bool, as_json: bool) -> None:
             removed.append(style)
             if not as_json:
                 print_line(f"removed {style.record.name} {style.record.version}")
+    for sha256 in store.unreadable() if everything else ():
+        freed += store.remove(sha256)
+        if not as_json:
+            print_line(f"removed {sha256} {NEWER}")
     if as_json:
         print_json({"removed": [_to_dict(style) for style in removed], "freed": freed})
     else:

@@ -24,7 +24,8 @@ def command(style: str, as_json: bool) -> None:
     """
     found = resolve(StyleSpec.parse(style), all_sources(default_catalog()))
     record = record_to_dict(found.record)
-    folder = str(found.folder) if found.is_here() else None
+    here = found.here()
+    folder = None if here is None else str(here)
     if as_json:
         print_json({**record, "source": found.source, "folder": folder})
         return

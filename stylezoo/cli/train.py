@@ -270,10 +270,9 @@ def _summary(name: str, styles: list[str]) -> str:
 
 def _works(styles: list[str], options: dict[str, Any]) -> dict[str, StyleImage]:
     """What is known of each painting: by the options, for one; else by --works."""
-    import tomllib
-
     from stylezoo.registry.record import StyleImage
     from stylezoo.registry.record_text import UNKNOWN
+    from stylezoo.registry.strict_toml import parse_toml
 
     given = {name: options[name] for name in FACTS}
     given = {name: value for name, value in given.items() if value is not None}
@@ -282,7 +281,7 @@ def _works(styles: list[str], options: dict[str, Any]) -> dict[str, StyleImage]:
     works: dict[str, Any] = {}
     if options["works"] is not None:
         try:
-            works = tomllib.loads(options["works"].read_text(encoding="utf-8"))
+            works = parse_toml(options["works"].read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise OptionError(f"{options['works']} cannot be read: {error}") from error
         if missing := sorted(set(styles) - set(works)):

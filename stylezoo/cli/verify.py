@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from packaging.version import Version
@@ -14,6 +16,7 @@ from stylezoo.catalog import default_catalog
 from stylezoo.cli.output import print_json, print_line
 from stylezoo.cli.progress import progress
 from stylezoo.errors import (
+    CacheError,
     IntegrityError,
     StyleNotFoundError,
     StyleZooError,
@@ -22,22 +25,34 @@ from stylezoo.errors import (
 from stylezoo.interfaces.source import RegistrySource
 from stylezoo.registry.record import RECORD_FILE, Record
 from stylezoo.registry.record_io import read_record
-from stylezoo.registry.sources import all_sources
+from stylezoo.registry.sources import all_sources, used_repositories
 from stylezoo.registry.spec import StyleSpec
 from stylezoo.registry.store import Store
 from stylezoo.registry.verify import verify_files
+
+if TYPE_CHECKING:
+    from stylezoo.registry.hub_repository import HubRepository
 
 CACHE = "cache"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Local:
-    """One version of a style on this machine: from which source, and where."""
+    """One version of a style on this machine: from which source, and where.
+
+    ``repository`` is the one on the Hub that it was fetched from, if it goes by another name.
+    """
 
     name: str
     version: Version
     source: str
     folder: Path
+    repository: str | None = None
+
+    @property
+    def spec(self) -> str:
+        """How to name it to ``stylezoo fetch``."""
+        return f"{self.repository or self.name}@{self.version}"
 
     def __str__(self) -> str:
         return f"{self.name} {self.version} ({self.source})"
@@ -81,7 +96,7 @@ def command(styles: tuple[str, ...], everything: bool, as_json: bool) -> None:
         )
     for local, failure in failures.items():
         damaged_here = local.source == CACHE and isinstance(failure, IntegrityError)
-        advice = f"; run: stylezoo fetch {local.name}@{local.version}" if damaged_here else ""
+        advice = f"; run: stylezoo fetch {local.spec}" if damaged_here else ""
         click.echo(f"error: {local}: {failure}{advice}", err=True)
     for sha256 in damaged:
         path = Store().root / sha256 / RECORD_FILE
@@ -139,11 +154,27 @@ def _all_local() -> Iterator[_Local]:
     for name, source in _sources().items():
         for style in source.names():
             for version in source.local_versions(style):
-                folder = source.folder(style, version)
-                yield _Local(name=style, version=version, source=name, folder=folder)
+                folder = source.local_folder(style, version)
+                if folder is not None:
+                    yield _Local(name=style, version=version, source=name, folder=folder)
+    repositories = _repositories()
     for stored in Store().entries():
-        record = stored.record
-        yield _Local(name=record.name, version=record.version, source=CACHE, folder=stored.folder)
+        yield _Local(
+            name=stored.record.name,
+            version=stored.record.version,
+            source=CACHE,
+            folder=stored.folder,
+            repository=repositories.get(stored.folder),
+        )
+
+
+def _repositories() -> dict[Path, str]:
+    """The repository on the Hub of each folder in the store that is from one."""
+    found: dict[Path, str] = {}
+    for source in used_repositories().values():
+        with suppress(CacheError):  # what is known of it is damaged; its styles may be right
+            found |= {local.folder: local.name for local in _of_repository(source)}
+    return found
 
 
 def _sources() -> dict[str, RegistrySource]:
@@ -166,7 +197,9 @@ def _matching(style: str, here: list[_Local]) -> list[_Local]:
         return [_Local(name=record.name, version=record.version, source="folder", folder=spec.path)]
     name = spec.name or spec.repository
     if spec.repository is not None:
-        named = list(_of_repository(spec.repository))
+        from stylezoo.registry.hub_repository import HubRepository
+
+        named = list(_of_repository(HubRepository(spec.repository)))
     else:
         named = [local for local in here if local.name == name]
     matching = [local for local in named if spec.versions.contains(local.version, prereleases=True)]
@@ -179,14 +212,13 @@ def _matching(style: str, here: list[_Local]) -> list[_Local]:
     raise StyleNotFoundError(f"{style!r} is not on this machine; {advice}")
 
 
-def _of_repository(repository: str) -> Iterator[_Local]:
+def _of_repository(source: HubRepository) -> Iterator[_Local]:
     """What was fetched from a repository on the Hub, whatever its styles are called."""
-    from stylezoo.registry.hub_repository import HubRepository
-
-    source = HubRepository(repository)
-    for version in source.local_versions(repository):
-        folder = source.folder(repository, version)
-        yield _Local(name=repository, version=version, source=CACHE, folder=folder)
+    name = source.repository
+    for version in source.local_versions(name):
+        folder = source.local_folder(name, version)
+        if folder is not None:
+            yield _Local(name=name, version=version, source=CACHE, folder=folder)
 
 
 def _to_dict(local: _Local) -> dict[str, object]:

@@ -74,6 +74,17 @@ class RegistrySource(ABC):
         """
         return self.versions(name)
 
+    def local_folder(self, name: str, version: Version) -> Path | None:
+        """Where the files of one version are on this machine, whatever has become of them.
+
+        Nothing is fetched, and nothing mended: a source that does so in ``folder`` says here what
+        it would look at first.
+
+        Returns:
+            None if they are not here.
+        """
+        return self.folder(name, version) if version in self.local_versions(name) else None
+
     def entries(self) -> Sequence[StyleEntry]:
         """Each style in its newest version, sorted by name.
 

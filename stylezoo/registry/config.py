@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +12,16 @@ from urllib.parse import urlsplit
 
 from stylezoo.errors import OutputError, RegistryError
 from stylezoo.files import expand_home, write_file
+from stylezoo.registry.strict_toml import parse_toml
 
 CONFIG_VARIABLE = "STYLEZOO_CONFIG"
 REGISTRIES_VARIABLE = "STYLEZOO_REGISTRIES"
 
 REGISTRY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 HUB_PREFIX = "hub:"
 
+_HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
+_LONGEST_HUB_NAME = 96
 _FIELDS = ("name", "location", "root")
 
 
@@ -38,11 +39,19 @@ class RegistryConfig:
             which is trusted as this machine's own disk is.
         seed: a folder with metadata known to be good when it was packed, which a registry must
             not be older than; None for none. It is laid out as a registry's ``metadata``.
+
+    The paths may be given as texts too.
     """
 
     location: str
     root: Path | None = None
     seed: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("root", "seed"):
+            path = getattr(self, name)
+            if path is not None:
+                object.__setattr__(self, name, Path(path))
 
 
 Registries = Mapping[str, RegistryConfig | None]
@@ -65,6 +74,16 @@ def is_remote(location: str) -> bool:
     return location.startswith(("http://", "https://", HUB_PREFIX))
 
 
+def is_hub_name(text: str) -> bool:
+    """Whether the Hub may have a repository of this name: ``owner/name``, in its characters."""
+    return (
+        _HUB_NAME.fullmatch(text) is not None
+        and len(text) <= _LONGEST_HUB_NAME
+        and not any(part.endswith(("-", ".", ".git")) for part in text.split("/"))
+        and not any(refused in text for refused in ("--", ".."))
+    )
+
+
 def parse_location(text: str) -> str:
     """Check where a registry is, and write it in one way.
 
@@ -72,13 +91,14 @@ def parse_location(text: str) -> str:
         text: a folder's path, an address, or ``hub:owner/name``.
 
     Returns:
-        The same; a path absolute, an address without a slash at its end.
+        The same; a path absolute, an address with its scheme in small letters and without a
+        slash at its end.
 
     Raises:
         RegistryError: it is none of them.
     """
     if text.startswith(HUB_PREFIX):
-        if not REPOSITORY.fullmatch(text.removeprefix(HUB_PREFIX)):
+        if not is_hub_name(text.removeprefix(HUB_PREFIX)):
             raise RegistryError(f"{text!r} is no repository on the Hub; write hub:owner/name")
         return text
     if "://" in text:
@@ -118,7 +138,7 @@ def read_config_file() -> dict[str, RegistryConfig | None]:
     """
     path = config_file()
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = parse_toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -214,7 +234,7 @@ def _parse_address(text: str) -> str:
         )
     if parts.query or parts.fragment:
         raise RegistryError(f"{text[:300]!r} must not have a '?' or '#'; write https://host/path")
-    return text.rstrip("/")
+    return f"{parts.scheme}{text[len(parts.scheme) :].rstrip('/')}"
 
 
 def _read_entry(entry: Any, where: str, folder: Path) -> tuple[str, RegistryConfig | None]:

@@ -57,6 +57,11 @@ class GuardedSource(RegistrySource):
         with self._guarded():
             return _checked(self._source.local_versions(name))
 
+    def local_folder(self, name: str, version: Version) -> Path | None:
+        """Where the files of one version are on this machine, whatever has become of them."""
+        with self._guarded():
+            return self._source.local_folder(name, version)
+
     def entries(self) -> Sequence[StyleEntry]:
         """Each style in its newest version."""
         with self._guarded():

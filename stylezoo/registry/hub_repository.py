@@ -46,8 +46,10 @@ TAG_PREFIX = "v"
 def known_repositories(store: Store | None = None) -> list[HubRepository]:
     """The repositories that were used on this machine, sorted by name.
 
+    One of which nothing can be read any more is left out with a warning.
+
     Raises:
-        CacheError: what is known of them cannot be read.
+        CacheError: there is no home folder to keep a cache in.
     """
     return [HubRepository(name, store) for name in repositories(_pins_folder())]
 
@@ -65,6 +67,9 @@ class HubRepository(RegistrySource):
     Args:
         repository: ``owner/name``.
         store: where fetched styles are kept; None for the one in the cache.
+
+    Raises:
+        CacheError: there is no home folder to keep a cache in.
     """
 
     def __init__(self, repository: str, store: Store | None = None) -> None:
@@ -103,6 +108,12 @@ class HubRepository(RegistrySource):
         if name != self.repository:
             return []
         return [version for version in known.versions if self._is_stored(known, version)]
+
+    def local_folder(self, name: str, version: Version) -> Path | None:
+        """Where one version is in the store, damaged or not; None if it was not fetched."""
+        known = self._knowledge()
+        fetched = name == self.repository and self._is_stored(known, version)
+        return self.store.root / known.pins[version].sha256 if fetched else None
 
     def entries(self) -> Sequence[StyleEntry]:
         """The newest of the versions in the store, by the name of the repository; or none."""

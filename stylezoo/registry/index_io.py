@@ -21,7 +21,7 @@ from packaging.version import Version
 
 from stylezoo.errors import RecordError, RegistryFormatError
 from stylezoo.files import write_file
-from stylezoo.registry.config import REPOSITORY
+from stylezoo.registry.config import is_hub_name
 from stylezoo.registry.index import Index, IndexEntry
 from stylezoo.registry.record import MAX_ENTRIES, MAX_RECORD_BYTES, RECORD_FILE, Status
 from stylezoo.registry.record_text import (
@@ -229,8 +229,6 @@ def _read_target(path: str, length: Any, sha256: Any, custom: Any) -> IndexEntry
         raise RecordError(f"it is not of the form styles/NAME/VERSION/{RECORD_FILE}")
     check_style_name(parts[1])
     version = check_version(parts[2])
-    if len(parts[2]) > MAX_WORD:
-        raise RecordError(f"it has {len(parts[2])} characters", field="version")
     if not isinstance(sha256, str) or not SHA256.fullmatch(sha256):
         raise RecordError(f"{sha256!r} is not 64 hex digits", field="sha256")
     if not isinstance(custom, dict):
@@ -337,8 +335,10 @@ def check_place(custom: Mapping[str, Any]) -> None:
         RecordError: one is missing, or not of its form.
     """
     repository, commit = custom.get("repository"), custom.get("commit")
-    if not isinstance(repository, str) or not REPOSITORY.fullmatch(repository):
-        raise RecordError(f"{str(repository)[:100]!r} is not owner/name", field="repository")
+    if not isinstance(repository, str) or not is_hub_name(repository):
+        raise RecordError(
+            f"{str(repository)[:100]!r} is no repository on the Hub, owner/name", field="repository"
+        )
     if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
         raise RecordError(f"{str(commit)[:100]!r} is not 40 hex digits", field="commit")
 

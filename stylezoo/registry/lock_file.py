@@ -6,7 +6,6 @@ weights of the base that an adapter builds on. The source is where to look first
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from stylezoo.registry.record import RECORD_FILE
 from stylezoo.registry.record_text import SHA256, check_style_name, check_version
 from stylezoo.registry.resolve import ResolvedStyle, resolve
 from stylezoo.registry.spec import StyleSpec, is_repository
+from stylezoo.registry.strict_toml import parse_toml
 from stylezoo.registry.verify import sha256_of, verify_files
 
 LOCK_FILE = "stylezoo.lock"
@@ -197,8 +197,8 @@ def read_lock_file(path: Path) -> LockFile:
     if len(content) > MAX_BYTES:
         raise LockFileError(f"{path} is longer than {MAX_BYTES} bytes: no lock file")
     try:
-        table = tomllib.loads(content.decode())
-    except (ValueError, RecursionError) as error:
+        table = parse_toml(content.decode())
+    except ValueError as error:  # TOML and UTF-8
         raise LockFileError(f"{path} is no lock file: it is not TOML: {error}") from error
     schema = table.get("schema")
     if schema != SCHEMA or isinstance(schema, bool):

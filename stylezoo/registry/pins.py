@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from packaging.version import Version
 from stylezoo.cache import CACHE_VARIABLE
 from stylezoo.errors import CacheError, OutputError, RecordError, RegistryFormatError
 from stylezoo.files import write_file
+from stylezoo.interfaces.source import SourceWarning
 from stylezoo.registry.locks import locked
 from stylezoo.registry.record_text import SHA256, check_version
 from stylezoo.registry.strict_json import parse_object
@@ -155,15 +157,19 @@ class PinFile:
 def repositories(folder: Path) -> list[str]:
     """The repositories of which something is known, sorted.
 
+    One whose file is damaged or cannot be read is left out with a warning.
+
     Args:
         folder: of the files.
-
-    Raises:
-        CacheError: a file is damaged or cannot be read.
     """
     names = []
     for path in folder.glob("*--*.json"):
-        value = _read(path)
+        try:
+            value = _read(path)
+        except CacheError as error:
+            message = f"a repository on the Hub is left out: {error}"
+            warnings.warn(message, SourceWarning, stacklevel=2)
+            continue
         name = value.get("repository") if value else None
         if isinstance(name, str) and PinFile(folder, name).path == path:
             names.append(name)

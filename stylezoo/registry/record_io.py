@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import functools
 import math
-import tomllib
 import types
 import typing
 from collections.abc import Hashable, Mapping
@@ -30,6 +29,7 @@ from stylezoo.registry.record import (
     style_faults,
 )
 from stylezoo.registry.record_text import check_style_name, check_version
+from stylezoo.registry.strict_toml import parse_toml
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,8 @@ def _parse_table(text: str) -> dict[str, Any]:
     if len(text.encode()) > MAX_RECORD_BYTES:
         raise RecordError(f"it is larger than {MAX_RECORD_BYTES // 1024} kB")
     try:
-        table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        table = parse_toml(text)
+    except ValueError as error:
         raise RecordError(f"it is not TOML: {error}") from error
     schema = table.get("schema")
     if isinstance(schema, int) and schema > SCHEMA:

@@ -111,8 +111,10 @@ def check_version(text: Any, field: str = "version") -> Version:
     """Read the version of a style.
 
     Raises:
-        RecordError: it is no version of PEP 440, or not in its plain form.
+        RecordError: it is no version of PEP 440, too long, or not in its plain form.
     """
+    if isinstance(text, str) and len(text) > MAX_WORD:  # Python reads no number of any length
+        raise RecordError(f"{len(text)} characters are more than {MAX_WORD}", field=field)
     try:
         version = Version(text)
     except (InvalidVersion, TypeError):

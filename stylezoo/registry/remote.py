@@ -64,6 +64,11 @@ class RemoteSource(RegistrySource):
         entries = self.registry.index().entries.get(name, ())
         return [entry.version for entry in entries if self.store.record(entry.sha256) is not None]
 
+    def local_folder(self, name: str, version: Version) -> Path | None:
+        """Where one version is in the store, damaged or not; None if it was not fetched."""
+        fetched = version in self.local_versions(name)
+        return self.store.root / self.find(name, version).sha256 if fetched else None
+
     def entries(self) -> Sequence[IndexEntry]:
         """Each style of the index in its newest version, sorted by name."""
         return list(self.registry.index().newest())

@@ -38,13 +38,14 @@ class ResolvedStyle:
         fetch: brings the files to this machine, if they are not here, and says where they are.
             It does not verify what was here before. It may be told to whom to tell how many
             bytes are here.
-        is_here: says whether the files are on this machine, without fetching them.
+        here: says where the files are on this machine, without fetching or mending them; None if
+            they are not here.
     """
 
     record: Record
     source: str | None
     fetch: Callable[[Progress | None], Path]
-    is_here: Callable[[], bool]
+    here: Callable[[], Path | None]
 
     @property
     def folder(self) -> Path:
@@ -115,7 +116,7 @@ def _resolve_name(
         record=source.record(name, version),
         source=source_name,
         fetch=lambda progress: source.fetch(name, version, progress),
-        is_here=lambda: version in source.local_versions(name),
+        here=lambda: source.local_folder(name, version),
     )
 
 
@@ -131,7 +132,7 @@ def _resolve_path(path: Path) -> ResolvedStyle:
         record=read_record(path),
         source=None,
         fetch=lambda progress: path,
-        is_here=lambda: True,
+        here=lambda: path,
     )
 
 

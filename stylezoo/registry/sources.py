@@ -69,10 +69,9 @@ def all_sources(catalog: Catalog) -> dict[str, RegistrySource]:
 def used_repositories() -> dict[str, HubRepository]:
     """The repositories on the Hub that were used on this machine, as sources by location.
 
-    Raises:
-        CacheError: what is known of them cannot be read.
+    One of which nothing can be read any more is left out with a warning.
     """
-    with suppress(RuntimeError):  # no home folder: nothing was kept in it
+    with suppress(CacheError):  # no home folder: nothing was kept in it
         if (cache_dir() / "hub").is_dir():  # only then is the module worth its import
             from stylezoo.registry.hub_repository import known_repositories
 

@@ -9,20 +9,19 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
 
 from stylezoo.errors import InvalidSpecError, RecordError
 from stylezoo.files import expand_home
-from stylezoo.registry.config import REPOSITORY
-from stylezoo.registry.record_text import check_style_name
+from stylezoo.registry.config import is_hub_name
+from stylezoo.registry.record_text import MAX_LINE, check_style_name
 
 _PREFIX = re.compile(r"\d+(\.\d+)?")
-_EXACT = re.compile(r"\d+\.\d+\.\d+\S*")
-
-LONGEST_REPOSITORY = 96  # characters, as the Hub allows
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,14 +85,8 @@ class StyleSpec:
 
 
 def is_repository(text: str) -> bool:
-    """Whether a text names a repository on the Hub: ``owner/name``, in the Hub's characters."""
-    return (
-        REPOSITORY.fullmatch(text) is not None
-        and len(text) <= LONGEST_REPOSITORY
-        and not any(part.endswith(("-", ".", ".git")) for part in text.split("/"))
-        and not any(refused in text for refused in ("--", ".."))
-        and not _is_weights(text)
-    )
+    """Whether a text names a repository on the Hub, ``owner/name``, and no weights file."""
+    return is_hub_name(text) and not _is_weights(text)
 
 
 def parse_shares(text: str, spec: str) -> dict[str, float]:
@@ -140,10 +133,13 @@ def _is_weights(text: str) -> bool:
 
 
 def _versions(text: str) -> SpecifierSet:
+    if len(text) > MAX_LINE:  # Python reads no number of any length
+        raise InvalidSpecError(f"{text[:100]!r}... is longer than a version or range may be")
     if _PREFIX.fullmatch(text):
         text = f"=={text}.*"
-    elif _EXACT.fullmatch(text):
-        text = f"=={text}"
+    else:
+        with suppress(InvalidVersion):  # then it is a range
+            text = f"=={Version(text)}"
     try:
         return SpecifierSet(text)
     except InvalidSpecifier as error:

@@ -89,17 +89,7 @@ class Store:
         Raises:
             CacheError: there is no home folder to keep a cache in.
         """
-        if self._chosen is not None:
-            return self._chosen
-        try:
-            folder = cache_dir()
-        except RuntimeError:  # of expanduser
-            folder = Path("~")
-        if folder.parts[:1] == ("~",):
-            raise CacheError(
-                f"there is no home folder to keep the cache in; name a folder with {CACHE_VARIABLE}"
-            )
-        return folder / "styles"
+        return cache_dir() / "styles" if self._chosen is None else self._chosen
 
     def folder(self, sha256: str) -> Path | None:
         """The folder of a style, every file of it hashed and right.
@@ -225,6 +215,19 @@ class Store:
             CacheError: the store cannot be read.
         """
         return [sha256 for sha256 in self._names() if self.record(sha256) is None]
+
+    def unreadable(self) -> list[str]:
+        """The names of the folders with a right record that only a newer stylezoo can read.
+
+        Raises:
+            CacheError: the store cannot be read.
+        """
+        readable = {style.sha256 for style in self.entries()}
+        return [
+            sha256
+            for sha256 in self._names()
+            if sha256 not in readable and self.record(sha256) is not None
+        ]
 
     def remove(self, sha256: str) -> int:
         """Remove a style, at once for all others; nothing happens if it is not here.

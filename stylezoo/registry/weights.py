@@ -163,7 +163,7 @@ def read_net_metadata(path: Path) -> tuple[str, dict[str, Scalar]]:
     try:
         net = json.loads(metadata[METADATA_KEY])
         name, arguments = net["name"], net["arguments"]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise WeightsError(
             f"{path} does not say which net it is for (no {METADATA_KEY!r} in its metadata)"
             "; load the style folder it belongs to"

@@ -206,6 +206,10 @@ def check_fetching(made: Made, findings: Findings) -> None:
                 findings.error(f"it is {here!r:.80}; it must be a list, of some of versions()")
             elif version not in here:
                 findings.error(f"it is {here!r:.80}, without {version}, which was fetched")
+        with findings.at(f"local_folder({name!r}, {version})"):
+            at = made.source.local_folder(name, version)
+            if at != made.source.folder(name, version):
+                findings.error(f"it is {at!r}; when fetched, it must be what folder() returns")
     with findings.at("refresh()"), suppress(UnavailableError, RegistryError, AuthError):
         made.source.refresh()
 

@@ -336,6 +336,7 @@ def test_fault_42_a_bad_name_in_a_signed_index_is_refused(registry, location, na
         ({"total_size": True}, "custom.total_size"),
         ({"total_size": 2**60}, "custom.total_size"),
         ({"repository": "../x", "commit": "0" * 40}, "custom.repository"),
+        ({"repository": "alice/foo--bar", "commit": "0" * 40}, "custom.repository"),
         ({"repository": "owner/name", "commit": "main"}, "custom.commit"),
         ({"repository": "owner/name"}, "custom.commit"),
         ({"net": "os:system"}, "custom.net"),

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from hashlib import sha256
 
 import pytest
 from click.testing import CliRunner
@@ -51,7 +52,12 @@ def test_the_path_is_that_of_the_cache(tmp_path, store):
 
 def test_an_empty_cache(store):
     assert run("list").output == f"0 styles, 0.0 MB in {store.root}\n"
-    assert json.loads(run("list", "--json").stdout) == {"styles": [], "damaged": [], "size": 0}
+    assert json.loads(run("list", "--json").stdout) == {
+        "styles": [],
+        "damaged": [],
+        "unreadable": [],
+        "size": 0,
+    }
     assert run("prune", "--all").output == "freed 0.0 MB\n"
     assert not store.root.exists()
 
@@ -84,6 +90,24 @@ def test_pruning_removes_leftovers_and_what_is_damaged(add, store):
     assert not left.exists()
     assert [style.record.name for style in store.entries()] == ["ink"]
     assert store.damaged() == []
+
+
+def test_what_only_a_newer_stylezoo_can_read_is_listed_and_goes_with_all(add, store):
+    add("ink", days=0)
+    record = b"schema = 2\n"
+    newer = store.root / sha256(record).hexdigest()
+    newer.mkdir()
+    (newer / RECORD_FILE).write_bytes(record)
+    assert json.loads(run("list", "--json").stdout)["unreadable"] == [newer.name]
+    last = run("list").stdout.splitlines()[-1]
+    assert last.startswith("(of a newer stylezoo) ")
+    assert last.endswith(f" {newer}")
+    for options in ([], ["--older-than", "0"]):
+        run("prune", *options)
+        assert newer.exists()
+    done = run("prune", "--all")
+    assert done.stdout == f"removed {newer.name} (of a newer stylezoo)\n"
+    assert not newer.exists()
 
 
 def test_pruning_what_was_not_used_for_long(add, store):

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -102,6 +103,18 @@ def test_a_record_that_is_a_pipe_is_not_waited_for(tmp_path):
     assert "it is no file" in done.stdout + done.stderr
 
 
+def test_info_mends_no_style(hub, ink):
+    assert json.loads(run("info", "alice/ink", "--json").stdout)["folder"] is None
+    assert run("fetch", "alice/ink").returncode == 0
+    folder = json.loads(run("info", "alice/ink", "--json").stdout)["folder"]
+    (Path(folder) / "model.safetensors").write_bytes(b"damaged")
+    hub.log.clear()
+    text = run("info", "alice/ink").stdout
+    assert f"source: hub:alice/ink ({folder})" in text
+    assert hub.requests == []
+    assert (Path(folder) / "model.safetensors").read_bytes() == b"damaged"
+
+
 def test_info_shows_the_whole_record(toy_style):
     text = run("info", str(toy_style)).stdout
     assert not re.search(r"^(tags|styles): *$", text, re.MULTILINE)  # what is empty says nothing
@@ -146,6 +159,12 @@ def test_doctor_reports_a_list_of_registries_that_cannot_be_read(tmp_path):
     done = run("doctor", "--json", STYLEZOO_CONFIG=str(config))
     assert done.returncode == 0
     assert json.loads(done.stdout)["registries"] == str(config)
+
+
+def test_doctor_reports_a_cache_in_the_home_of_nobody():
+    done = run("doctor", STYLEZOO_CACHE="~no-such-user/cache")
+    assert done.returncode == 1
+    assert "cache: there is no home folder to keep the cache in" in done.stdout
 
 
 def test_doctor_knows_versions_and_how_to_get_optional_parts(root):

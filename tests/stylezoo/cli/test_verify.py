@@ -9,9 +9,11 @@ import sys
 
 import pytest
 from click.testing import CliRunner
+from packaging.version import Version
 
 from stylezoo.cli import cli
 from stylezoo.errors import RecordError, StyleNotFoundError, VersionNotFoundError
+from stylezoo.registry.hub_repository import HubRepository
 from stylezoo.registry.record import RECORD_FILE
 from stylezoo.registry.record_io import read_record, render_record
 from stylezoo.registry.store import Store
@@ -41,6 +43,16 @@ def run(*arguments):
     return done
 
 
+def run_all(*arguments, **environment):
+    """Run ``verify --all`` without the embedded styles, which take half a minute."""
+    return subprocess.run(
+        [sys.executable, "-m", "stylezoo", "verify", "--all", *arguments],
+        env={**os.environ, "STYLEZOO_DISABLE_PLUGINS": "styles", **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
 def flip(path):
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
@@ -66,6 +78,23 @@ def test_a_damaged_file_is_named_with_what_mends_it(fetched, name):
     report = json.loads(run("toy", "--json").stdout)
     assert report["verified"] == []
     assert name in report["failed"][0]["error"]
+
+
+def test_a_damaged_style_of_the_hub_is_named_as_it_is_fetched_and_not_mended(hub, ink):
+    repository = HubRepository("alice/ink")
+    folder = repository.fetch("alice/ink", Version("1.0.0"))
+    flip(folder / "model.safetensors")
+    damaged = (folder / "model.safetensors").read_bytes()
+    hub.log.clear()
+    for arguments in (["alice/ink"], ["toy"]):
+        done = run(*arguments)
+        assert done.exit_code == 1
+        assert done.stderr.endswith("; run: stylezoo fetch alice/ink@1.0.0\n")
+    done = run_all()
+    assert done.returncode == 1
+    assert done.stderr.endswith("; run: stylezoo fetch alice/ink@1.0.0\n")
+    assert hub.requests == []
+    assert (folder / "model.safetensors").read_bytes() == damaged
 
 
 def test_weights_that_do_something_else_than_they_did_are_found(toy_style, tmp_path):
@@ -105,16 +134,7 @@ def test_all_that_is_here(fetched, store, toy_style, tmp_path):
     (zoo / RECORD_FILE).write_text(text)
     lost = store.root / ("0" * 64)
     lost.mkdir()
-    done = subprocess.run(
-        [sys.executable, "-m", "stylezoo", "verify", "--all", "--json"],
-        env={
-            **os.environ,
-            "STYLEZOO_REGISTRIES": f"mine={tmp_path / 'zoo'}",
-            "STYLEZOO_DISABLE_PLUGINS": "styles",  # the embedded ones take half a minute
-        },
-        capture_output=True,
-        text=True,
-    )
+    done = run_all("--json", STYLEZOO_REGISTRIES=f"mine={tmp_path / 'zoo'}")
     assert done.returncode == 1
     report = json.loads(done.stdout)
     verified = [(style["name"], style["source"]) for style in report["verified"]]

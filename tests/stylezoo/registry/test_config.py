@@ -62,6 +62,8 @@ def test_paths_in_the_file_are_relative_to_it(config, monkeypatch):
         ("registries = 3", "must hold"),
         ("[[registry]]", "must hold"),
         ("[[registries", "is not TOML"),
+        ("a = " + "[" * 100_000, "is not TOML: it nests too deeply"),
+        ("[[registries]]\nname = 0x" + "f" * 5000, r"'registries\[0\]\.name' has more than 64"),
         ("[[registries]]\n", "'' is no name"),
         ("[[registries]]\nname = 'a/b'", "is no name of a registry"),
         ("[[registries]]\nname = 'a'\nroot = 'r'", "a root and no location"),
@@ -84,6 +86,7 @@ def test_a_file_that_breaks_the_format_says_where(config, text, reason):
     [
         ("https://host/styles/", "https://host/styles"),
         ("http://127.0.0.1:80", "http://127.0.0.1:80"),
+        ("HTTPS://host/Styles", "https://host/Styles"),
         ("hub:owner/name", "hub:owner/name"),
         ("/srv/styles/", "/srv/styles"),
     ],
@@ -106,6 +109,10 @@ def test_locations_are_written_in_one_way(text, location):
         "hub:",
         "hub:a/b/c",
         "hub:../b",
+        "hub:a..b/c",
+        "hub:alice/foo--bar",
+        "hub:alice/ink.git",
+        f"hub:{'a' * 60}/{'b' * 60}",
         "a\0b",
         "~nobody-of-this-name/styles",
     ],
@@ -113,6 +120,11 @@ def test_locations_are_written_in_one_way(text, location):
 def test_what_is_no_location_is_refused(text):
     with pytest.raises(RegistryError):
         parse_location(text)
+
+
+def test_the_paths_of_a_registry_may_be_texts():
+    config = RegistryConfig(location="/srv/styles", root="root.json", seed="metadata")
+    assert (config.root, config.seed) == (Path("root.json"), Path("metadata"))
 
 
 def test_a_password_in_an_address_is_refused_and_not_shown():

@@ -1,14 +1,18 @@
 """A style in a repository on the Hub: versions, pins, and who is asked when."""
 
 import json
+import subprocess
+import sys
 import threading
 
 import pytest
 from packaging.version import Version
 
 from stylezoo.errors import CacheError, IntegrityError, RecordError, VersionNotFoundError
+from stylezoo.interfaces.source import SourceWarning
 from stylezoo.registry.hub_repository import HubRepository, known_repositories
 from stylezoo.registry.pins import MovedTag
+from stylezoo.registry.sources import used_repositories
 
 INK = "alice/ink"
 ONE = Version("1.0.0")
@@ -128,6 +132,25 @@ def test_the_repositories_that_were_used_are_known(hub, ink, repository):
     HubRepository("Bob/Ink.v2").versions("Bob/Ink.v2")
     repository.versions(INK)
     assert [one.repository for one in known_repositories()] == ["Bob/Ink.v2", INK]
+
+
+def test_a_damaged_file_of_pins_leaves_the_others(hub, ink, repository):
+    repository.fetch(INK, ONE)
+    (repository._file.path.parent / "bob--ink.json").write_text("x")
+    with pytest.warns(SourceWarning, match=r"is left out: .*bob--ink\.json is damaged"):
+        assert list(used_repositories()) == [f"hub:{INK}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "stylezoo", "list"], capture_output=True, text=True, check=True
+    )
+    assert "bob--ink.json is damaged" in done.stderr
+    assert INK in done.stdout
+
+
+def test_a_cache_in_the_home_of_nobody(monkeypatch):
+    monkeypatch.setenv("STYLEZOO_CACHE", "~no-such-user/cache")
+    with pytest.raises(CacheError, match="name a folder with STYLEZOO_CACHE"):
+        HubRepository(INK)
+    assert used_repositories() == {}
 
 
 def test_threads_that_use_a_version_at_once_agree(hub, ink):

@@ -63,12 +63,17 @@ def test_an_entry_says_what_the_record_says(source):
     assert (entry.status, entry.summary) == ("experimental", "Random weights, for tests")
 
 
-def test_a_broken_record_leaves_the_others(source, tmp_path):
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("schema = 1\n", "name: it is missing"),
+        (f"schema = 1\nseed = {'9' * 5000}\n", "it is not TOML: an integer has more than 64 bits"),
+    ],
+)
+def test_a_broken_record_leaves_the_others(source, tmp_path, text, reason):
     made = source("a", "toy@1.0.0 other@1.0.0")
-    (tmp_path / "a" / "toy" / "1.0.0" / "style.toml").write_text("schema = 1\n")
-    with pytest.warns(
-        RecordWarning, match=r"a style is left out: .*style\.toml: name: it is missing"
-    ):
+    (tmp_path / "a" / "toy" / "1.0.0" / "style.toml").write_text(text)
+    with pytest.warns(RecordWarning, match=rf"a style is left out: .*style\.toml: {reason}"):
         assert [entry.name for entry in made.entries()] == ["other"]
 
 

@@ -77,6 +77,7 @@ def test_optional_tables_may_be_missing(table):
         ("version", "1.0.0+local", "version", "not in its plain form"),
         ("version", "v1.0", "version", "not in its plain form"),
         ("version", 1.0, "version", "1.0 is no version"),
+        ("version", "9" * 5000, "version", "5000 characters are more than 100"),
         ("status", "new", "status", "'new' is none of 'stable', 'experimental', 'deprecated'"),
         ("tags", "ink", "tags", "'ink' is not a list"),
         ("tags", [1], "tags[0]", "1 is not text"),
@@ -161,6 +162,10 @@ def test_licences_that_are_legal(table, licence):
         (b"a = 1\na = 2", "it is not TOML"),
         (b"x = " + b"[" * 100_000, "it is not TOML"),
         (b"#" * 300_000, "it is larger than 256 kB"),
+        (b"x = " + b"9" * 5000, "it is not TOML: an integer has more than 64 bits"),
+        (b"schema = 0x" + b"f" * 5000, "the integer 'schema' has more than 64 bits"),
+        (b"a.b = [1, -" + b"9" * 400 + b"]", r"the integer 'a\.b\[1\]' has more than 64 bits"),
+        (b"schema" + b".x" * 2000 + b" = 1", "it nests deeper than 32 levels"),
     ],
 )
 def test_files_that_are_no_record(tmp_path, content, reason):

@@ -58,6 +58,16 @@ def test_a_style_is_fetched_whole_and_verified(registry, location):
     assert source.folder("toy", ONE) == folder
 
 
+def test_it_says_where_a_style_is_and_mends_nothing(registry, location):
+    source = registry.source(location)
+    assert source.local_folder("toy", ONE) is None
+    folder = source.fetch("toy", ONE)
+    (folder / "model.safetensors").write_bytes(b"damaged")
+    assert registry.source(location).local_folder("toy", ONE) == folder
+    assert (folder / "model.safetensors").read_bytes() == b"damaged"
+    assert source.local_folder("toy", Version("9.0.0")) is None
+
+
 def test_what_is_here_is_not_asked_for(registry, web):
     source = registry.source(web.url)
     folder = source.fetch("toy", ONE)

@@ -100,6 +100,8 @@ def test_unknown_versions_are_answered_with_those_there_are(zoo):
         "a@b",
         "a@>",
         "a@1.x",
+        "a@" + "9" * 5000,
+        "a@>=" + "9" * 5000,
         "ä",
     ],
 )

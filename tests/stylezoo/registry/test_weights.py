@@ -74,6 +74,12 @@ def test_a_bare_file_without_metadata_is_refused(weights):
         stylezoo.load(weights)
 
 
+def test_a_bare_file_with_metadata_that_nests_without_end_is_refused(weights):
+    save_file(load_file(weights), weights, metadata={"stylezoo.net": "[" * 200_000})
+    with pytest.raises(WeightsError, match="does not say which net it is for"):
+        stylezoo.load(weights)
+
+
 def test_a_bare_file_that_names_something_to_import_is_refused(weights):
     save_file(
         load_file(weights),

@@ -109,6 +109,10 @@ def forgets_what_is_here(source):
     source.local_versions = lambda name: []
 
 
+def is_elsewhere(source):
+    source.local_folder = lambda name, version: source.root
+
+
 def wants_to_know(source):
     source.refresh = lambda force: None
 
@@ -121,6 +125,7 @@ FAULTS = [
     (tells_nobody, "fetching", "fetch.*takes 2 positional arguments but 3 were given"),
     (has_junk_here, "fetching", "it is 'junk'; it must be a list, of some of versions"),
     (forgets_what_is_here, "fetching", "without 1.0.0, which was fetched"),
+    (is_elsewhere, "fetching", r"local_folder.*it must be what folder\(\) returns"),
     (wants_to_know, "fetching", r"refresh\(\)\): it raises TypeError"),
     (lists_the_oldest, "entries", "has toy in 1.0.0; its newest version is 1.1.0"),
     (not_sorted, "names", r"returns \['toy', 'abc'\], which is not sorted"),

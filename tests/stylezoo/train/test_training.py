@@ -64,6 +64,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(material, p
             "works.toml has no table for waves; it has wave",
         ),
         (("--works", "keys.toml"), "waves is {'painter': 'x'}; it must be a table with no other"),
+        (("--works", "huge.toml"), "huge.toml cannot be read: the integer 'waves' has more"),
     ],
 )
 def test_what_would_fail_at_the_end_fails_before_the_first_step(
@@ -73,6 +74,7 @@ def test_what_would_fail_at_the_end_fails_before_the_first_step(
     Image.new("RGB", (1000, 20), "red").save(material / "narrow" / "narrow.png")
     (material / "works.toml").write_text("[wave]\ntitle = 'Waves'\n")
     (material / "keys.toml").write_text("[waves]\npainter = 'x'\n")
+    (material / "huge.toml").write_text(f"waves = 0x{'f' * 5000}\n")
     command = train_command(material, tmp_path / "style", *more)
     done = subprocess.run(command, capture_output=True, text=True, cwd=material)
     assert done.returncode == 1
