@@ -5,14 +5,25 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from stylezoo.errors import CacheError
+
 CACHE_VARIABLE = "STYLEZOO_CACHE"
 
 
 def cache_dir() -> Path:
-    """The cache folder: STYLEZOO_CACHE, or the platform's own place. It need not exist yet."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
+    """The cache folder: STYLEZOO_CACHE, or the platform's own place. It need not exist yet.
+
+    Raises:
+        CacheError: there is no home folder to keep it in.
+    """
     import platformdirs
 
-    return platformdirs.user_cache_path("stylezoo")
+    chosen = os.environ.get(CACHE_VARIABLE)
+    try:
+        folder = Path(chosen) if chosen else platformdirs.user_cache_path("stylezoo")
+        return folder.expanduser()  # some versions of platformdirs leave a "~" of nobody
+    except RuntimeError as error:
+        raise CacheError(
+            f"there is no home folder to keep the cache in{f' ({chosen!r})' if chosen else ''}; "
+            f"name a folder with {CACHE_VARIABLE}"
+        ) from error

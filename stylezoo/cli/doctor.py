@@ -17,7 +17,7 @@ from stylezoo.cache import cache_dir
 from stylezoo.catalog import default_catalog
 from stylezoo.cli.output import print_json, print_line
 from stylezoo.cli.plugins import plugin_to_dict
-from stylezoo.errors import RegistryError
+from stylezoo.errors import CacheError, RegistryError
 from stylezoo.registry.config import config_file, read_registries
 
 REQUIRED = ("torch", "numpy", "pillow", "safetensors", "huggingface-hub", "pluggy")
@@ -49,6 +49,7 @@ def command(as_json: bool) -> None:
         }
         for extra, package, purpose in OPTIONAL
     ]
+    cache, cache_error = _cache()
     registries_error = _registries_error()
     report = {
         "stylezoo": __version__,
@@ -56,7 +57,8 @@ def command(as_json: bool) -> None:
         "platform": platform.platform(),
         "packages": packages,
         "devices": _devices(),
-        "cache": str(cache_dir()),
+        "cache": cache,
+        "cache_error": cache_error,
         "registries": str(config_file()),
         "registries_error": registries_error,
         "optional": optional,
@@ -65,6 +67,7 @@ def command(as_json: bool) -> None:
     healthy = (
         all(packages.values())
         and all(plugin.status != "failed" for plugin in plugins)
+        and cache_error is None
         and registries_error is None
     )
     if as_json:
@@ -76,8 +79,9 @@ def command(as_json: bool) -> None:
 
 
 def _print(report: Mapping[str, object]) -> None:
-    for name in ("stylezoo", "python", "platform", "cache"):
+    for name in ("stylezoo", "python", "platform"):
         print_line(f"{name}: {report[name]}")
+    print_line(f"cache: {report['cache_error'] or report['cache']}")
     print_line(f"registries: {report['registries_error'] or report['registries']}")
     packages, optional, plugins = report["packages"], report["optional"], report["plugins"]
     assert isinstance(packages, dict)
@@ -102,6 +106,14 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def _cache() -> tuple[str | None, str | None]:
+    """The folder of the cache, or why there can be none."""
+    try:
+        return str(cache_dir()), None
+    except CacheError as error:
+        return None, str(error)
 
 
 def _registries_error() -> str | None:

@@ -89,17 +89,7 @@ class Store:
         Raises:
             CacheError: there is no home folder to keep a cache in.
         """
-        if self._chosen is not None:
-            return self._chosen
-        try:
-            folder = cache_dir()
-        except RuntimeError:  # of expanduser
-            folder = Path("~")
-        if folder.parts[:1] == ("~",):
-            raise CacheError(
-                f"there is no home folder to keep the cache in; name a folder with {CACHE_VARIABLE}"
-            )
-        return folder / "styles"
+        return self._chosen or cache_dir() / "styles"
 
     def folder(self, sha256: str) -> Path | None:
         """The folder of a style, every file of it hashed and right.
