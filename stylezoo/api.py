@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stylezoo.interfaces.norm import Norm
 
 
-def create_backbone(name: str, **options: Any) -> Backbone:
+def create_backbone(name: str, /, **options: Any) -> Backbone:
     """Make a registered backbone: ``create_backbone("vgg19", weights="caffe_q8")``.
 
     Raises:
@@ -26,7 +26,7 @@ def create_backbone(name: str, **options: Any) -> Backbone:
     return default_catalog().create_backbone(name, **options)
 
 
-def create_loss(name: str, **options: Any) -> Loss:
+def create_loss(name: str, /, **options: Any) -> Loss:
     """Make a registered loss: ``create_loss("gram", layers=("relu1_2",))``.
 
     Raises: as ``create_backbone``.
@@ -34,7 +34,7 @@ def create_loss(name: str, **options: Any) -> Loss:
     return default_catalog().create_loss(name, **options)
 
 
-def create_net(name: str, **arguments: Any) -> TransformNet:
+def create_net(name: str, /, **arguments: Any) -> TransformNet:
     """Make a registered transform net with fresh weights: ``create_net("johnson", width=16)``.
 
     Raises: as ``create_backbone``.

@@ -16,19 +16,14 @@ def cache_dir() -> Path:
     Raises:
         CacheError: there is no home folder to keep it in.
     """
-    chosen = os.environ.get(CACHE_VARIABLE)
-    try:
-        folder = Path(chosen).expanduser() if chosen else _default()
-    except RuntimeError:  # of expanduser
-        folder = Path("~")
-    if folder.parts[:1] == ("~",):
-        raise CacheError(
-            f"there is no home folder to keep the cache in; name a folder with {CACHE_VARIABLE}"
-        )
-    return folder
-
-
-def _default() -> Path:
     import platformdirs
 
-    return platformdirs.user_cache_path("stylezoo")
+    chosen = os.environ.get(CACHE_VARIABLE)
+    try:
+        folder = Path(chosen) if chosen else platformdirs.user_cache_path("stylezoo")
+        return folder.expanduser()  # some versions of platformdirs leave a "~" of nobody
+    except RuntimeError as error:
+        raise CacheError(
+            f"there is no home folder to keep the cache in{f' ({chosen!r})' if chosen else ''}; "
+            f"name a folder with {CACHE_VARIABLE}"
+        ) from error

@@ -10,6 +10,8 @@ import inspect
 import os
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -59,13 +61,15 @@ class Catalog:
         leaves out every plugin that is not stylezoo's own.
 
         Raises:
-            PluginError: STYLEZOO_STRICT is set, other than to 0, and plugins failed.
+            PluginError: STYLEZOO_STRICT is set, other than to 0, and plugins failed; or a plugin
+                calls this while it is loaded.
         """
         catalog = cls()
         catalog._strict = os.environ.get(STRICT_VARIABLE, "0") not in ("", "0")
         disabled = {part.strip() for part in os.environ.get(DISABLE_VARIABLE, "").split(",")}
-        for entry in find_entries():
-            catalog._add_entry(entry, disabled)
+        with _discovering():
+            for entry in find_entries():
+                catalog._add_entry(entry, disabled)
         failed = [plugin for plugin in catalog._plugins if plugin.status == "failed"]
         if catalog._strict and failed:
             reasons = "; ".join(f"{p.name!r} of {p.distribution}: {p.error}" for p in failed)
@@ -258,19 +262,19 @@ class Catalog:
             )
         return {"variant": variant, **options}
 
-    def create_backbone(self, name: str, **options: Any) -> Backbone:
+    def create_backbone(self, name: str, /, **options: Any) -> Backbone:
         """Make a backbone; the options are its own (``weights="caffe_q8"``, ``pooling="max"``)."""
         options = self._with_variant("backbone", name, options)
         backbone: Backbone = _call("backbone", name, self.get("backbone", name), options)
         return backbone
 
-    def create_loss(self, name: str, **options: Any) -> Loss:
+    def create_loss(self, name: str, /, **options: Any) -> Loss:
         """Make a loss; the options are its own."""
         options = self._with_variant("loss", name, options)
         loss: Loss = _call("loss", name, self.get("loss", name), options)
         return loss
 
-    def create_net(self, name: str, **arguments: Any) -> TransformNet:
+    def create_net(self, name: str, /, **arguments: Any) -> TransformNet:
         """Make a transform net with fresh weights; the arguments are its own.
 
         Raises:
@@ -303,6 +307,7 @@ class Catalog:
 
 
 _discovery = threading.RLock()  # a plugin may ask for the catalog while it is loaded
+_thread = threading.local()
 
 
 def default_catalog() -> Catalog:
@@ -314,6 +319,25 @@ def default_catalog() -> Catalog:
 @cache
 def _discovered() -> Catalog:
     return Catalog.discover()
+
+
+@contextmanager
+def _discovering() -> Iterator[None]:
+    """Load the plugins in this block; one of them that begins that anew would do so for ever.
+
+    Raises:
+        PluginError: this thread is in such a block already.
+    """
+    if getattr(_thread, "discovers", False):
+        raise PluginError(
+            "it asks for the catalog while it is loaded, before there is one; ask for it in what "
+            "it registers, where that runs"
+        )
+    _thread.discovers = True
+    try:
+        yield
+    finally:
+        _thread.discovers = False
 
 
 def _check_source(made: object) -> None:

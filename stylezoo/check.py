@@ -170,16 +170,17 @@ class _StyleCheck:
 
     def _compare_place(self) -> None:
         """In a folder of styles, ``<name>/<version>``, both are those of the record."""
+        if self.root is None or self.folder == self.root:
+            return  # whoever names a folder itself may have called it anything
         self._start("place")
         place = self.folder.resolve()
         try:
             version = Version(place.name)
         except InvalidVersion:
-            if self.root is not None and self.folder != self.root:
-                self._advise(
-                    str(self.folder.relative_to(self.root)),
-                    "a source of styles finds them in folders NAME/VERSION alone",
-                )
+            self._advise(
+                str(self.folder.relative_to(self.root)),
+                "a source of styles finds them in folders NAME/VERSION alone",
+            )
             return
         found = {"name": (place.parent.name, "name"), "version": (str(version), "version")}
         for field, (expected, what) in found.items():

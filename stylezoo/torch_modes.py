@@ -14,7 +14,7 @@ _DEFAULT_DTYPE = ProcessSetting(torch.get_default_dtype, torch.set_default_dtype
 
 @contextmanager
 def plain_modes() -> Iterator[None]:
-    """In this block: float32 by default, gradients, no inference mode and no autocast.
+    """In this block: float32 on the CPU by default, gradients, no inference mode, no autocast.
 
     After it, everything is as it was.
     """
@@ -22,6 +22,8 @@ def plain_modes() -> Iterator[None]:
         modes.enter_context(_DEFAULT_DTYPE.at(torch.float32))
         modes.enter_context(torch.inference_mode(False))
         modes.enter_context(torch.enable_grad())
+        if torch.get_default_device().type != "cpu":  # else it would slow each call of torch
+            modes.enter_context(torch.device("cpu"))
         for device in ("cpu", "cuda", "mps"):
             if torch.is_autocast_enabled(device):
                 modes.enter_context(torch.autocast(device, enabled=False))

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from stylezoo import ImportedNet, Importer
 from stylezoo.errors import MissingDependencyError, WeightsError
 from stylezoo_importers.transformer_net import Layer, imported_net
+from stylezoo_importers.values import value_of
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import ModelProto, NodeProto, ValueInfoProto
 
 # One letter for each kind of node on the path of the picture.
 KINDS = {
@@ -35,6 +38,16 @@ KINDS = {
 STRUCTURE = re.compile(r"(PCNR){3}(PCNRPCNA)*(UPCNR){2}PC")
 BLOCK = 7  # nodes of a residual block before its sum
 EPSILON = 1e-5  # of the norm that johnson takes
+# Where the pixels of twice the size come from, and how that is rounded, if each is there twice.
+REPEATING = [
+    ("asymmetric", "floor"),
+    ("asymmetric", "round_prefer_floor"),
+    *product(
+        ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel"),
+        ("round_prefer_floor", "round_prefer_ceil"),
+    ),
+]
+ANY_SIDE = 64  # of a picture, where the graph takes any
 
 
 class GraphImporter(Importer):
@@ -61,18 +74,9 @@ class GraphImporter(Importer):
             )
         convolutions = [node for node in nodes if node.op_type == "Conv"]
         norms = [node for node in nodes if node.op_type == "InstanceNormalization"]
-        for number, node in enumerate(convolutions):
-            graph.expect(node, "strides", [2, 2] if number in (1, 2) else [1, 1], [1, 1])
-            graph.expect(node, "pads", [0, 0, 0, 0], [0, 0, 0, 0])
-            graph.expect(node, "dilations", [1, 1], [1, 1])
-            graph.expect(node, "group", 1, 1)
         for node in norms:
             graph.expect(node, "epsilon", EPSILON, EPSILON)
-        for node in nodes:
-            if node.op_type == "Pad":
-                graph.expect(node, "mode", "reflect", "constant")
-            if node.op_type in ("Resize", "Upsample"):
-                graph.expect(node, "mode", "nearest", "nearest")
+        _check_sizes(graph, nodes)
         return imported_net(
             [graph.layer(node) for node in convolutions],
             [graph.layer(node) for node in norms],
@@ -80,17 +84,85 @@ class GraphImporter(Importer):
         )
 
 
+def _check_sizes(graph: _Graph, nodes: list[NodeProto]) -> None:
+    """Follow the size of the picture, and refuse layers that change it otherwise than the net's."""
+    (shape,) = graph.shapes.values()  # of the input
+    convolutions = 0
+    for node, following in zip(nodes, [*nodes[1:], None], strict=True):
+        if node.op_type == "Conv":
+            stride = 2 if convolutions in (1, 2) else 1
+            convolutions += 1
+            channels, _, *kernel = graph.kernel(node)
+            _check_convolution(graph, node, stride)
+            sides = [(n - k) // stride + 1 for n, k in zip(shape[2:], kernel, strict=True)]
+            shape = [1, channels, *sides]
+        elif node.op_type == "Pad":
+            assert following is not None  # a convolution
+            margins = [side // 2 for side in graph.kernel(following)[2:]]
+            _check_pad(graph, node, [0, 0, *margins] * 2)
+            shape = [*shape[:2], *(n + 2 * m for n, m in zip(shape[2:], margins, strict=True))]
+        elif node.op_type in ("Resize", "Upsample"):
+            _check_doubling(graph, node, shape)
+            shape = [*shape[:2], *(2 * side for side in shape[2:])]
+        graph.shapes[node.output[0]] = shape
+
+
+def _check_convolution(graph: _Graph, node: NodeProto, stride: int) -> None:
+    graph.expect(node, "strides", [stride, stride], [1, 1])
+    graph.expect(node, "pads", [0, 0, 0, 0], [0, 0, 0, 0])
+    graph.expect(node, "auto_pad", "NOTSET", "NOTSET")
+    graph.expect(node, "dilations", [1, 1], [1, 1])
+    graph.expect(node, "group", 1, 1)
+
+
+def _check_pad(graph: _Graph, node: NodeProto, pads: list[int]) -> None:
+    graph.expect(node, "mode", "reflect", "constant")
+    found = graph.argument(node, "pads", 1)
+    if found != pads or graph.argument(node, "axes", 3) is not None:
+        raise graph.refuse(f"{graph.label(node)} pads by {found}, not by {pads}")
+
+
+def _check_doubling(graph: _Graph, node: NodeProto, shape: list[int]) -> None:
+    """Each pixel must come twice, in both directions.
+
+    Args:
+        graph: that the node is of.
+        node: of which the options are to be checked.
+        shape: (1, C, h, w) of what comes to it.
+    """
+    graph.expect(node, "mode", "nearest", "nearest")
+    graph.expect(node, "axes", None, None)
+    has_sizes = len(node.input) > 3 and node.input[3]
+    what, where = ("sizes", 3) if has_sizes else ("scales", 2 if len(node.input) > 2 else 1)
+    found = graph.argument(node, what, where)
+    wanted = [*shape[:2], *(2 * side for side in shape[2:])] if has_sizes else [1, 1, 2, 2]
+    if found != wanted:
+        raise graph.refuse(f"{graph.label(node)} has {what} {found}, not {wanted}")
+    if len(node.input) > 2:  # since opset 11; before, there was no choice
+        source = graph.attribute(node, "coordinate_transformation_mode", "half_pixel")
+        rounding = graph.attribute(node, "nearest_mode", "round_prefer_floor")
+        if (source, rounding) not in REPEATING:
+            raise graph.refuse(
+                f"{graph.label(node)} has coordinate_transformation_mode {source} and "
+                f"nearest_mode {rounding}, which do not repeat each pixel"
+            )
+
+
 class _Graph:
-    """The nodes of a model by what they make, and its constants."""
+    """The nodes of a model by what they make.
+
+    Attributes:
+        shapes: (1, C, H, W) of the picture on its path, by name; at first of the input alone.
+    """
 
     def __init__(self, path: Path, model: ModelProto) -> None:
         self.path = path
+        self.model = model
         self.graph = model.graph
         self.makers = {name: node for node in model.graph.node for name in node.output}
-        self.constants = {tensor.name: tensor for tensor in model.graph.initializer}
-        for node in model.graph.node:
-            if node.op_type == "Constant":
-                self.constants[node.output[0]] = node.attribute[0].t
+        constants = {tensor.name for tensor in model.graph.initializer}
+        self.inputs = [value for value in model.graph.input if value.name not in constants]
+        self.shapes = {value.name: _shape(value) for value in self.inputs}
 
     def refuse(self, reason: str) -> WeightsError:
         """The error to raise."""
@@ -98,7 +170,7 @@ class _Graph:
 
     def picture_path(self) -> list[NodeProto]:
         """The nodes that the picture runs through, first to last."""
-        inputs = [value.name for value in self.graph.input if value.name not in self.constants]
+        inputs = [value.name for value in self.inputs]
         if len(inputs) != 1 or len(self.graph.output) != 1:
             raise self.refuse("it has not one picture for input and one for output")
         name = self.graph.output[0].name
@@ -133,40 +205,63 @@ class _Graph:
             if maker is not None and maker.op_type == "InstanceNormalization":
                 skips[skip] = length + BLOCK
                 return branch
-        raise self.refuse(f"the sum {node.name or node.output[0]} ends no residual block")
+        raise self.refuse(f"{self.label(node)} ends no residual block")
 
-    def expect(self, node: NodeProto, name: str, wanted: Any, default: Any) -> None:
-        """Refuse a node whose attribute is another than that of the net."""
+    def label(self, node: NodeProto) -> str:
+        """What to call a node in a message."""
+        return f"{node.op_type} {node.name or node.output[0]}"
+
+    def attribute(self, node: NodeProto, name: str, default: Any) -> Any:
+        """An attribute of a node."""
         from onnx.helper import get_attribute_value
 
         found = [a for a in node.attribute if a.name == name]
         value = get_attribute_value(found[0]) if found else default
-        value = value.decode() if isinstance(value, bytes) else value
+        return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+    def argument(self, node: NodeProto, name: str, index: int) -> Any:
+        """A list that is an input of a node, or an attribute as in old opsets; None for neither."""
+        if len(node.input) > index and node.input[index]:
+            return self._value(node.input[index]).tolist()
+        return self.attribute(node, name, None)
+
+    def expect(self, node: NodeProto, name: str, wanted: Any, default: Any) -> None:
+        """Refuse a node whose attribute is another than that of the net."""
+        value = self.attribute(node, name, default)
         same = abs(value - wanted) < 1e-7 if isinstance(wanted, float) else value == wanted
         if not same:
-            raise self.refuse(
-                f"{node.op_type} {node.name or node.output[0]} has {name} {value}, not {wanted}"
-            )
+            raise self.refuse(f"{self.label(node)} has {name} {value}, not {wanted}")
+
+    def kernel(self, node: NodeProto) -> tuple[int, ...]:
+        """The shape of the weight of a convolution: (C_out, C_in, kh, kw)."""
+        shape = tuple(self.layer(node).weight.shape)
+        if len(shape) != 4:
+            raise self.refuse(f"{self.label(node)} is not of pictures: its weight is {shape}")
+        return shape
 
     def layer(self, node: NodeProto) -> Layer:
         """Weight and bias of a convolution or norm."""
         if len(node.input) != 3:
-            raise self.refuse(f"{node.op_type} {node.name or node.output[0]} has no bias")
+            raise self.refuse(f"{self.label(node)} has no bias")
         return Layer(*(self._tensor(name) for name in node.input[1:]))
 
     def _tensor(self, name: str) -> Tensor:
-        from onnx import TensorProto, numpy_helper
-
-        tensor = self.constants.get(name)
-        if tensor is None:
-            raise self.refuse(f"the weight {name!r} is not in it")
-        # Such a tensor names a file to read, which could be any.
-        if tensor.data_location == TensorProto.EXTERNAL:
-            raise self.refuse(f"the weight {name!r} lies in another file; save it in one")
         try:
-            return torch.from_numpy(numpy_helper.to_array(tensor).copy())
-        except (ValueError, TypeError) as error:
+            return torch.from_numpy(self._value(name).copy())
+        except TypeError as error:
             raise self.refuse(f"the weight {name!r} is broken: {error}") from error
+
+    def _value(self, name: str) -> np.ndarray:
+        try:
+            return value_of(self.model, name, self.shapes)
+        except ValueError as error:
+            raise self.refuse(f"the value of {name!r} cannot be had: {error}") from error
+
+
+def _shape(value: ValueInfoProto) -> list[int]:
+    """The shape of a picture that a graph takes: of one that it may take, where it takes any."""
+    *_, height, width = [0, 0, *(side.dim_value for side in value.type.tensor_type.shape.dim)]
+    return [1, 3, height or ANY_SIDE, width or ANY_SIDE]
 
 
 def _read(path: Path) -> ModelProto:

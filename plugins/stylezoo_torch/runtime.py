@@ -16,11 +16,11 @@ class TorchRuntime(Runtime):
     """Runs a net in float32 on any device that PyTorch knows."""
 
     def prepare(self, net: TransformNet, device: str | None) -> Callable[[Tensor], Tensor]:
-        """Move the net to the device; see ``Runtime.prepare``."""
+        """Put the net on the device; see ``Runtime.prepare``."""
         place = best_device() if device is None else checked_device(device)
         # channels-last is the layout that the convolution kernels want; it changes no value's
         # meaning, only the order in memory.
-        net = net.to(device=place, memory_format=torch.channels_last)
+        net = on_device(net, place).to(memory_format=torch.channels_last)
 
         def run(images: Tensor) -> Tensor:
             with torch.inference_mode():
@@ -44,6 +44,14 @@ class TorchBFloat16Runtime(Runtime):
         """Convert a copy of the net and move it to the device; see ``Runtime.prepare``."""
         run = TorchRuntime().prepare(copy.deepcopy(net).to(torch.bfloat16), device)
         return lambda images: run(images.to(torch.bfloat16)).float()
+
+
+def on_device(net: TransformNet, place: torch.device) -> TransformNet:
+    """The net itself if it is there, else a copy: the nets of a pack's styles share parameters."""
+    place = torch.empty(0, device=place).device  # with its number, as parameters have it
+    if all(tensor.device == place for tensor in (*net.parameters(), *net.buffers())):
+        return net
+    return copy.deepcopy(net).to(place)
 
 
 def best_device() -> torch.device:

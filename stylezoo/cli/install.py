@@ -16,6 +16,7 @@ from stylezoo.cli.output import print_json, print_line, print_table
 from stylezoo.errors import MissingDependencyError, PluginError
 from stylezoo.registry.offline import offline_variable
 
+PYTHON = (sys.executable, "-P")  # else -m would take modules of the current folder first
 Plugin = dict[str, Any]  # as ``stylezoo plugins --json`` prints it
 
 
@@ -64,7 +65,7 @@ def _run_pip(packages: tuple[str, ...]) -> None:
     environment = dict(os.environ)
     if offline_variable() is not None:
         environment["PIP_NO_INDEX"] = "1"  # files and folders can be installed all the same
-    pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", *packages]
+    pip = [*PYTHON, "-m", "pip", "install", "--disable-pip-version-check", *packages]
     # Its stdout is our stderr, so that ours holds the result alone.
     code = subprocess.run(pip, env=environment, stdout=2, check=False).returncode
     if code:
@@ -77,7 +78,7 @@ def _installed_plugins() -> list[Plugin]:
     """What another process finds: this one has looked already, and Python remembers."""
     relaxed = {name: value for name, value in os.environ.items() if name != "STYLEZOO_STRICT"}
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "stylezoo", "plugins", "--json"],
+        [*PYTHON, "-W", "ignore", "-m", "stylezoo", "plugins", "--json"],
         env=relaxed,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -43,4 +43,5 @@ class Importer(ABC):
 
         Raises:
             WeightsError: it is broken, or lacks what the net needs.
+            MissingDependencyError: reading it takes an optional package that is not installed.
         """

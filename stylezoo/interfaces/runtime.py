@@ -25,7 +25,8 @@ class Runtime(ABC):
         """Make a net ready to run and return the function that runs it.
 
         Args:
-            net: in eval mode, its weights loaded.
+            net: in eval mode, its weights loaded. It stays on its device: the nets of a pack's
+                styles share parameters.
             device: such as ``"cpu"`` or ``"cuda:0"``; None for the best that this runtime finds.
 
         Returns:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,12 +70,15 @@ def used_repositories() -> dict[str, HubRepository]:
 
     One of which nothing can be read any more is left out with a warning.
     """
-    with suppress(CacheError):  # no home folder: nothing was kept in it
-        if (cache_dir() / "hub").is_dir():  # only then is the module worth its import
-            from stylezoo.registry.hub_repository import known_repositories
+    try:
+        folder = cache_dir() / "hub"
+    except CacheError:  # no home folder: nothing was kept in it
+        return {}
+    if not folder.is_dir():  # else the module is worth its import
+        return {}
+    from stylezoo.registry.hub_repository import known_repositories
 
-            return {source.location: source for source in known_repositories()}
-    return {}
+    return {source.location: source for source in known_repositories()}
 
 
 def make_source(name: str, config: RegistryConfig) -> RegistrySource:

@@ -89,7 +89,7 @@ class Store:
         Raises:
             CacheError: there is no home folder to keep a cache in.
         """
-        return cache_dir() / "styles" if self._chosen is None else self._chosen
+        return self._chosen or cache_dir() / "styles"
 
     def folder(self, sha256: str) -> Path | None:
         """The folder of a style, every file of it hashed and right.

@@ -43,7 +43,7 @@ def import_elsewhere(module: str, attribute: str = "") -> ImportResult:
     """
     task = json.dumps({"path": sys.path, "module": module, "attribute": attribute})
     done = subprocess.run(
-        [sys.executable, "-m", "stylezoo.testing.import_probe"],
+        [sys.executable, "-P", "-m", "stylezoo.testing.import_probe"],
         input=task,
         capture_output=True,
         text=True,

@@ -14,7 +14,7 @@ from typing import Any
 
 from stylezoo.catalog import Catalog
 from stylezoo.components import Kind
-from stylezoo.errors import OptionError, WeightsError
+from stylezoo.errors import MissingDependencyError, OptionError, WeightsError
 from stylezoo.findings import Report
 from stylezoo.interfaces.callback import TrainingCallback
 from stylezoo.interfaces.importer import Importer
@@ -172,7 +172,7 @@ def _offer(importer: Importer, path: Path, sprung: Path, findings: Findings) -> 
     if recognised:
         try:
             importer.convert(path)
-        except WeightsError:
+        except (WeightsError, MissingDependencyError):
             pass
         else:
             findings.error("it converts what is no checkpoint; raise stylezoo.errors.WeightsError")

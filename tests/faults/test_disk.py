@@ -173,7 +173,7 @@ def test_fault_30_a_cache_that_we_may_not_use(fetch, cache, mode):
 def test_fault_30_a_cache_in_the_home_of_nobody(fetch):
     code, _, err = fetch(STYLEZOO_CACHE="~no-such-user/cache")
     assert code == 1
-    assert "there is no home folder to keep the cache in" in err
+    assert "there is no home folder to keep the cache in ('~no-such-user/cache'); name" in err
 
 
 def truncate(path):

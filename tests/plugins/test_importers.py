@@ -15,6 +15,7 @@ import stylezoo
 from stylezoo.errors import WeightsError
 from stylezoo.images import open_photo
 from stylezoo.importing import import_checkpoint
+from stylezoo_importers.graph import REPEATING
 
 BLOCKS = 5
 LAYERS = [
@@ -167,10 +168,16 @@ def test_a_broken_checkpoint_is_refused(tmp_path, content):
 
 
 class GraphBuilder:
-    """Writes the ONNX graph of the example, with names that tell nothing."""
+    """Writes the ONNX graph of the example, with names that tell nothing.
 
-    def __init__(self, state, opset):
-        self.state, self.opset = state, opset
+    Args:
+        state: its weights.
+        opset: version of the operators.
+        computed: whether amounts of padding and sizes are left to be computed, as exporters do.
+    """
+
+    def __init__(self, state, opset, computed=False):
+        self.state, self.opset, self.computed = state, opset, computed
         self.nodes, self.weights, self.count = [], [], 0
 
     def constant(self, values):
@@ -188,17 +195,28 @@ class GraphBuilder:
         weight = self.state[f"{name}.weight"]
         if upsample:
             scales = self.constant(np.array([1, 1, 2, 2], dtype=np.float32))
-            if self.opset == 9:
-                x = self.node("Upsample", x, scales, mode="nearest")
+            if self.opset == 7:
+                x = self.node("Upsample", x, mode="nearest", scales=[1.0, 1.0, 2.0, 2.0])
+            elif self.opset < 11:
+                kind = "Upsample" if self.opset == 9 else "Resize"
+                x = self.node(kind, x, scales, mode="nearest")
             else:
                 how = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-                x = self.node("Resize", x, "", scales, mode="nearest", **how)
+                size = ("", scales)
+                if self.computed:
+                    shape = self.node("Shape", x)
+                    size = ("", "", self.node("Mul", shape, self.constant(np.array([1, 1, 2, 2]))))
+                x = self.node("Resize", x, *size, mode="nearest", **how)
         side = weight.shape[-1] // 2
         pads = [0, 0, side, side] * 2
-        if self.opset == 9:
+        if self.opset < 11:
             x = self.node("Pad", x, mode="reflect", pads=pads)
         else:
-            x = self.node("Pad", x, self.constant(np.array(pads)), mode="reflect")
+            amounts = self.constant(np.array(pads))
+            if self.computed:
+                half = self.node("Constant", value_ints=pads[:4])
+                amounts = self.node("Concat", half, half, axis=0)
+            x = self.node("Pad", x, amounts, mode="reflect")
         bias = self.constant(self.state[f"{name}.bias"])
         kernel = list(weight.shape[2:])
         return self.node(
@@ -214,7 +232,7 @@ class GraphBuilder:
         return self.node("Relu", x)
 
     def write(self, path, *, end=lambda builder, y: y, skip=None):
-        y = "picture"
+        y = self.node("Identity", "picture")
         for i, (conv, norm) in enumerate(LAYERS[:3]):
             y = self.relu(self.norm(self.conv(y, conv, stride=2 if i else 1), norm))
         for block in range(BLOCKS):
@@ -242,10 +260,12 @@ class GraphBuilder:
         return model
 
 
-@pytest.mark.parametrize("opset", [9, 13])
-def test_a_graph_gives_the_output_of_its_formula(tmp_path, photo, opset):
+@pytest.mark.parametrize(
+    ("opset", "computed"), [(7, False), (9, False), (10, False), (13, False), (13, True)]
+)
+def test_a_graph_gives_the_output_of_its_formula(tmp_path, photo, opset, computed):
     state = example_state_dict()
-    GraphBuilder(state, opset).write(tmp_path / "candy.onnx")
+    GraphBuilder(state, opset, computed).write(tmp_path / "candy.onnx")
     imported = import_checkpoint(tmp_path / "candy.onnx")
     assert imported.importer.name == "pytorch-examples-onnx"
     assert_same(imported.net, state, photo)
@@ -260,9 +280,56 @@ def test_a_graph_gives_the_output_of_onnx_itself(tmp_path, photo):
     assert np.abs(output.numpy() - (expected / 255).clip(0, 1)).max() < 1e-4
 
 
-def with_epsilon(builder):
-    norm = builder.norm
-    builder.norm = lambda x, name: norm(x, name, epsilon=1e-3)
+@pytest.mark.parametrize(("source", "rounding"), sorted(REPEATING))
+def test_doubling_that_is_taken_repeats_each_pixel(tmp_path, source, rounding):
+    how = {"coordinate_transformation_mode": source, "nearest_mode": rounding}
+    builder = GraphBuilder(example_state_dict(width=4), 19)
+    with_option("Resize", **how)(builder)
+    builder.write(tmp_path / "x.onnx")
+    import_checkpoint(tmp_path / "x.onnx")
+    scales = np.array([1, 1, 2, 2], dtype=np.float32)
+    node = helper.make_node("Resize", ["x", "", "scales"], ["y"], mode="nearest", **how)
+    pixels = np.random.default_rng(0).random((1, 1, 3, 5), dtype=np.float32)
+    (doubled,) = ReferenceEvaluator(node).run(None, {"x": pixels, "scales": scales})
+    assert np.array_equal(doubled, pixels.repeat(2, axis=2).repeat(2, axis=3))
+
+
+def with_option(kind, **options):
+    """All nodes of a kind have other options."""
+
+    def change(builder):
+        node = builder.node
+        builder.node = lambda k, *inputs, **usual: node(
+            k, *inputs, **(usual | options if k == kind else usual)
+        )
+
+    return change
+
+
+def with_constant(usual, other):
+    """Another array stands wherever this one would."""
+
+    def change(builder):
+        constant = builder.constant
+        builder.constant = lambda values: constant(
+            np.array(other, dtype=values.numpy().dtype if torch.is_tensor(values) else values.dtype)
+            if np.array_equal(values, usual)
+            else values
+        )
+
+    return change
+
+
+def padding_by_the_picture(builder):
+    """Padding by an amount that is different for each picture."""
+    node = builder.node
+
+    def change(kind, x, *inputs, **options):
+        if kind == "Pad":
+            inputs = (node("Cast", node("ReduceMax", x), to=TensorProto.INT64),)
+        return node(kind, x, *inputs, **options)
+
+    builder.node = change
 
 
 @pytest.mark.parametrize(
@@ -271,7 +338,22 @@ def with_epsilon(builder):
         (None, {"end": lambda b, y: b.node("Tanh", y)}, "the picture runs through Tanh"),
         (None, {"end": lambda b, y: b.relu(y)}, "its layers are not those of fast neural style"),
         (None, {"skip": True}, "a residual block adds another layer than it began with"),
-        (with_epsilon, {}, "has epsilon"),
+        (with_option("InstanceNormalization", epsilon=1e-3), {}, "has epsilon"),
+        (with_option("Conv", auto_pad="SAME_UPPER"), {}, "has auto_pad SAME_UPPER, not NOTSET"),
+        (with_option("Pad", mode="edge"), {}, "has mode edge, not reflect"),
+        (
+            with_constant([0, 0, 4, 4, 0, 0, 4, 4], [0, 0, 6, 6, 0, 0, 2, 2]),
+            {},
+            "pads by [0, 0, 6, 6, 0, 0, 2, 2], not by [0, 0, 4, 4, 0, 0, 4, 4]",
+        ),
+        (with_constant([1, 1, 2, 2], [1, 1, 3, 3]), {}, "has scales [1.0, 1.0, 3.0, 3.0], not"),
+        (with_option("Resize", nearest_mode="ceil"), {}, "asymmetric and nearest_mode ceil, which"),
+        (
+            with_option("Resize", coordinate_transformation_mode="half_pixel"),
+            {},
+            "half_pixel and nearest_mode floor, which do not repeat each pixel",
+        ),
+        (padding_by_the_picture, {}, "it is no constant, nor computed of constants"),
     ],
 )
 def test_a_graph_of_another_net_is_refused(tmp_path, change, options, reason):
@@ -284,15 +366,27 @@ def test_a_graph_of_another_net_is_refused(tmp_path, change, options, reason):
     assert reason in str(error.value)
 
 
-def test_a_graph_never_reads_another_file(tmp_path):
+@pytest.mark.parametrize("attribute", [None, "value", "sparse_value"])
+def test_a_graph_never_reads_another_file(tmp_path, attribute):
     model = GraphBuilder(example_state_dict(width=4), 13).write(tmp_path / "x.onnx")
-    weight = next(w for w in model.graph.initializer if len(w.dims) == 4)
+    (weight,) = [w for w in model.graph.initializer if list(w.dims) == [4, 3, 9, 9]]
     weight.ClearField("raw_data")
     weight.data_location = TensorProto.EXTERNAL
     entry = weight.external_data.add()
     entry.key, entry.value = "location", "/etc/passwd"
+    if attribute:
+        constant = helper.make_node("Constant", [], [weight.name])
+        field = constant.attribute.add(name=attribute)
+        if attribute == "value":
+            field.type = onnx.AttributeProto.TENSOR
+            field.t.CopyFrom(weight)
+        else:
+            field.type = onnx.AttributeProto.SPARSE_TENSOR
+            field.sparse_tensor.values.CopyFrom(weight)
+        model.graph.node.insert(0, constant)
+        model.graph.initializer.remove(weight)
     (tmp_path / "x.onnx").write_bytes(model.SerializeToString())
-    with pytest.raises(WeightsError, match="lies in another file"):
+    with pytest.raises(WeightsError, match=r"lies in another file|of no kind that is read"):
         import_checkpoint(tmp_path / "x.onnx")
 
 

@@ -8,6 +8,7 @@ import stylezoo
 from stylezoo.device import choose_runtime
 from stylezoo.errors import ComponentNotFoundError
 from stylezoo.images import open_photo
+from stylezoo_torch.runtime import on_device
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,20 @@ def test_bfloat16_is_taken_where_the_cpu_has_amx(monkeypatch, pixels):
         assert choose_runtime("cpu") == runtime
         named = stylezoo.load("the-scream", device="cpu", runtime=runtime)
         assert np.array_equal(stylezoo.load("the-scream", device="cpu")(pixels), named(pixels))
+
+
+def devices(net):
+    return {tensor.device.type for tensor in (*net.parameters(), *net.buffers())}
+
+
+def test_a_pack_stays_whole_where_it_is_when_one_of_its_styles_goes_elsewhere(pixels):
+    pack = stylezoo.load("museum", device="cpu")
+    expected = pack(pixels, style="udnie")
+    one = pack.net.blend([1, *[0] * (len(pack.styles) - 1)])
+    assert devices(on_device(one, torch.device("meta"))) == {"meta"}  # stands for a GPU
+    assert devices(one) == devices(pack.net) == {"cpu"}
+    assert np.array_equal(pack(pixels, style="udnie"), expected)
+    assert on_device(one, torch.device("cpu")) is one  # no memory twice
 
 
 def test_a_runtime_that_nobody_has_is_named():

@@ -8,6 +8,7 @@ import types
 import pytest
 import torch
 
+import stylezoo
 from stylezoo import FolderSource, RegistryConfig, RegistrySource, hookimpl, load
 from stylezoo.catalog import Catalog
 from stylezoo.errors import (
@@ -351,6 +352,26 @@ def test_unknown_option_is_answered_with_the_known_ones():
         catalog.create_loss("gram", layer="relu1_1")
 
 
+@pytest.mark.parametrize("option", ["name", "self"])
+def test_an_option_may_be_called_anything(option, toy_style, tmp_path):
+    catalog = Catalog.discover()
+    catalog.add(losses(("any", lambda **options: options)), "a")
+    assert catalog.create_loss("any", **{option: 1}) == {option: 1}
+    for create, name in (
+        (stylezoo.create_backbone, "vgg19"),
+        (stylezoo.create_loss, "gram"),
+        (stylezoo.create_net, "johnson"),
+    ):
+        with pytest.raises(OptionError, match=f"unexpected keyword argument '{option}'"):
+            create(name, **{option: 1})
+    folder = shutil.copytree(toy_style, tmp_path / "toy")
+    record = (folder / "style.toml").read_text()
+    lines = f"[net.arguments]\n{option} = 1\n"
+    (folder / "style.toml").write_text(record.replace("[net.arguments]\n", lines))
+    with pytest.raises(OptionError, match=f"unexpected keyword argument '{option}'"):
+        load(folder)
+
+
 class Outside:
     """Stands for whatever a target makes."""
 
@@ -516,3 +537,31 @@ assert 900 < left <= 1000 and interval == 7, (left, interval)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+ASKING = """
+import stylezoo
+@stylezoo.hookimpl
+def register_losses(register):
+    register("of-all", lambda: 1, summary=", ".join(c.name for c in stylezoo.list_losses()))
+"""
+
+
+def test_a_plugin_that_asks_for_the_catalog_while_it_is_loaded_is_left_out(installed, tmp_path):
+    installed("stylezoo-asking", {"asking": "asking_plugin"}, {"asking_plugin": ASKING})
+    script = f"""
+import sys
+from concurrent.futures import ThreadPoolExecutor
+sys.path.insert(0, {str(tmp_path)!r})
+import stylezoo
+with ThreadPoolExecutor(4) as pool:
+    found = set(pool.map(lambda _: stylezoo.list_plugins(), range(4)))
+(plugins,) = found
+for plugin in plugins:
+    if plugin.status != "ok":
+        print(plugin.name, plugin.error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.startswith("asking it asks for the catalog while it is loaded"), done.stderr
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr.count("is left out") == 1

@@ -17,6 +17,7 @@ from tests.tiny_optimization import same, small, stripes
 def state():
     return (
         torch.get_default_dtype(),
+        torch.get_default_device(),
         torch.is_grad_enabled(),
         torch.is_inference_mode_enabled(),
         torch.is_autocast_enabled("cpu"),

@@ -43,6 +43,12 @@ def test_a_style_in_order(toy_style):
     assert (done.returncode, done.stdout) == (0, f"{toy_style}: in order\n"), done.stderr
 
 
+def test_a_style_that_is_named_itself_may_lie_anywhere(toy_style, tmp_path):
+    shutil.copytree(toy_style, tmp_path / "runs" / "3")  # which reads like a version
+    done = check(tmp_path / "runs" / "3")
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'runs' / '3'}: in order\n")
+
+
 def test_wrong_usage_and_nothing_to_check(tmp_path):
     assert check().returncode == 2
     assert check(tmp_path / "missing").returncode == 1

@@ -162,9 +162,15 @@ def test_doctor_reports_a_list_of_registries_that_cannot_be_read(tmp_path):
 
 
 def test_doctor_reports_a_cache_in_the_home_of_nobody():
-    done = run("doctor", STYLEZOO_CACHE="~no-such-user/cache")
+    nowhere = {"STYLEZOO_CACHE": "~no-such-user/cache"}
+    done = run("doctor", **nowhere)
     assert done.returncode == 1
-    assert "cache: there is no home folder to keep the cache in" in done.stdout
+    reason = "there is no home folder to keep the cache in ('~no-such-user/cache'); name a folder"
+    assert f"\ncache: {reason} with STYLEZOO_CACHE\n" in done.stdout
+    report = json.loads(run("doctor", "--json", **nowhere).stdout)
+    assert (report["cache"], report["healthy"]) == (None, False)
+    assert reason in report["cache_error"]
+    assert run("list", **nowhere).returncode == 0  # what is installed is there all the same
 
 
 def test_doctor_knows_versions_and_how_to_get_optional_parts(root):

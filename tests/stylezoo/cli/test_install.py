@@ -25,7 +25,9 @@ def run(environment, tmp_path):
         # What pip builds with is shared with the environment of the tests, as all else.
         settings = {"PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_DEPS": "1", **variables}
         return environment.run(
-            "-m", "stylezoo", *arguments, cwd=tmp_path, env={**os.environ, **settings}
+            *("-P", "-m", "stylezoo", *arguments),  # as the script stylezoo is run
+            cwd=tmp_path,
+            env={**os.environ, **settings},
         )
 
     return run
@@ -55,6 +57,17 @@ def test_options_of_pip_go_through(run, tmp_path):
     module = tmp_path / "edited" / "src" / "stylezoo_edited" / "__init__.py"
     module.write_text(module.read_text().replace('"edited"', '"renamed"'))
     assert "renamed" in run("plugins").stdout
+
+
+def test_modules_of_the_current_folder_are_not_run(run, tmp_path):
+    for name in ("pip", "click"):
+        (tmp_path / f"{name}.py").write_text("open('sprung', 'w')")
+    write_project("loss", "aside", tmp_path / "aside")
+    done = run("install", "./aside", "--json")
+    assert done.returncode == 0, done.stderr
+    (plugin,) = json.loads(done.stdout)["plugins"]
+    assert plugin["name"] == "aside"
+    assert not (tmp_path / "sprung").exists()
 
 
 def test_what_pip_cannot_install_is_exit_1(run):

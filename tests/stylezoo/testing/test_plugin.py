@@ -253,6 +253,19 @@ def test_a_seeded_fault_is_found(assert_found, install, files, check, message):
     assert_found(report, check, message)
 
 
+def test_what_lies_in_the_current_folder_changes_nothing(install, tmp_path, monkeypatch):
+    catalog = install()
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "json.py").write_text("1 / 0")
+    monkeypatch.chdir(tmp_path / "here")
+    assert_conforms(check_plugin("mine", catalog=catalog))
+
+
+def test_an_importer_may_lack_its_optional_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)  # as if it were not installed
+    assert_conforms(check_plugin("importers"))
+
+
 def test_what_is_only_unwise_is_advice(install):
     plugin = """
     from stylezoo import hookimpl

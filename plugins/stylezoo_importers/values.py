@@ -1,0 +1,93 @@
+"""Values that an ONNX graph holds: constants, and what it computes of them.
+
+Exporters leave amounts of padding and scales to be computed of constants and of the shape of the
+picture, even where they are the same for every picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto, TensorProto
+
+COMPUTING = frozenset(
+    {
+        *("Add", "Cast", "Ceil", "Concat", "Constant", "ConstantOfShape", "Div", "Floor", "Gather"),
+        *("Identity", "Mul", "Reshape", "Shape", "Size", "Slice", "Squeeze", "Sub", "Transpose"),
+        "Unsqueeze",
+    }
+)
+"""The kinds of nodes that exporters compute such values with; no other is run."""
+
+
+def value_of(model: ModelProto, name: str, shapes: Mapping[str, Sequence[int]]) -> np.ndarray:
+    """The value of a name in a graph, if it is one without a picture.
+
+    Args:
+        model: that the graph is of.
+        name: in the graph.
+        shapes: of what depends on the picture: the shape of it may be used, but no value.
+
+    Raises:
+        ValueError: it depends on the picture, is broken, or lies in another file.
+    """
+    from onnx import TensorProto, ValueInfoProto, helper
+    from onnx.reference import ReferenceEvaluator
+
+    nodes, tensors, pictures = _needed(model.graph, name, shapes)
+    inputs = [helper.make_tensor_value_info(p, TensorProto.FLOAT, shapes[p]) for p in pictures]
+    graph = helper.make_graph(nodes, "value", inputs, [ValueInfoProto(name=name)], tensors)
+    part = helper.make_model(graph, opset_imports=model.opset_import)
+    try:
+        zero = np.float32(0)  # once: the pictures take no memory
+        values = {picture: np.broadcast_to(zero, shapes[picture]) for picture in pictures}
+        (value,) = ReferenceEvaluator(part).run(None, values)
+    except Exception as error:  # a broken graph fails in whatever way its nodes lead to
+        raise ValueError(str(error)) from error
+    return np.asarray(value)
+
+
+def _needed(
+    graph: GraphProto, name: str, shapes: Mapping[str, Sequence[int]]
+) -> tuple[list[NodeProto], list[TensorProto], set[str]]:
+    """The nodes and constants that a value is computed of, and the pictures of which the shape."""
+    from onnx import AttributeProto as Kind
+
+    plain = (Kind.FLOAT, Kind.FLOATS, Kind.INT, Kind.INTS, Kind.STRING, Kind.TENSOR)
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    makers = {output: node for node in graph.node for output in node.output}
+    seen: set[str] = set()
+    pictures: set[str] = set()
+    wanted = [name]
+    while wanted:
+        one = wanted.pop()
+        if one in seen or not one:  # an optional input that is left out has no name
+            continue
+        seen.add(one)
+        node = makers.get(one)
+        if one in constants:
+            _check_place(constants[one])
+        elif node is None or node.op_type not in COMPUTING:
+            raise ValueError("it is no constant, nor computed of constants")
+        elif node.op_type in ("Shape", "Size") and shapes.keys() >= set(node.input):
+            pictures.update(node.input)
+        else:
+            for attribute in node.attribute:
+                if attribute.type not in plain:
+                    raise ValueError(f"its attribute {attribute.name} is of no kind that is read")
+                _check_place(attribute.t)
+            wanted.extend(node.input)
+    nodes = [node for node in graph.node if seen.intersection(node.output)]
+    return nodes, [constants[one] for one in constants if one in seen], pictures
+
+
+def _check_place(tensor: Any) -> None:
+    from onnx import TensorProto
+
+    # Such a tensor names a file to read, which could be any.
+    if tensor.data_location == TensorProto.EXTERNAL:
+        raise ValueError("it lies in another file; save it in one")
