@@ -164,7 +164,8 @@ def command(
         )
     replace = overwrite or resume  # a run that goes on has saved pictures before it was stopped
     if save_every is not None:
-        for number in range(save_every, config.levels * config.iterations + 1, save_every):
+        most = len(config.level_sizes) * config.iterations
+        for number in range(save_every, most + 1, save_every):
             check_writable(_saved(output, number), overwrite=replace)
     inputs = paintings(styles, _masks(content_masks), _masks(style_masks))
     with iteration_progress() as show:

@@ -53,7 +53,8 @@ class OptimizationConfig:
         further_terms: more losses by name, each with its weight, with their default options.
         size: longest side of the picture, in pixels.
         style_scale: longest side of a painting, as a part of ``size``: sets the stroke size.
-        levels: of the pyramid: each level doubles the size, the last one is ``size``.
+        levels: of the pyramid: each level doubles the size, the last one is ``size``; those of
+            less than 16 pixels are left out.
         iterations: evaluations of the objective and its gradient, at each level.
         method: ``"lbfgs"``; ``"preconditioned-lbfgs"``, whose first guess at the curvature is one
             for each octave of spatial frequency; or ``"adam"``.
@@ -134,8 +135,8 @@ class OptimizationConfig:
     @property
     def level_sizes(self) -> list[int]:
         """The longest side at each level, from coarse to fine."""
-        halvings = range(self.levels - 1, -1, -1)
-        return [max(MINIMUM_SIZE, round(self.size / 2**n)) for n in halvings]
+        halves = (round(self.size / 2**n) for n in range(self.levels - 1, -1, -1))
+        return [size for size in halves if size >= MINIMUM_SIZE]
 
     def objective(
         self, style_shares: Sequence[float], style_losses: Collection[str] = ()

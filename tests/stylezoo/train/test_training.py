@@ -243,6 +243,11 @@ def test_a_style_is_measured_and_can_be_measured_again(material, astronaut, tmp_
     (at,) = record.quality.sizes
     assert at.photos == 1
     assert set(at.terms) == {"content", "style", "tv", "range"}
+    given = "" if licence == "CC0-1.0" else " --painting waves.png"
+    assert record.quality.command == (
+        f"stylezoo evaluate waves@1.0.0 --photos held-out{given} --sizes 48 --limit 3 --curves 1 "
+        "--seed 0"
+    )
     assert stylezoo.load(tmp_path / "style").record.quality == record.quality
     painting = tmp_path / "style" / "painting.jpg"
     assert painting.exists() is (licence == "CC0-1.0")
