@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stylezoo.cli.iterations import Layers, iteration_progress
+from stylezoo.cli.iterations import Layers, iteration_progress, warn_of_runaway
 from stylezoo.cli.output import print_json, print_line
 from stylezoo.cli.seed import SEED
 from stylezoo.errors import OutputError
@@ -189,13 +189,7 @@ def command(
     checkpoint.unlink(missing_ok=True)
     if plot_path is not None:
         _plot(plot_path, result)
-    if result.diverged:
-        click.echo(
-            f"warning: the objective ran away at iteration {len(result.iterations)} and was "
-            f"stopped; {output} is the best picture until then, with the objective "
-            f"{result.total:.4g}. Try --optimizer adam, or smaller weights.",
-            err=True,
-        )
+    warn_of_runaway(result, str(output), "--optimizer adam, or smaller weights")
     if as_json:
         print_json(_report(output, result))
     else:

@@ -217,7 +217,7 @@ def test_what_was_measured_is_printed_though_it_cannot_be_saved(style_folder, ph
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stderr.readline() == "48 px: a.png\n"  # it measures: what it checks, it has
+    assert process.stderr.readline() == "48 px: a.png\n"  # all is checked by then
     (style_folder / "README.md").unlink()
     (style_folder / "README.md").mkdir()
     stdout, stderr = process.communicate()

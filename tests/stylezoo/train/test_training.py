@@ -256,6 +256,18 @@ def test_a_style_is_measured_and_can_be_measured_again(material, astronaut, tmp_
             assert max(image.size) == training.style_size
 
 
+def test_a_training_needs_no_stderr(material, vgg_file, tmp_path):
+    """Where it tells of the steps, and of the photos that were skipped."""
+    command = train_command(material, tmp_path / "style")
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" 2>&-', "sh", *map(str, command)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert done.stdout == f"{tmp_path / 'style'}: waves 1.0.0\n"
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_a_training_gives_the_same_whatever_modes_of_torch_are_set(material, tmp_path, mode):
     def trained(name):
