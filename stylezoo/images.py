@@ -150,7 +150,8 @@ def open_photo(
             if max_pixels is not None and width * height > max_pixels:
                 raise ImageError(
                     f"{name} has {width} × {height} pixels, more than the limit of {max_pixels}; "
-                    "if you trust it, lift the limit with --max-pixels 0 (max_pixels=None)"
+                    "make it smaller, or if you trust it, lift the limit, which 'stylezoo apply' "
+                    "does with --max-pixels 0, and open_photo with max_pixels=None"
                 )
             if least_side is not None:
                 image.draft(None, (least_side, least_side))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from stylezoo.errors import OptionError
 from stylezoo.files import check_writable
 
 if TYPE_CHECKING:
-    from stylezoo.evaluation import Evaluation, EvaluationConfig
+    from stylezoo.evaluation import Evaluation
     from stylezoo.images import Photo
     from stylezoo.registry.record import SizeQuality
     from stylezoo.style import Style
@@ -93,17 +92,22 @@ def command(
     """
     from stylezoo.device import choose_device
     from stylezoo.evaluation import EvaluationConfig, evaluate_style
+    from stylezoo.evaluation.evaluate import measuring_command
     from stylezoo.loading import load
     from stylezoo.plot import check_plot
-    from stylezoo.registry.publish import record_quality
+    from stylezoo.registry.publish import CARD, record_quality
+    from stylezoo.registry.record import RECORD_FILE
     from stylezoo.registry.spec import StyleSpec
 
     if plot_path is not None:
         check_plot(plot_path)
         check_writable(plot_path, overwrite=overwrite)
     folder = StyleSpec.parse(style).path
-    if save and not (folder and (folder / "style.toml").is_file()):
-        raise OptionError(f"--save writes into a style folder, which {style!r} is not")
+    if save:
+        if folder is None or not (folder / RECORD_FILE).is_file():
+            raise OptionError(f"--save writes into a style folder, which {style!r} is not")
+        for name in (RECORD_FILE, CARD):
+            check_writable(folder / name, overwrite=True)
     # Where the optimisation runs, to compare with: the best there is for one may differ.
     loaded = load(style, device=str(choose_device(device)))
     config = EvaluationConfig(sizes=sizes, curves=curves, limit=limit, seed=seed, device=device)
@@ -113,12 +117,20 @@ def command(
             photos,
             _painting(style, loaded, painting),
             config,
-            command=_recorded(loaded, photos, config),
+            command=measuring_command(loaded, photos, config, painting),
             on_progress=say,
         )
-    if save and folder is not None:
-        member = loaded.pack_style
-        record_quality(folder, evaluation.quality, member.name if member else None)
+    try:
+        _print(evaluation, as_json)
+    finally:  # what was measured is not lost with an output that nobody reads any more
+        if save and folder is not None:
+            member = loaded.pack_style
+            record_quality(folder, evaluation.quality, member.name if member else None)
+    if plot_path is not None:  # last: nor with a plot that fails
+        _plot(plot_path, evaluation)
+
+
+def _print(evaluation: Evaluation, as_json: bool) -> None:
     if as_json:
         print_json(
             {
@@ -131,21 +143,7 @@ def command(
             }
         )
     else:
-        _print(evaluation.quality.sizes)
-    if plot_path is not None:  # last: what was measured is not lost with a plot that fails
-        _plot(plot_path, evaluation)
-
-
-def _recorded(style: Style, photos: Path, config: EvaluationConfig) -> str:
-    """The command that measures again, wherever style and photos lie then."""
-    name = f"{style.record.name}@{style.record.version}" if style.record else "STYLE"
-    if style.pack_style is not None:
-        name = f"{name}:{style.pack_style.name}"
-    words = ["stylezoo", "evaluate", name, "--photos", photos.resolve().name]
-    words += ["--sizes", ",".join(map(str, config.sizes)), "--limit", str(config.limit)]
-    if config.curves is not None:
-        words += ["--curves", str(config.curves)]
-    return shlex.join([*words, "--seed", str(config.seed)])
+        _print_table(evaluation.quality.sizes)
 
 
 def _painting(spec: str, style: Style, given: Path | None) -> Photo:
@@ -167,7 +165,7 @@ def _painting(spec: str, style: Style, given: Path | None) -> Photo:
     return open_photo(path)
 
 
-def _print(sizes: tuple[SizeQuality, ...]) -> None:
+def _print_table(sizes: tuple[SizeQuality, ...]) -> None:
     headings = ("", *(f"{at.size} px" for at in sizes))
     at_least = ["at least " if at.capped else "" for at in sizes]
     terms = list(sizes[0].terms)

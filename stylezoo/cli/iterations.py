@@ -12,7 +12,7 @@ import click
 from stylezoo.cli.output import is_terminal
 
 if TYPE_CHECKING:
-    from stylezoo.optimization import Iteration
+    from stylezoo.optimization import Iteration, OptimizationResult
 
 
 class Layers(click.ParamType[Any]):
@@ -64,6 +64,23 @@ def iteration_progress() -> Iterator[Callable[[Iteration, str], None]]:
             )
 
         yield show
+
+
+def warn_of_runaway(result: OptimizationResult, what: str, advice: str) -> None:
+    """Say so if an optimisation was stopped because its objective ran away.
+
+    Args:
+        result: of it.
+        what: shows the best picture until then.
+        advice: what to try instead.
+    """
+    if result.diverged:
+        click.echo(
+            f"warning: the objective ran away at iteration {len(result.iterations)} and was "
+            f"stopped; {what} is the best picture until then, with the objective "
+            f"{result.total:.4g}. Try {advice}.",
+            err=True,
+        )
 
 
 def _print_now_and_then(iteration: Iteration, what: str) -> None:

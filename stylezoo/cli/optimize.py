@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stylezoo.cli.iterations import Layers, iteration_progress
+from stylezoo.cli.iterations import Layers, iteration_progress, warn_of_runaway
 from stylezoo.cli.output import print_json, print_line
 from stylezoo.cli.seed import SEED
 from stylezoo.errors import OutputError
@@ -164,7 +164,8 @@ def command(
         )
     replace = overwrite or resume  # a run that goes on has saved pictures before it was stopped
     if save_every is not None:
-        for number in range(save_every, config.levels * config.iterations + 1, save_every):
+        most = len(config.level_sizes) * config.iterations
+        for number in range(save_every, most + 1, save_every):
             check_writable(_saved(output, number), overwrite=replace)
     inputs = paintings(styles, _masks(content_masks), _masks(style_masks))
     with iteration_progress() as show:
@@ -188,13 +189,7 @@ def command(
     checkpoint.unlink(missing_ok=True)
     if plot_path is not None:
         _plot(plot_path, result)
-    if result.diverged:
-        click.echo(
-            f"warning: the objective ran away at iteration {len(result.iterations)} and was "
-            f"stopped; {output} is the best picture until then, with the objective "
-            f"{result.total:.4g}. Try --optimizer adam, or smaller weights.",
-            err=True,
-        )
+    warn_of_runaway(result, str(output), "--optimizer adam, or smaller weights")
     if as_json:
         print_json(_report(output, result))
     else:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from stylezoo.cli.iterations import Layers, iteration_progress
+from stylezoo.cli.iterations import Layers, iteration_progress, warn_of_runaway
 from stylezoo.cli.output import print_line
 from stylezoo.cli.seed import SEED
 from stylezoo.files import check_writable
+
+if TYPE_CHECKING:
+    from stylezoo.images import Photo
+    from stylezoo.optimization.reconstruction import Reconstruction
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -53,7 +58,7 @@ def command(
     from stylezoo.cli.optimize import backbone_changes
     from stylezoo.images import Photo, format_of, open_photo, save_photo
     from stylezoo.optimization import OptimizationConfig
-    from stylezoo.optimization.reconstruction import Kind, reconstruct
+    from stylezoo.optimization.reconstruction import Kind, reconstruct, reconstruct_figure
 
     chosen = [option for option in (content_layers, style_layers, figure) if option is not None]
     if len(chosen) != 1:
@@ -70,7 +75,19 @@ def command(
     photo = open_photo(image)
     with iteration_progress() as show:
         if figure is not None:
-            made = _figure(photo, open_photo(figure), config, show)
+            painting = open_photo(figure)
+            panels = list(
+                reconstruct_figure(
+                    photo,
+                    painting,
+                    config,
+                    on_iteration=lambda iteration, _: show(iteration, "figure"),
+                )
+            )
+            made = _figure(photo, painting, panels, config.size)
+            results = {
+                f"{panel.kind} of {panel.layers[-1]} in {output}": panel.result for panel in panels
+            }
         else:
             kind: Kind = "content" if content_layers is not None else "style"
             layers = (content_layers or style_layers or ((), None))[0]
@@ -82,26 +99,26 @@ def command(
                 on_iteration=lambda iteration, _: show(iteration, kind),
             )
             made = Photo(rgb=result.photo.rgb)
+            results = {str(output): result}
     save_photo(made, output, overwrite=overwrite)
+    advice = "another --seed" if config.precision == "fp32" else "--precision fp32"
+    for what, result in results.items():
+        warn_of_runaway(result, what, advice)
     print_line(str(output))
 
 
-def _figure(photo: Any, painting: Any, config: Any, show: Any) -> Any:
+def _figure(photo: Photo, painting: Photo, panels: Sequence[Reconstruction], side: int) -> Photo:
     """The originals, then a to e, in two rows: style above, content below, as in the paper."""
     from stylezoo.contact_sheet import LabelledPhoto, contact_sheet
     from stylezoo.images import open_photo
-    from stylezoo.optimization.reconstruction import reconstruct_figure
 
     rows = {
         "style": [LabelledPhoto(painting, "painting: style from")],
         "content": [LabelledPhoto(photo, "photo: content from")],
     }
-    panels = reconstruct_figure(
-        photo, painting, config, on_iteration=lambda iteration, _: show(iteration, "figure")
-    )
     for panel in panels:
         row = rows[panel.kind]
         first, last = panel.layers[0], panel.layers[-1]
         label = last if first == last else f"{first} to {last}"
         row.append(LabelledPhoto(panel.result.photo, f"{'abcde'[len(row) - 1]}: {label}"))
-    return open_photo(contact_sheet(list(rows.values()), side=config.size))
+    return open_photo(contact_sheet(list(rows.values()), side=side))

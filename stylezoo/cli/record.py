@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -223,20 +222,19 @@ def _pairs(texts: tuple[str, ...]) -> dict[str, Scalar]:
 def _measure(folder: Path, photos: Path, painting: Path, sizes: tuple[int, ...]) -> None:
     """Measure the style that was made, and write it into record and card."""
     from stylezoo.evaluation import EvaluationConfig, evaluate_style
+    from stylezoo.evaluation.evaluate import measuring_command
     from stylezoo.images import open_photo
     from stylezoo.loading import load
     from stylezoo.registry.publish import record_quality
 
     style = load(folder)
-    assert style.record is not None
-    name = f"{style.record.name}@{style.record.version}"
-    words = ["stylezoo", "evaluate", name, "--photos", photos.resolve().name]
+    config = EvaluationConfig(sizes=sizes)
     measured = evaluate_style(
         style,
         photos,
         open_photo(painting),
-        EvaluationConfig(sizes=sizes),
-        command=shlex.join([*words, "--sizes", ",".join(map(str, sizes))]),
+        config,
+        command=measuring_command(style, photos, config),
         on_progress=lambda text: click.echo(text, err=True),
     )
     record_quality(folder, measured.quality)

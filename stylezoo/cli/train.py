@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stylezoo.cli.output import is_terminal
 from stylezoo.errors import OptionError
 
 if TYPE_CHECKING:
@@ -312,7 +313,7 @@ def _works(styles: list[str], options: dict[str, Any]) -> dict[str, StyleImage]:
 @contextmanager
 def _progress() -> Iterator[Callable[[StepReport], None]]:
     """Show a bar with the terms and the time left on a terminal; elsewhere a line now and then."""
-    if not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         yield _printer()
         return
     from rich.console import Console

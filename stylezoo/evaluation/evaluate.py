@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -253,6 +254,30 @@ class _Evaluator:
 
     def _batch(self, photo: Photo) -> Tensor:
         return to_tensor(photo.rgb).to(self.objective.device)
+
+
+def measuring_command(
+    style: Style, photos: Path, config: EvaluationConfig, painting: Path | None = None
+) -> str:
+    """The command that measures again, wherever style, photos and painting lie then.
+
+    Args:
+        style: with a record.
+        photos: the folder of them.
+        config: how much was measured.
+        painting: the file that was measured by; None for the one in the style's folder.
+    """
+    assert style.record is not None
+    name = f"{style.record.name}@{style.record.version}"
+    if style.pack_style is not None:
+        name = f"{name}:{style.pack_style.name}"
+    words = ["stylezoo", "evaluate", name, "--photos", photos.resolve().name]
+    if painting is not None:
+        words += ["--painting", painting.name]
+    words += ["--sizes", ",".join(map(str, config.sizes)), "--limit", str(config.limit)]
+    if config.curves is not None:
+        words += ["--curves", str(config.curves)]
+    return shlex.join([*words, "--seed", str(config.seed)])
 
 
 def objective_of(style: Style) -> ObjectiveConfig:

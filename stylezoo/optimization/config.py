@@ -53,7 +53,8 @@ class OptimizationConfig:
         further_terms: more losses by name, each with its weight, with their default options.
         size: longest side of the picture, in pixels.
         style_scale: longest side of a painting, as a part of ``size``: sets the stroke size.
-        levels: of the pyramid: each level doubles the size, the last one is ``size``.
+        levels: of the pyramid: each level doubles the size, the last one is ``size``; those of
+            less than 16 pixels are left out.
         iterations: evaluations of the objective and its gradient, at each level.
         method: ``"lbfgs"``; ``"preconditioned-lbfgs"``, whose first guess at the curvature is one
             for each octave of spatial frequency; or ``"adam"``.
@@ -134,8 +135,8 @@ class OptimizationConfig:
     @property
     def level_sizes(self) -> list[int]:
         """The longest side at each level, from coarse to fine."""
-        halvings = range(self.levels - 1, -1, -1)
-        return [max(MINIMUM_SIZE, round(self.size / 2**n)) for n in halvings]
+        halves = (round(self.size / 2**n) for n in range(self.levels - 1, -1, -1))
+        return [size for size in halves if size >= MINIMUM_SIZE]
 
     def objective(
         self, style_shares: Sequence[float], style_losses: Collection[str] = ()
@@ -151,7 +152,8 @@ class OptimizationConfig:
                 term for each.
 
         Raises:
-            OptionError: a share or weight is negative or not finite, or all are 0.
+            OptionError: a share or weight is negative or not finite, or all are 0; or a further
+                term would have the name of one that is there.
         """
         if any(not (math.isfinite(share) and share >= 0) for share in style_shares):
             raise OptionError(
@@ -188,11 +190,13 @@ class OptimizationConfig:
                 else [(loss, 1.0)]
             )
         ]
-        terms = tuple(term for term in (content, *styles, tv, *further) if term.weight)
+        terms = [term for term in (content, *styles, tv) if term.weight]
+        _check_names(terms, further)
+        terms += [term for term in further if term.weight]
         if not terms:
             raise OptionError("every weight of the objective is 0; give one term some weight")
         return ObjectiveConfig(
-            backbone=self.backbone, backbone_options=self.backbone_options, terms=terms
+            backbone=self.backbone, backbone_options=self.backbone_options, terms=tuple(terms)
         )
 
     @property
@@ -238,6 +242,17 @@ PRESETS: dict[str, Mapping[str, Any]] = {
         "start": "content",
     },
 }
+
+
+def _check_names(terms: Sequence[TermConfig], further: Sequence[TermConfig]) -> None:
+    names = [term.name for term in terms]
+    for term in further:
+        if term.weight and term.name in names:
+            raise OptionError(
+                f"the objective has a term {term.name!r} already, so the loss {term.loss!r} "
+                f"cannot be added; set {term.name.partition('-')[0]}_weight to weigh that term "
+                "otherwise, or to 0 to have the added one in its place"
+            )
 
 
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:

@@ -169,6 +169,7 @@ class _Run:
             [name for name in names if name in self.weights] for names in zip(*terms, strict=True)
         ]
         self.objective = build_objective(described, catalog, device=self.device, dtype=dtype)
+        _check_style_loss(self.objective, config, count)
         self.sizes = _level_sizes(inputs, config)
         _check_memory(self.objective, inputs, config)
         self.history: list[Iteration] = []
@@ -285,6 +286,22 @@ def _style_losses(config: OptimizationConfig, catalog: Catalog) -> list[str]:
     return [
         name for name in config.further_terms if catalog.create_loss(name).target_from == "style"
     ]
+
+
+def _check_style_loss(
+    objective: PerceptualObjective, config: OptimizationConfig, styles: int
+) -> None:
+    """Refuse a style loss that would never see a painting.
+
+    Raises:
+        OptionError: it is one.
+    """
+    names = style_terms(styles)
+    if any(term.name in names and term.loss.target_from != "style" for term in objective.terms):
+        raise OptionError(
+            f"the style loss is {config.style_loss!r}, which does not compare with a painting; "
+            "choose one that does, such as gram or sliced-wasserstein"
+        )
 
 
 def _regions(pictures: LevelInputs, names: Sequence[Sequence[str]]) -> dict[str, Region]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -22,7 +21,7 @@ from stylezoo.errors import (
     VersionNotFoundError,
 )
 from stylezoo.evaluation import EvaluationConfig, evaluate_style
-from stylezoo.evaluation.evaluate import check_photo
+from stylezoo.evaluation.evaluate import check_photo, measuring_command
 from stylezoo.files import check_new_folder
 from stylezoo.images import find_photos, open_photo
 from stylezoo.loading import load
@@ -172,18 +171,9 @@ def train_style(
         trainer.processes.wait()
         record = read_record(folders.output)
     if folders.held_out is not None and trainer.processes.main:
-        measured = evaluate_style(
-            load(folders.output, device=str(choose_device(evaluation.device)), catalog=catalog),
-            folders.held_out,
-            painting_of(next(iter(config.style_images.values())), config.style_size),
-            evaluation,
-            command=shlex.join(
-                ["stylezoo", "evaluate", description.name, "--photos", str(folders.held_out)]
-            ),
-            on_progress=on_evaluation,
-            catalog=catalog,
+        record = _measure(
+            config, folders.output, folders.held_out, evaluation, catalog, on_evaluation
         )
-        record = record_quality(folders.output, measured.quality)
     return TrainedStyle(record, skipped=trainer.crops.skipped, left_out=trainer.left_out)
 
 
@@ -246,6 +236,31 @@ def _check_draft(
         ) from error
 
 
+def _measure(
+    config: TrainingConfig,
+    output: Path,
+    held_out: Path,
+    evaluation: EvaluationConfig,
+    catalog: Catalog,
+    on_progress: Callable[[str], None] | None,
+) -> Record:
+    """Measure the style that was written, and write its quality into record and card."""
+    style = load(output, device=str(choose_device(evaluation.device)), catalog=catalog)
+    assert style.record is not None
+    (painting,) = map(Path, config.style_images.values())
+    held = any(file.role == "painting" for file in style.record.files)
+    measured = evaluate_style(
+        style,
+        held_out,
+        painting_of(painting, _style_size(style.record.training, config)),
+        evaluation,
+        command=measuring_command(style, held_out, evaluation, None if held else painting),
+        on_progress=on_progress,
+        catalog=catalog,
+    )
+    return record_quality(output, measured.quality)
+
+
 def _start_log(trainer: Trainer, folders: TrainingFolders) -> MetricsLog:
     try:
         folders.work.mkdir(parents=True, exist_ok=True)
@@ -260,7 +275,7 @@ def _write(
     config = trainer.config
     net = trainer.averaged_net().float().cpu().to(memory_format=torch.contiguous_format)
     draft, paintings = _draft(trainer, description, folders, catalog)
-    style_size = draft.training.style_size or config.style_size
+    style_size = _style_size(draft.training, config)
     return write_style(
         folders.output,
         net=net,
@@ -272,6 +287,11 @@ def _write(
         },
         shared=trainer.start.shared,
     )
+
+
+def _style_size(training: Training, config: TrainingConfig) -> int:
+    """Of the painting, as the net was trained on it, which may have been elsewhere."""
+    return training.style_size or config.style_size
 
 
 def _draft(

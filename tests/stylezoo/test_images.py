@@ -388,7 +388,7 @@ def png_of_size(width, height):
 
 @pytest.mark.parametrize("side", [10_000, 20_000])
 def test_bombs_are_refused_before_they_are_decoded(side):
-    with pytest.raises(ImageError, match=rf"{side} × {side} pixels.*--max-pixels 0"):
+    with pytest.raises(ImageError, match=rf"{side} × {side} pixels.*apply' .* --max-pixels 0"):
         open_photo(png_of_size(side, side))
 
 

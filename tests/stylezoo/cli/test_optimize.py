@@ -9,6 +9,9 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import save_file
+
+import stylezoo
 
 # A random VGG16 cut short: quick, and the same everywhere.
 QUICK = (
@@ -35,6 +38,7 @@ def pictures(astronaut, tmp_path_factory):
         image.resize((1, 1)).save(folder / "pixel.png")
         image.resize((300, 1)).save(folder / "line.png")
         image.resize((30, 30)).save(folder / "square.png")
+    Image.new("1", (10_000, 9_000)).save(folder / "endless.png")
     return folder
 
 
@@ -127,6 +131,13 @@ MISTAKES = {
     "far too large": (["--size", 200_000], 1, "choose a size of"),
     "a plot in place of the picture": (["-o", "p.png", "--plot", "p.png"], 2, "replace the pict"),
     "a loss twice": (["--loss", "range:1", "--loss", "range:2"], 2, "A --loss stands twice"),
+    "a loss that is there": (
+        ["--loss", "content:1"],
+        1,
+        "a term 'content' already, so the loss",
+    ),
+    "a style loss of content": (["--style-loss", "content"], 1, "'content', which does not comp"),
+    "a picture without end": (["--style", "endless.png"], 1, "limit of 89478485; make it smaller"),
     "too small for a layer": (["--content-layers", "pool5", "--size", 24], 1, "which needs 32 on"),
     "a plot that is none": (["--plot", "losses.txt"], 1, "losses.txt is no plot"),
     "a place that is no folder": (["-o", "photo.png/out.png"], 1, "Not a directory"),
@@ -195,6 +206,38 @@ def test_a_style_alone(pictures, tmp_path):
     done = run("reconstruct", pictures / "painting.png", *options)
     assert done.returncode == 0, done.stderr
     assert pixels(out).shape == (48, 48, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "warnings"),
+    [
+        (("--content-layers", "relu2_2"), ["out.png is the best picture until then"]),
+        (("--style-layers", "relu2_1"), ["out.png is the best picture until then"]),
+        (("--figure", "painting.png"), ["style of relu2_1 in", "content of relu5_1 in"]),
+    ],
+)
+def test_a_reconstruction_that_runs_away_says_so(options, warnings, pictures, tmp_path):
+    """Weights so large that no number holds what they give."""
+    backbone = stylezoo.create_backbone("vgg16", weights="random")
+    weights = {name: tensor * 1e30 for name, tensor in backbone.state_dict().items()}
+    save_file(weights, tmp_path / "huge.safetensors")
+    out = tmp_path / "out.png"
+    arguments = [
+        *(pictures / "photo.png", "-o", out, "--size", 48, "--steps", 20, *options),
+        *("--backbone", "vgg16", "--backbone-weights", tmp_path / "huge.safetensors"),
+    ]
+    done = subprocess.run(
+        command("reconstruct", *arguments),
+        capture_output=True,
+        text=True,
+        cwd=pictures,
+    )
+    assert done.returncode == 0, done.stderr
+    for warning in warnings:
+        assert warning in done.stderr
+    assert "the objective ran away at iteration" in done.stderr
+    assert "Try another --seed." in done.stderr
+    assert out.exists()
 
 
 def test_the_figure_has_two_rows_of_six(pictures, tmp_path):

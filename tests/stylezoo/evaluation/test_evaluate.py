@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -197,6 +199,72 @@ def test_the_command(style_folder, photos, tmp_path):
     with Image.open(plot) as image:
         assert image.format == "PNG"
         assert image.convert("L").getextrema()[0] < 100  # something is drawn
+
+
+def test_what_cannot_be_saved_is_known_before_the_measuring(style_folder, photos):
+    (style_folder / "README.md").unlink()
+    (style_folder / "README.md").mkdir()
+    done = run(style_folder, "--photos", photos, "--sizes", "48", "--save")
+    assert done.returncode == 1
+    assert done.stderr.strip() == f"error: {style_folder / 'README.md'} is a folder"
+
+
+def test_what_was_measured_is_printed_though_it_cannot_be_saved(style_folder, photos):
+    options = ["--sizes", "48", "--curves", "1", "--limit", "8", "--save", "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stylezoo", "evaluate", style_folder, "--photos", photos, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr.readline() == "48 px: a.png\n"  # all is checked by then
+    (style_folder / "README.md").unlink()
+    (style_folder / "README.md").mkdir()
+    stdout, stderr = process.communicate()
+    assert process.returncode == 1
+    assert stderr.endswith("README.md is a folder\n")
+    assert [at["size"] for at in json.loads(stdout)["quality"]["sizes"]] == [48]
+
+
+def test_what_was_measured_is_saved_though_nobody_reads_it(style_folder, photos):
+    reader, writer = os.pipe()
+    os.close(reader)
+    options = ["--sizes", "48", "--curves", "1", "--limit", "1", "--save"]
+    done = subprocess.run(
+        [sys.executable, "-m", "stylezoo", "evaluate", style_folder, "--photos", photos, *options],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+    )
+    os.close(writer)
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+    assert [at.size for at in read_record(style_folder).quality.sizes] == [48]
+
+
+def test_the_command_that_is_recorded_names_the_painting_that_was_given(style_folder, photos):
+    """The style holds another, or none, and then nothing would be measured without."""
+    given = style_folder.with_name("Great Wave.png")
+    shutil.copy(photos / "a.png", given)
+    options = ["--sizes", "48", "--curves", "1", "--limit", "1", "--save"]
+    done = run(style_folder, "--photos", photos, "--painting", given, *options)
+    assert done.returncode == 0, done.stderr
+    quality = read_record(style_folder).quality
+    assert quality.command == (
+        f"stylezoo evaluate toy@1.0.0 --photos {photos.name} --painting 'Great Wave.png' "
+        "--sizes 48 --limit 1 --curves 1 --seed 0"
+    )
+    # Where the photos and the painting lie, the command measures the same again.
+    shutil.copytree(photos, style_folder.parent / photos.name)
+    words = shlex.split(quality.command.replace("toy@1.0.0", "./toy"))
+    again = subprocess.run(
+        [sys.executable, "-m", *words, "--json"],
+        capture_output=True,
+        text=True,
+        cwd=style_folder.parent,
+    )
+    assert again.returncode == 0, again.stderr
+    (at,) = json.loads(again.stdout)["quality"]["sizes"]
+    assert at["objective"] == quality.sizes[0].objective
 
 
 def test_the_table(style_folder, photos):

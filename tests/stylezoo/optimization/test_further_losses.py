@@ -8,6 +8,7 @@ from PIL import Image
 import stylezoo
 from stylezoo import Catalog, Loss, OptimizationConfig, StyleInput, hookimpl
 from stylezoo.cli.optimize import WeightedName
+from stylezoo.errors import OptionError
 from stylezoo.images import open_photo
 
 
@@ -75,6 +76,25 @@ def test_one_painting_needs_no_number(catalog):
     assert result.weights == {"mean-color": 2.0}
     mean = np.asarray(result.picture).mean(axis=(0, 1))
     assert mean == pytest.approx([200, 40, 80], abs=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "paintings", "message"),
+    [
+        ({"further_terms": {"content": 1.0}}, 1, "a term 'content' already.* set content_weight"),
+        ({"further_terms": {"tv": 1.0}, "tv_weight": 1.0}, 1, "'tv' already.* set tv_weight to"),
+        ({"further_terms": {"style": 1.0}}, 2, "a term 'style-1' already, .* set style_weight to"),
+    ],
+)
+def test_a_name_that_a_term_has_already_is_refused(changes, paintings, message):
+    with pytest.raises(OptionError, match=message):
+        OptimizationConfig(**changes).objective([1.0] * paintings, ["style"])
+
+
+def test_a_loss_may_stand_in_the_place_of_a_term_that_is_left_out():
+    config = OptimizationConfig(content_weight=0.0, further_terms={"content": 2.0, "tv": 0.0})
+    terms = config.objective([1.0]).terms
+    assert [(term.name, term.weight) for term in terms] == [("style", 1000.0), ("content", 2.0)]
 
 
 @pytest.mark.parametrize(

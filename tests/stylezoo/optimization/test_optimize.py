@@ -73,6 +73,20 @@ def test_levels_double_the_size_and_start_from_the_one_before(photo, painting):
     assert result.photo.size == (64, 53)
 
 
+@pytest.mark.parametrize(
+    ("size", "levels", "sizes"),
+    [
+        (64, 1, [64]),
+        (64, 3, [16, 32, 64]),
+        (64, 6, [16, 32, 64]),
+        (100, 9, [25, 50, 100]),
+        (16, 4, [16]),
+    ],
+)
+def test_a_pyramid_has_no_level_twice(size, levels, sizes):
+    assert small(size=size, levels=levels).level_sizes == sizes
+
+
 def test_fine_detail_of_the_photo_survives_the_pyramid(painting):
     # Noise a pixel wide is lost at half the size; a level that starts from the photo has it again.
     rgb = np.random.default_rng(0).random((64, 64, 3), dtype=np.float32)

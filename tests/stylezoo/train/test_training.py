@@ -245,12 +245,29 @@ def test_a_style_is_measured_and_can_be_measured_again(material, astronaut, tmp_
     (at,) = record.quality.sizes
     assert at.photos == 1
     assert set(at.terms) == {"content", "style", "tv", "range"}
+    given = "" if licence == "CC0-1.0" else " --painting waves.png"
+    assert record.quality.command == (
+        f"stylezoo evaluate waves@1.0.0 --photos held-out{given} --sizes 48 --limit 3 --curves 1 "
+        "--seed 0"
+    )
     assert stylezoo.load(tmp_path / "style").record.quality == record.quality
     painting = tmp_path / "style" / "painting.jpg"
     assert painting.exists() is (licence == "CC0-1.0")
     if painting.exists():
         with Image.open(painting) as image:
             assert max(image.size) == training.style_size
+
+
+def test_a_training_needs_no_stderr(material, vgg_file, tmp_path):
+    """Where it tells of the steps, and of the photos that were skipped."""
+    command = train_command(material, tmp_path / "style")
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" 2>&-', "sh", *map(str, command)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert done.stdout == f"{tmp_path / 'style'}: waves 1.0.0\n"
 
 
 @pytest.mark.parametrize("mode", MODES)

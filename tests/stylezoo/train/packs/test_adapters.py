@@ -81,6 +81,31 @@ def test_a_style_of_a_pack_gets_a_name_of_its_own_as_it_is(registry, material, t
         starting_net(no_style, catalog)
 
 
+def test_a_style_that_is_taken_as_it_is_is_measured_by_the_painting_it_was_trained_on(
+    registry, material, tmp_path
+):
+    """At the size of its training, which is 64 px in the pack, and not that of this one."""
+    catalog = catalog_of(registry)
+    held_out = tmp_path / "held-out"
+    held_out.mkdir()
+    shutil.copy(material / "photos" / "0.jpg", held_out)
+    evaluation = stylezoo.EvaluationConfig(sizes=(48,), curves=1, limit=1, device="cpu")
+    trained = stylezoo.train_style(
+        config(material, "blues", base="colours", only_norm=True, steps=0, style_size=32),
+        description("blues", "blues"),
+        TrainingFolders(output=tmp_path / "blues", held_out=held_out),
+        evaluation=evaluation,
+        catalog=catalog,
+    )
+    own = stylezoo.load(tmp_path / "blues", catalog=catalog)
+    painting = stylezoo.open_photo(material / "blues.png").resized(64)
+    again = stylezoo.evaluate_style(
+        own, held_out, painting, evaluation, command="", catalog=catalog
+    )
+    (measured,), (expected,) = trained.record.quality.sizes, again.quality.sizes
+    assert measured.terms == expected.terms
+
+
 def test_an_adapter_on_a_pack_that_has_no_name_is_refused_before_the_first_step(
     registry, material, tmp_path
 ):
