@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stylezoo.errors import (
     OutputError,
@@ -35,6 +36,9 @@ from stylezoo.registry.sources import make_transport, state_folder
 from stylezoo.registry.strict_json import parse_object
 from stylezoo.registry.trust import ROOT_LIMIT, TrustedRegistry
 
+if TYPE_CHECKING:
+    from securesystemslib.signer import Key
+
 FIRST_ROOT = "metadata/1.root.json"
 
 
@@ -43,7 +47,7 @@ class TrustedKeys:
     """The keys that speak for a registry.
 
     Attributes:
-        ids: of the root's keys, each a sha256 in hex.
+        ids: of the root's keys, each the sha256 of the key in hex.
         threshold: how many of them must sign.
     """
 
@@ -101,7 +105,7 @@ def read_keys(root: bytes, origin: str) -> TrustedKeys:
 
     Raises:
         RegistryFormatError: it is no root.
-        SignatureError: it is not signed by its own keys.
+        SignatureError: it is not signed by its own keys, or has one under the id of another.
     """
     from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
     from tuf.api.metadata import Metadata, Root
@@ -115,9 +119,29 @@ def read_keys(root: bytes, origin: str) -> TrustedKeys:
     except UnsignedMetadataError as error:
         raise SignatureError(f"{origin} is not signed by its own keys: {error}") from error
     except RepositoryError as error:
-        raise RegistryFormatError(f"{origin} is no root: {error.__cause__ or error}") from error
+        reason = str(error.__cause__ or error)[:300]
+        raise RegistryFormatError(f"{origin} is no root: {reason!a}") from error
     role = metadata.signed.roles["root"]
+    for keyid in role.keyids:
+        # To TUF an id is any text. To those who compare it, it must be the key's own.
+        if keyid != _id_of(metadata.signed.keys.get(keyid)):
+            raise SignatureError(
+                f"{origin} names a key {keyid[:100]!a}, which is not the sha256 of that key: it may "
+                "pass itself off as another; do not trust it, and ask the registry's maintainer"
+            )
     return TrustedKeys(ids=tuple(sorted(role.keyids)), threshold=role.threshold)
+
+
+def _id_of(key: Key | None) -> str | None:
+    """The sha256 of a key as securesystemslib makes ids of keys."""
+    import hashlib
+
+    from securesystemslib.formats import encode_canonical
+
+    if key is None:
+        return None
+    parts = {"keytype": key.keytype, "scheme": key.scheme, "keyval": key.keyval}
+    return hashlib.sha256(encode_canonical(parts).encode()).hexdigest()
 
 
 def add_registry(

@@ -8,6 +8,8 @@ from datetime import datetime
 
 import pytest
 from click.testing import CliRunner
+from securesystemslib.signer import Signature, SSlibKey
+from tuf.api.metadata import Metadata, Root
 
 from stylezoo.catalog import default_catalog
 from stylezoo.cli import cli
@@ -23,7 +25,7 @@ from stylezoo.errors import (
 from stylezoo.registry.config import read_registries, root_file
 from stylezoo.registry.signing import sign_registry
 from stylezoo.registry.sources import all_sources
-from tests.kept_registry import KeptRegistry, edit, expires_in
+from tests.kept_registry import KeptRegistry, edit, expires_in, stranger
 
 
 @pytest.fixture(autouse=True)
@@ -130,6 +132,37 @@ def test_on_first_use_the_keys_are_shown_and_asked_about(registry, web):
     done = run("add", web.url, "--trust-on-first-use", "--name", "web", "--yes", "--json")
     assert json.loads(done.stdout) == {"name": "web", "location": web.url, "styles": 1}
     assert key in done.stderr
+
+
+def root_signed_under(keyid, signer):
+    """A root whose only key goes by an id that its maker has chosen."""
+    key = SSlibKey(
+        keyid, signer.public_key.keytype, signer.public_key.scheme, signer.public_key.keyval
+    )
+    root = Root(consistent_snapshot=True)
+    for role in ("root", "targets", "snapshot", "timestamp"):
+        root.add_key(key, role)
+    metadata = Metadata(root)
+    signature = signer.sign(metadata.signed_bytes).signature
+    metadata.signatures[keyid] = Signature(keyid, signature)
+    return metadata.to_bytes()
+
+
+def test_a_key_that_goes_by_the_id_of_another_is_never_shown(registry, web):
+    (genuine,) = json.loads(registry.root.read_bytes())["signed"]["roles"]["root"]["keyids"]
+    served = registry.folder / "metadata" / "1.root.json"
+    for keyid in (genuine, "\x1b[2Jkey"):
+        served.write_bytes(root_signed_under(keyid, stranger()))
+        with pytest.raises(SignatureError, match="is not the sha256 of that key") as refused:
+            run("add", web.url, "--trust-on-first-use", "--name", "web", "--yes")
+        assert str(refused.value).isprintable()
+        with pytest.raises(SignatureError, match="is not the sha256 of that key"):
+            run("add", web.url, "--root", served, "--name", "web")
+    served.write_text('{"signed": {"_type": "\\u001b[2J"}, "signatures": []}')
+    with pytest.raises(RegistryFormatError, match="is no root") as refused:
+        run("add", web.url, "--trust-on-first-use", "--name", "web", "--yes")
+    assert str(refused.value).isprintable()
+    assert list(states()) == ["embedded"]
 
 
 def test_without_a_root_a_signed_registry_is_not_added(registry, web):
