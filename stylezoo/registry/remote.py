@@ -12,6 +12,7 @@ from stylezoo.errors import (
     OfflineError,
     RecordError,
     RegistryFormatError,
+    UnavailableError,
     VersionNotFoundError,
 )
 from stylezoo.interfaces.source import RegistrySource
@@ -107,6 +108,7 @@ class RemoteSource(RegistrySource):
             RecordError: its record breaks the format.
             IntegrityError: what comes is not what the index and the record list.
             ExpiredError, SignatureError, RollbackError: nobody vouches for the index any more.
+            RegistryFormatError: it has expired, and what comes in its place cannot be read.
             OfflineError, UnavailableError, AuthError: it is not in the store and cannot be had.
             CacheError: the store cannot be written, or has no space for it.
         """
@@ -114,9 +116,9 @@ class RemoteSource(RegistrySource):
         stored = self.store.folder(entry.sha256)
         if stored is not None:
             return stored
+        self._require_network(entry)
         if self.registry.index().expired:
-            # What is new to this machine should be vouched for today.
-            self.registry.refresh()
+            self._renew_index(entry)
             entry = self.find(name, version)
         record, content = self._record(entry)
         listed = sum(file.size for file in record.files) + entry.size
@@ -125,7 +127,6 @@ class RemoteSource(RegistrySource):
                 f"{self.location} lists {entry.total_size} bytes for {name} {version}, its record "
                 f"{listed}; tell its maintainer"
             )
-        self._require_network(entry)
         transport = self._transport(entry)
 
         def fetch_file(file: File, part: Path, progress: Progress | None) -> None:
@@ -146,6 +147,20 @@ class RemoteSource(RegistrySource):
         if entry is None:
             raise VersionNotFoundError(f"{self.location} has no {name} {version}")
         return entry
+
+    def _renew_index(self, entry: IndexEntry) -> None:
+        """Ask for an index that has not expired: what is new here must be vouched for today.
+
+        Not by the copy: who keeps the newer index from this machine may do so for a reason.
+        """
+        try:
+            self.registry.refresh(fall_back=False)
+        except (UnavailableError, RegistryFormatError) as error:
+            self.store.check(entry.sha256)  # one that is here and damaged is named
+            raise type(error)(
+                f"{entry.name} {entry.version} is new to this machine, and the index that lists "
+                f"it has expired: {error}"
+            ) from error
 
     def _record(self, entry: IndexEntry) -> tuple[Record, bytes]:
         """The record with its bytes: of this process, from the store or cache, or fetched."""
