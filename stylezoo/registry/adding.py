@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,6 @@ from stylezoo.errors import (
     RegistryError,
     RegistryFormatError,
     SignatureError,
-    StyleZooError,
     UnavailableError,
 )
 from stylezoo.files import write_file
@@ -126,8 +126,8 @@ def read_keys(root: bytes, origin: str) -> TrustedKeys:
         # To TUF an id is any text. To those who compare it, it must be the key's own.
         if keyid != _id_of(metadata.signed.keys.get(keyid)):
             raise SignatureError(
-                f"{origin} names a key {keyid[:100]!a}, which is not the sha256 of that key: it may "
-                "pass itself off as another; do not trust it, and ask the registry's maintainer"
+                f"{origin} names a key {keyid[:100]!a}, which is not the sha256 of that key: it "
+                "may pass itself off as another; do not trust it, and ask the maintainer"
             )
     return TrustedKeys(ids=tuple(sorted(role.keyids)), threshold=role.threshold)
 
@@ -168,7 +168,7 @@ def add_registry(
     name = default_name(location) if name is None else name
     check_registry_name(name)
     registries = read_config_file()
-    # Roots are files by these names, and a file system may not tell case.
+    # Roots and state are files by these names, and a file system may not tell case.
     if name.casefold() in {other.casefold() for other in (*registries, *taken)}:
         raise RegistryError(f"there is a registry or source {name!r}; choose another with --name")
     if root is None:
@@ -184,22 +184,11 @@ def add_registry(
                 f"{location} is one style, not a folder of styles; it needs no registry: "
                 f"stylezoo apply {location} PHOTO"
             )
-        _put(name, RegistryConfig(location=location))
+        _put(name, location, None)
         return name, None
-    index = None
-    path = root_file(name)
     read_keys(root, f"the root for {name!r}")
-    _write_root(path, root)
-    config = RegistryConfig(location=location, root=path)
-    try:
-        transport = make_transport(location)
-        if not transport.remote or offline_variable() is None:
-            state = state_folder(name, path)
-            index = TrustedRegistry(name, transport, config, state).refresh()
-        _put(name, config)
-    except StyleZooError:
-        path.unlink(missing_ok=True)
-        raise
+    index = _first_index(name, location, root)
+    _put(name, location, root)
     return name, index
 
 
@@ -214,34 +203,78 @@ def remove_registry(name: str) -> None:
         if name not in registries:
             known = ", ".join(registries) or "none"
             raise RegistryError(f"the list has no registry {name!r}; it has: {known}")
-        del registries[name]
-    root_file(name).unlink(missing_ok=True)
+        config = registries.pop(name)
+        write_registries(registries)
+        if config is not None and config.root is not None:
+            _drop_root(name, config.root)
 
 
-def _put(name: str, config: RegistryConfig) -> None:
+def _first_index(name: str, location: str, root: bytes) -> Index | None:
+    """Ask a registry that is not in the list yet for its index; None if it may not be asked."""
+    transport = make_transport(location)
+    if transport.remote and offline_variable() is not None:
+        return None
+    try:
+        temporary = tempfile.TemporaryDirectory(prefix="stylezoo-")
+    except OSError as error:
+        raise OutputError(f"no temporary folder can be made: {error.strerror or error}") from error
+    with temporary as folder:
+        path = Path(folder) / "root.json"
+        write_file(path, root, overwrite=False)
+        config = RegistryConfig(location=location, root=path)
+        return TrustedRegistry(name, transport, config, state_folder(name, path)).refresh()
+
+
+def _put(name: str, location: str, root: bytes | None) -> None:
     with _changing() as registries:
         if name in registries:  # by another process, since this one looked
             raise RegistryError(f"there is a registry {name!r}; choose another with --name")
-        registries[name] = config
+        if root is None:
+            write_registries({**registries, name: RegistryConfig(location=location)})
+            return
+        path = root_file(name, root)
+        with _keeping(root, path):
+            write_registries({**registries, name: RegistryConfig(location=location, root=path)})
+
+
+@contextmanager
+def _keeping(root: bytes, path: Path) -> Iterator[None]:
+    """Keep a root, unless the block fails; one that is there stays in any case."""
+    try:
+        present = path.read_bytes()
+    except FileNotFoundError:
+        present = None
+    except OSError as error:
+        raise OutputError(f"{path} cannot be read: {error.strerror}") from error
+    if present not in (None, root):
+        raise OutputError(f"{path} is not the root that it was; remove it, and try again")
+    if present is None:
+        write_file(path, root, overwrite=False)
+    try:
+        yield
+    except BaseException:  # a full disk, Ctrl-C
+        if present is None:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _drop_root(name: str, path: Path) -> None:
+    """Remove a root that ``add_registry`` has kept, unless a list in the same folder names it."""
+    with suppress(OSError):
+        lists = [config_file(), *config_file().parent.glob("*.toml")]
+        if path == root_file(name, path.read_bytes()) and not any(
+            path.name.encode() in one.read_bytes() for one in lists
+        ):
+            path.unlink()
 
 
 @contextmanager
 def _changing() -> Iterator[dict[str, RegistryConfig | None]]:
-    """Read the list, and write what becomes of it, while no other process does."""
-    path = config_file()
+    """Give the list while no other process changes it, or another list in the same folder."""
+    folder = config_file().parent
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{path.parent} cannot be made: {error.strerror}") from error
-    with locked(path.with_suffix(".lock"), f"the list {path}"):
-        registries = dict(read_config_file())
-        yield registries
-        write_registries(registries)
-
-
-def _write_root(path: Path, root: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path.parent} cannot be made: {error.strerror}") from error
-    write_file(path, root, overwrite=True)
+        raise OutputError(f"{folder} cannot be made: {error.strerror}") from error
+    with locked(folder / "registries.lock", f"the lists in {folder}"):
+        yield read_config_file()

@@ -167,9 +167,19 @@ def write_registries(registries: Registries) -> None:
     write_file(path, "\n".join(tables).encode(), overwrite=True)
 
 
-def root_file(name: str) -> Path:
-    """Where the root that the user trusts for a registry is kept, beside the config file."""
-    return config_file().parent / "roots" / f"{name}.json"
+def root_file(name: str, content: bytes) -> Path:
+    """Where a root that the user trusts is kept, beside the config file.
+
+    Named by its content: another list in this folder may have another registry of the same name.
+
+    Args:
+        name: of the registry.
+        content: of the root.
+    """
+    import hashlib
+
+    digest = hashlib.sha256(content).hexdigest()
+    return config_file().parent / "roots" / f"{name}-{digest[:12]}.json"
 
 
 def default_name(location: str) -> str:
