@@ -141,7 +141,9 @@ def _id_of(key: Key | None) -> str | None:
     if key is None:
         return None
     parts = {"keytype": key.keytype, "scheme": key.scheme, "keyval": key.keyval}
-    return hashlib.sha256(encode_canonical(parts).encode()).hexdigest()
+    canonical = encode_canonical(parts)
+    assert canonical is not None, "it is given no function to write to"
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def add_registry(

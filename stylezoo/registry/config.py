@@ -94,8 +94,9 @@ def read_registries() -> dict[str, RegistryConfig | None]:
     """Read the registries that the user has configured.
 
     STYLEZOO_REGISTRIES, if it is set, replaces the list of the file: comma-separated
-    ``name=location``, locations, or names of the file's registries or of plugins' sources. A
-    location that the file knows keeps its root; any other is a plain folder.
+    ``name=location``, locations, or names of the file's registries or of plugins' sources. A name
+    in the file comes before a folder of that name. A location that the file knows keeps its root;
+    any other is a plain folder.
 
     Returns:
         By name, in the order to ask them; see ``Registries``.
@@ -259,7 +260,9 @@ def _read_variable(text: str, configured: Registries) -> dict[str, RegistryConfi
     registries: dict[str, RegistryConfig | None] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, equals, location = part.partition("=")
-        if not equals and REGISTRY_NAME.fullmatch(part) and not Path(part).is_dir():
+        named = REGISTRY_NAME.fullmatch(part) is not None and not Path(part).is_dir()
+        # A folder that chances to have the name of a registry must not stand in for its keys.
+        if part in configured or (not equals and named):
             registries[part] = configured.get(part)
             continue
         location = parse_location(location if equals else part)
