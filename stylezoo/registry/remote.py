@@ -19,7 +19,7 @@ from stylezoo.interfaces.source import RegistrySource
 from stylezoo.registry.offline import require_network
 from stylezoo.registry.record import RECORD_FILE, File, Record
 from stylezoo.registry.record_io import parse_record
-from stylezoo.registry.store import Store
+from stylezoo.registry.store import Store, StoredStyle
 from stylezoo.registry.transport import Progress, Transport
 from stylezoo.registry.trust import TrustedRegistry
 
@@ -64,6 +64,11 @@ class RemoteSource(RegistrySource):
         """The versions of a style that were fetched, oldest first."""
         entries = self.registry.index().entries.get(name, ())
         return [entry.version for entry in entries if self.store.record(entry.sha256) is not None]
+
+    def withdrawn(self) -> list[StoredStyle]:
+        """The styles that were fetched, and that the registry has withdrawn since."""
+        gone = self.registry.withdrawn()
+        return [style for style in self.store.entries() if style.sha256 in gone]
 
     def entries(self) -> Sequence[IndexEntry]:
         """Each style of the index in its newest version, sorted by name."""

@@ -18,7 +18,13 @@ from stylezoo.errors import OutputError, PublishError, RegistryError, SignatureE
 from stylezoo.files import write_file
 from stylezoo.registry.contents import read_contents
 from stylezoo.registry.index import IndexEntry
-from stylezoo.registry.index_io import INDEX_SCHEMA, custom_of, read_targets, target_path
+from stylezoo.registry.index_io import (
+    INDEX_SCHEMA,
+    WITHDRAWN,
+    custom_of,
+    read_targets,
+    target_path,
+)
 from stylezoo.registry.keys import ROLES, KeyFolder, Role
 from stylezoo.registry.locks import locked
 from stylezoo.registry.trust import TARGETS_LIMIT
@@ -26,9 +32,6 @@ from stylezoo.registry.trust import TARGETS_LIMIT
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner
     from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
-
-WITHDRAWN = "withdrawn"
-"""In the targets: path and sha256 of the records that were signed once and are no more."""
 
 EXPIRY_DAYS: Mapping[Role, int] = {
     "root": 3650,
