@@ -86,7 +86,8 @@ def create_registry(folder: Path, keys: KeyFolder) -> dict[Role, str]:
         The id of each role's key.
 
     Raises:
-        RegistryError: it is a signed registry already, or the keys would lie in it.
+        RegistryError: it is a signed registry already, or what is left of one whose keys were
+            replaced, or the keys would lie in it.
         OutputError: it cannot be written.
     """
     from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
@@ -99,6 +100,11 @@ def create_registry(folder: Path, keys: KeyFolder) -> dict[Role, str]:
         )
     if (folder / "metadata" / "timestamp.json").exists():
         raise RegistryError(f"{folder} is a signed registry already")
+    if max(_numbered(folder, "root"), default=0) > 1:
+        raise RegistryError(
+            f"{folder} was a signed registry: {newest_root(folder).name} in it names keys that a "
+            "new one would not have; restore its metadata from a copy, or name another folder"
+        )
     try:
         (folder / "styles").mkdir(parents=True, exist_ok=True)
         (folder / "metadata").mkdir(exist_ok=True)
@@ -312,8 +318,8 @@ def _read(folder: Path) -> _State:
         ) from error
     except OSError as error:
         raise RegistryError(
-            f"{metadata} is not complete: {error}; restore it from a copy, or begin anew: stylezoo "
-            f"registry init {folder}"
+            f"{metadata} is not complete: {error}; if 'stylezoo registry init' was cut short, run "
+            "it again; else restore it from a copy, or begin anew in another folder"
         ) from error
     return _State(root=root, targets=targets, snapshot=snapshot, timestamp=timestamp)
 
