@@ -14,7 +14,7 @@ from stylezoo.cli.progress import progress
 from stylezoo.errors import StyleZooError
 from stylezoo.interfaces.source import RegistrySource
 from stylezoo.registry.sources import all_sources, used_repositories
-from stylezoo.registry.updates import Update, find_updates
+from stylezoo.registry.updates import Update, Withdrawal, find_updates
 
 if TYPE_CHECKING:
     from stylezoo.registry.pins import MovedTag
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 def command(as_json: bool) -> None:
     """Ask all registries what is new, and show which styles here have newer versions.
 
-    No style is fetched: for that, run 'stylezoo fetch NAME@VERSION'. Repositories on the Hub that
-    were used here are asked too; a version whose tag was moved there is reported, and stays here
-    what it was.
+    No style is fetched: for that, run 'stylezoo fetch NAME@VERSION'. A version that is here and was
+    withdrawn by its registry is reported. Repositories on the Hub that were used here are asked
+    too; a version whose tag was moved there is reported, and stays here what it was.
     """
     repositories = used_repositories()
     sources = {**all_sources(default_catalog()), **repositories}
     failures = _refresh(sources)
     answering = {name: source for name, source in sources.items() if name not in failures}
-    updates = list(find_updates(answering))
+    updates, withdrawals = find_updates(answering)
     moved = [
         tag for name in repositories if name in answering for tag in repositories[name].moved()
     ]
@@ -41,12 +41,13 @@ def command(as_json: bool) -> None:
         print_json(
             {
                 "updates": [_update_to_dict(update) for update in updates],
+                "withdrawn": [_withdrawal_to_dict(withdrawal) for withdrawal in withdrawals],
                 "moved": [_moved_to_dict(tag) for tag in moved],
                 "failed": [{"source": name, "error": str(e)} for name, e in failures.items()],
             }
         )
     else:
-        _print(updates, moved)
+        _print(updates, withdrawals, moved)
     for name, error in failures.items():
         click.echo(f"error: {name}: {error}", err=True)
     if failures:
@@ -65,7 +66,7 @@ def _refresh(sources: Mapping[str, RegistrySource]) -> dict[str, StyleZooError]:
     return failures
 
 
-def _print(updates: list[Update], moved: list[MovedTag]) -> None:
+def _print(updates: list[Update], withdrawals: list[Withdrawal], moved: list[MovedTag]) -> None:
     rows = [(u.name, str(u.here), str(u.newest), u.source) for u in updates]
     if rows:
         print_table(("name", "here", "newest", "source"), rows)
@@ -74,6 +75,16 @@ def _print(updates: list[Update], moved: list[MovedTag]) -> None:
         )
     else:
         print_line("no style here has a newer version")
+    for one in withdrawals:
+        advice = (
+            f"a newer version comes with: stylezoo fetch {one.name}@{one.newer}"
+            if one.newer
+            else "there is no newer version"
+        )
+        click.echo(
+            f"warning: {one.name} {one.version} was withdrawn from {one.source!r}; {advice}",
+            err=True,
+        )
     for tag in moved:
         now = f"on commit {tag.found}" if tag.found else "gone"
         click.echo(
@@ -89,6 +100,15 @@ def _update_to_dict(update: Update) -> dict[str, str]:
         "here": str(update.here),
         "newest": str(update.newest),
         "source": update.source,
+    }
+
+
+def _withdrawal_to_dict(withdrawal: Withdrawal) -> dict[str, str | None]:
+    return {
+        "name": withdrawal.name,
+        "version": str(withdrawal.version),
+        "source": withdrawal.source,
+        "newer": None if withdrawal.newer is None else str(withdrawal.newer),
     }
 
 

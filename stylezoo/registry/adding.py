@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stylezoo.errors import (
     OutputError,
     RegistryError,
     RegistryFormatError,
     SignatureError,
-    StyleZooError,
     UnavailableError,
 )
 from stylezoo.files import write_file
@@ -35,6 +36,9 @@ from stylezoo.registry.sources import make_transport, state_folder
 from stylezoo.registry.strict_json import parse_object
 from stylezoo.registry.trust import ROOT_LIMIT, TrustedRegistry
 
+if TYPE_CHECKING:
+    from securesystemslib.signer import Key
+
 FIRST_ROOT = "metadata/1.root.json"
 
 
@@ -43,7 +47,7 @@ class TrustedKeys:
     """The keys that speak for a registry.
 
     Attributes:
-        ids: of the root's keys, each a sha256 in hex.
+        ids: of the root's keys, each the sha256 of the key in hex.
         threshold: how many of them must sign.
     """
 
@@ -101,7 +105,7 @@ def read_keys(root: bytes, origin: str) -> TrustedKeys:
 
     Raises:
         RegistryFormatError: it is no root.
-        SignatureError: it is not signed by its own keys.
+        SignatureError: it is not signed by its own keys, or has one under the id of another.
     """
     from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
     from tuf.api.metadata import Metadata, Root
@@ -115,9 +119,31 @@ def read_keys(root: bytes, origin: str) -> TrustedKeys:
     except UnsignedMetadataError as error:
         raise SignatureError(f"{origin} is not signed by its own keys: {error}") from error
     except RepositoryError as error:
-        raise RegistryFormatError(f"{origin} is no root: {error.__cause__ or error}") from error
+        reason = str(error.__cause__ or error)[:300]
+        raise RegistryFormatError(f"{origin} is no root: {reason!a}") from error
     role = metadata.signed.roles["root"]
+    for keyid in role.keyids:
+        # To TUF an id is any text. To those who compare it, it must be the key's own.
+        if keyid != _id_of(metadata.signed.keys.get(keyid)):
+            raise SignatureError(
+                f"{origin} names a key {keyid[:100]!a}, which is not the sha256 of that key: it "
+                "may pass itself off as another; do not trust it, and ask the maintainer"
+            )
     return TrustedKeys(ids=tuple(sorted(role.keyids)), threshold=role.threshold)
+
+
+def _id_of(key: Key | None) -> str | None:
+    """The sha256 of a key as securesystemslib makes ids of keys."""
+    import hashlib
+
+    from securesystemslib.formats import encode_canonical
+
+    if key is None:
+        return None
+    parts = {"keytype": key.keytype, "scheme": key.scheme, "keyval": key.keyval}
+    canonical = encode_canonical(parts)
+    assert canonical is not None, "it is given no function to write to"
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def add_registry(
@@ -144,7 +170,7 @@ def add_registry(
     name = default_name(location) if name is None else name
     check_registry_name(name)
     registries = read_config_file()
-    # Roots are files by these names, and a file system may not tell case.
+    # Roots and state are files by these names, and a file system may not tell case.
     if name.casefold() in {other.casefold() for other in (*registries, *taken)}:
         raise RegistryError(f"there is a registry or source {name!r}; choose another with --name")
     if root is None:
@@ -160,22 +186,11 @@ def add_registry(
                 f"{location} is one style, not a folder of styles; it needs no registry: "
                 f"stylezoo apply {location} PHOTO"
             )
-        _put(name, RegistryConfig(location=location))
+        _put(name, location, None)
         return name, None
-    index = None
-    path = root_file(name)
     read_keys(root, f"the root for {name!r}")
-    _write_root(path, root)
-    config = RegistryConfig(location=location, root=path)
-    try:
-        transport = make_transport(location)
-        if not transport.remote or offline_variable() is None:
-            state = state_folder(name, path)
-            index = TrustedRegistry(name, transport, config, state).refresh()
-        _put(name, config)
-    except StyleZooError:
-        path.unlink(missing_ok=True)
-        raise
+    index = _first_index(name, location, root)
+    _put(name, location, root)
     return name, index
 
 
@@ -190,34 +205,78 @@ def remove_registry(name: str) -> None:
         if name not in registries:
             known = ", ".join(registries) or "none"
             raise RegistryError(f"the list has no registry {name!r}; it has: {known}")
-        del registries[name]
-    root_file(name).unlink(missing_ok=True)
+        config = registries.pop(name)
+        write_registries(registries)
+        if config is not None and config.root is not None:
+            _drop_root(name, config.root)
 
 
-def _put(name: str, config: RegistryConfig) -> None:
+def _first_index(name: str, location: str, root: bytes) -> Index | None:
+    """Ask a registry that is not in the list yet for its index; None if it may not be asked."""
+    transport = make_transport(location)
+    if transport.remote and offline_variable() is not None:
+        return None
+    try:
+        temporary = tempfile.TemporaryDirectory(prefix="stylezoo-")
+    except OSError as error:
+        raise OutputError(f"no temporary folder can be made: {error.strerror or error}") from error
+    with temporary as folder:
+        path = Path(folder) / "root.json"
+        write_file(path, root, overwrite=False)
+        config = RegistryConfig(location=location, root=path)
+        return TrustedRegistry(name, transport, config, state_folder(name, path)).refresh()
+
+
+def _put(name: str, location: str, root: bytes | None) -> None:
     with _changing() as registries:
         if name in registries:  # by another process, since this one looked
             raise RegistryError(f"there is a registry {name!r}; choose another with --name")
-        registries[name] = config
+        if root is None:
+            write_registries({**registries, name: RegistryConfig(location=location)})
+            return
+        path = root_file(name, root)
+        with _keeping(root, path):
+            write_registries({**registries, name: RegistryConfig(location=location, root=path)})
+
+
+@contextmanager
+def _keeping(root: bytes, path: Path) -> Iterator[None]:
+    """Keep a root, unless the block fails; one that is there stays in any case."""
+    try:
+        present = path.read_bytes()
+    except FileNotFoundError:
+        present = None
+    except OSError as error:
+        raise OutputError(f"{path} cannot be read: {error.strerror}") from error
+    if present not in (None, root):
+        raise OutputError(f"{path} is not the root that it was; remove it, and try again")
+    if present is None:
+        write_file(path, root, overwrite=False)
+    try:
+        yield
+    except BaseException:  # a full disk, Ctrl-C
+        if present is None:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _drop_root(name: str, path: Path) -> None:
+    """Remove a root that ``add_registry`` has kept, unless a list in the same folder names it."""
+    with suppress(OSError):
+        lists = [config_file(), *config_file().parent.glob("*.toml")]
+        if path == root_file(name, path.read_bytes()) and not any(
+            path.name.encode() in one.read_bytes() for one in lists
+        ):
+            path.unlink()
 
 
 @contextmanager
 def _changing() -> Iterator[dict[str, RegistryConfig | None]]:
-    """Read the list, and write what becomes of it, while no other process does."""
-    path = config_file()
+    """Give the list while no other process changes it, or another list in the same folder."""
+    folder = config_file().parent
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{path.parent} cannot be made: {error.strerror}") from error
-    with locked(path.with_suffix(".lock"), f"the list {path}"):
-        registries = dict(read_config_file())
-        yield registries
-        write_registries(registries)
-
-
-def _write_root(path: Path, root: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path.parent} cannot be made: {error.strerror}") from error
-    write_file(path, root, overwrite=True)
+        raise OutputError(f"{folder} cannot be made: {error.strerror}") from error
+    with locked(folder / "registries.lock", f"the lists in {folder}"):
+        yield read_config_file()

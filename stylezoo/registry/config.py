@@ -114,8 +114,9 @@ def read_registries() -> dict[str, RegistryConfig | None]:
     """Read the registries that the user has configured.
 
     STYLEZOO_REGISTRIES, if it is set, replaces the list of the file: comma-separated
-    ``name=location``, locations, or names of the file's registries or of plugins' sources. A
-    location that the file knows keeps its root; any other is a plain folder.
+    ``name=location``, locations, or names of the file's registries or of plugins' sources. A name
+    in the file comes before a folder of that name. A location that the file knows keeps its root;
+    any other is a plain folder.
 
     Returns:
         By name, in the order to ask them; see ``Registries``.
@@ -187,9 +188,19 @@ def write_registries(registries: Registries) -> None:
     write_file(path, "\n".join(tables).encode(), overwrite=True)
 
 
-def root_file(name: str) -> Path:
-    """Where the root that the user trusts for a registry is kept, beside the config file."""
-    return config_file().parent / "roots" / f"{name}.json"
+def root_file(name: str, content: bytes) -> Path:
+    """Where a root that the user trusts is kept, beside the config file.
+
+    Named by its content: another list in this folder may have another registry of the same name.
+
+    Args:
+        name: of the registry.
+        content: of the root.
+    """
+    import hashlib
+
+    digest = hashlib.sha256(content).hexdigest()
+    return config_file().parent / "roots" / f"{name}-{digest[:12]}.json"
 
 
 def default_name(location: str) -> str:
@@ -269,7 +280,9 @@ def _read_variable(text: str, configured: Registries) -> dict[str, RegistryConfi
     registries: dict[str, RegistryConfig | None] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, equals, location = part.partition("=")
-        if not equals and REGISTRY_NAME.fullmatch(part) and not Path(part).is_dir():
+        named = REGISTRY_NAME.fullmatch(part) is not None and not Path(part).is_dir()
+        # A folder that chances to have the name of a registry must not stand in for its keys.
+        if part in configured or (not equals and named):
             registries[part] = configured.get(part)
             continue
         location = parse_location(location if equals else part)

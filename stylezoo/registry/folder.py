@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
-from stylezoo.errors import RecordError, VersionNotFoundError
+from stylezoo.errors import RecordError, UnavailableError, VersionNotFoundError
 from stylezoo.interfaces.source import RegistrySource
 from stylezoo.registry.record import RECORD_FILE, Record
 from stylezoo.registry.record_io import read_record
@@ -30,8 +32,13 @@ class FolderSource(RegistrySource):
         return str(self.root)
 
     def names(self) -> list[str]:
-        """The names of all styles here, sorted."""
-        folders = _folders(self.root)
+        """The names of all styles here, sorted.
+
+        Raises:
+            UnavailableError: the folder cannot be read.
+        """
+        with _reading(self.root):
+            folders = _folders(self.root)
         return sorted(
             folder.name
             for folder in folders
@@ -39,18 +46,31 @@ class FolderSource(RegistrySource):
         )
 
     def versions(self, name: str) -> list[Version]:
-        """The versions of a style, oldest first."""
+        """The versions of a style, oldest first.
+
+        Raises:
+            UnavailableError: the folder cannot be read.
+        """
         if not STYLE_NAME.fullmatch(name):
             return []
         found = []
-        for folder in _folders(self.root / name):
-            try:
-                version = Version(folder.name)
-            except InvalidVersion:
-                continue
-            if str(version) == folder.name and (folder / RECORD_FILE).is_file():
-                found.append(version)
+        with _reading(self.root / name):
+            for folder in _folders(self.root / name):
+                try:
+                    version = Version(folder.name)
+                except InvalidVersion:
+                    continue
+                if str(version) == folder.name and (folder / RECORD_FILE).is_file():
+                    found.append(version)
         return sorted(found)
+
+    def refresh(self) -> None:
+        """Look whether the folder can be read.
+
+        Raises:
+            UnavailableError: it cannot.
+        """
+        self.names()
 
     def record(self, name: str, version: Version) -> Record:
         """Read the record of one version; see ``RegistrySource.record``."""
@@ -73,6 +93,18 @@ class FolderSource(RegistrySource):
         if version not in self.versions(name):
             raise VersionNotFoundError(f"{self.root} has no {name} {version}")
         return self.root / name / str(version)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Make what the system refuses an error that stops no other source."""
+    try:
+        yield
+    except OSError as error:
+        raise UnavailableError(
+            f"{path} cannot be read: {error.strerror}; ask who keeps it for permission, or take it "
+            "from the list with: stylezoo registries remove NAME"
+        ) from error
 
 
 def _folders(path: Path) -> list[Path]:

@@ -67,14 +67,20 @@ class HubRepository(RegistrySource):
     Args:
         repository: ``owner/name``.
         store: where fetched styles are kept; None for the one in the cache.
+        wanted: the sha256 of the record that is wanted, if that is known: a version that is
+            another is not pinned, as it is not going to be used.
 
     Raises:
         CacheError: there is no home folder to keep a cache in.
     """
 
-    def __init__(self, repository: str, store: Store | None = None) -> None:
+    def __init__(
+        self, repository: str, store: Store | None = None, *, wanted: str | None = None
+    ) -> None:
         self.repository = repository
         self.store = store or Store()
+        self._wanted = wanted
+        self._unwanted: dict[Version, Pin] = {}
         self._file = PinFile(_pins_folder(), repository)
         self._records: dict[str, bytes] = {}
 
@@ -247,20 +253,13 @@ class HubRepository(RegistrySource):
         return pin is not None and self.store.record(pin.sha256) is not None
 
     def _record(self, name: str, version: Version) -> tuple[Pin, bytes]:
-        """The pin of a version, made if need be, and the bytes of its record."""
+        """What a version is, pinned if it is to be used, and the bytes of its record."""
         if name != self.repository:
             raise VersionNotFoundError(f"{self.location} has no {name} {version}")
         known = self._knowledge_or_ask()
-        pin = known.pins.get(version)
+        pin = known.pins.get(version) or self._unwanted.get(version)
         if pin is None:
-            commit = known.listed.get(version)
-            if commit is None:
-                raise VersionNotFoundError(f"{self.location} has no version {version}")
-            content = self._read_record(version, commit)
-            self._parse(content, version)
-            found = Pin(commit=commit, sha256=hashlib.sha256(content).hexdigest())
-            pin = self._file.pin(version, found)
-            self._records[found.sha256] = content
+            pin = self._first_use(version, known)
         kept = self._records.get(pin.sha256) or self.store.record(pin.sha256)
         if kept is not None:
             content = kept
@@ -275,6 +274,27 @@ class HubRepository(RegistrySource):
                 )
         self._records[pin.sha256] = content
         return pin, content
+
+    def _first_use(self, version: Version, known: Knowledge) -> Pin:
+        """What the tag of a version is on: pinned, unless it is not what is wanted."""
+        found = self._tagged(version, known)
+        if self._wanted not in (None, found.sha256):
+            self.refresh()  # the tag may have been put back since it was listed
+            found = self._tagged(version, self._knowledge())
+        self._parse(self._records[found.sha256], version)
+        if self._wanted in (None, found.sha256):
+            return self._file.pin(version, found)
+        self._unwanted[version] = found
+        return found
+
+    def _tagged(self, version: Version, known: Knowledge) -> Pin:
+        commit = known.listed.get(version)
+        if commit is None:
+            raise VersionNotFoundError(f"{self.location} has no version {version}")
+        content = self._read_record(version, commit)
+        found = Pin(commit=commit, sha256=hashlib.sha256(content).hexdigest())
+        self._records[found.sha256] = content
+        return found
 
     def _read_record(self, version: Version, commit: str) -> bytes:
         self._require_network(version)

@@ -38,6 +38,9 @@ from stylezoo.registry.record_text import (
 INDEX_SCHEMA = 1
 """Of what ``custom`` holds of each target. A registry of a higher one wants a newer stylezoo."""
 
+WITHDRAWN = "withdrawn"
+"""In the targets: path and sha256 of the records that were signed once and are no more."""
+
 MAX_STYLES = 100_000
 MAX_TOTAL_SIZE = 2**40
 

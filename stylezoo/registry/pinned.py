@@ -7,7 +7,8 @@ more: withdrawing a version takes it from those who ask for it by name, not from
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from stylezoo.errors import (
     UnavailableError,
     VersionNotFoundError,
 )
-from stylezoo.interfaces.source import RegistrySource
+from stylezoo.interfaces.source import RegistrySource, SourceWarning
 from stylezoo.registry.record import RECORD_FILE, Base, Record
 from stylezoo.registry.resolve import ResolvedStyle, resolve
 from stylezoo.registry.spec import StyleSpec
@@ -57,7 +58,8 @@ def resolve_pinned(
 
     Args:
         spec: names one version.
-        sources: by name, in the order to ask them.
+        sources: by name, in the order to ask them. One that cannot be asked or trusted is passed
+            over, as any other may have the bytes.
         weights: the sha256 of its weights.
         record: the sha256 of its ``style.toml``, if that is pinned too.
         refuse: makes the error for when there are only others of this name and version.
@@ -65,28 +67,37 @@ def resolve_pinned(
     Raises:
         StyleNotFoundError, VersionNotFoundError: there is none of this name and version.
         UnavailableError, OfflineError: it is not here, and a source cannot be asked.
-        StyleZooError: what ``refuse`` makes, or what ``resolve`` raises besides.
+        StyleZooError: what ``refuse`` makes, or what the first source that failed has raised.
     """
-    stored = _PinnedInStore(weights, record)
-    left = {**sources, IN_STORE: stored}
+    places: dict[str, RegistrySource]
+    if spec.repository is not None:  # which is a source of its own
+        from stylezoo.registry.hub_repository import HubRepository
+
+        repository = HubRepository(spec.repository, wanted=record)
+        places = {repository.location: repository}
+    else:
+        places = {**sources, IN_STORE: _PinnedInStore(weights, record)}
     others: list[OtherStyle] = []
-    while True:
+    missing: list[StyleZooError] = []
+    failures: dict[str, StyleZooError] = {}
+    for name, source in _in_turn(spec, places, failures):
         try:
-            found = resolve(spec, left)
+            found = resolve(spec, {name: source})
+            other = _difference(found, weights, record)
         except (StyleNotFoundError, VersionNotFoundError) as error:
-            raise (refuse(others) if others else error) from error
-        except UnavailableError:
-            # A source lists the version, and cannot be asked what it is.
-            if spec.name is None or not list(spec.versions.filter(stored.versions(spec.name))):
-                raise
-            return resolve(spec, {IN_STORE: stored})
-        other = _difference(found, weights, record)
-        if other is None:
-            return found
-        others.append(other)
-        if found.source not in left:  # a repository on the Hub, which is a source of its own
-            raise refuse(others)
-        del left[found.source]
+            missing.append(error)
+        except StyleZooError as error:
+            failures[name] = error
+        else:
+            if other is None:
+                _warn_of_failures(spec, failures)
+                return found
+            others.append(other)
+    if failures:
+        raise next(iter(failures.values()))
+    if others:
+        raise refuse(others)
+    raise next((one for one in missing if isinstance(one, VersionNotFoundError)), missing[0])
 
 
 def resolve_base(record: Record, sources: Mapping[str, RegistrySource]) -> ResolvedStyle | None:
@@ -179,6 +190,35 @@ class _PinnedInStore(RegistrySource):
             if style.record.file("weights").sha256 == self._weights
             and self._record in (None, style.sha256)
         ]
+
+
+def _in_turn(
+    spec: StyleSpec, places: Mapping[str, RegistrySource], failures: dict[str, StyleZooError]
+) -> Iterator[tuple[str, RegistrySource]]:
+    """The sources that list the version as they were told last, then those to be asked anew."""
+    name = spec.name or spec.repository
+    assert name is not None, "what is pinned has no path"
+    unaware = {}
+    for place, source in places.items():
+        try:
+            lists_it = any(True for _ in spec.versions.filter(source.versions(name)))
+        except StyleZooError as error:
+            failures[place] = error
+            continue
+        if lists_it:
+            yield place, source
+        else:
+            unaware[place] = source
+    yield from unaware.items()
+
+
+def _warn_of_failures(spec: StyleSpec, failures: Mapping[str, StyleZooError]) -> None:
+    """Say which sources should not have failed; that one cannot be reached changes nothing."""
+    for source, error in failures.items():
+        if not isinstance(error, UnavailableError):
+            warnings.warn(
+                f"{source!r} was passed over for {spec.text}: {error}", SourceWarning, stacklevel=4
+            )
 
 
 def _difference(found: ResolvedStyle, weights: str, record: str | None) -> OtherStyle | None:

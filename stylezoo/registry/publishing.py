@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stylezoo.errors import AuthError, IntegrityError, OfflineError, OptionError, WeightsError
 from stylezoo.files import expand_home
+from stylezoo.registry.adding import is_signed
 from stylezoo.registry.config import HUB_PREFIX
 from stylezoo.registry.contents import add_style, add_to_folder, would_add
 from stylezoo.registry.hub_client import HubClient
@@ -184,7 +185,7 @@ def _publish_to_folder(
     folder: Path, record: Record, place: Path, dry_run: bool
 ) -> tuple[Status, Path, str]:
     """What came of it, where the style is, and how to load it."""
-    signed = (place / "metadata").is_dir()
+    signed = is_signed(str(place))  # a plain folder may hold a style that is called metadata
     styles = place / "styles" if signed else place
     target = styles / record.name / str(record.version)
     spec = f"{record.name}@{record.version}" if signed else str(target)

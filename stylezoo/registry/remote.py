@@ -12,13 +12,14 @@ from stylezoo.errors import (
     OfflineError,
     RecordError,
     RegistryFormatError,
+    UnavailableError,
     VersionNotFoundError,
 )
 from stylezoo.interfaces.source import RegistrySource
 from stylezoo.registry.offline import require_network
 from stylezoo.registry.record import RECORD_FILE, File, Record
 from stylezoo.registry.record_io import parse_record
-from stylezoo.registry.store import Store
+from stylezoo.registry.store import Store, StoredStyle
 from stylezoo.registry.transport import Progress, Transport
 from stylezoo.registry.trust import TrustedRegistry
 
@@ -69,6 +70,11 @@ class RemoteSource(RegistrySource):
         fetched = version in self.local_versions(name)
         return self.store.root / self.find(name, version).sha256 if fetched else None
 
+    def withdrawn(self) -> list[StoredStyle]:
+        """The styles that were fetched, and that the registry has withdrawn since."""
+        gone = self.registry.withdrawn()
+        return [style for style in self.store.entries() if style.sha256 in gone]
+
     def entries(self) -> Sequence[IndexEntry]:
         """Each style of the index in its newest version, sorted by name."""
         return list(self.registry.index().newest())
@@ -112,6 +118,7 @@ class RemoteSource(RegistrySource):
             RecordError: its record breaks the format.
             IntegrityError: what comes is not what the index and the record list.
             ExpiredError, SignatureError, RollbackError: nobody vouches for the index any more.
+            RegistryFormatError: it has expired, and what comes in its place cannot be read.
             OfflineError, UnavailableError, AuthError: it is not in the store and cannot be had.
             CacheError: the store cannot be written, or has no space for it.
         """
@@ -119,9 +126,9 @@ class RemoteSource(RegistrySource):
         stored = self.store.folder(entry.sha256)
         if stored is not None:
             return stored
+        self._require_network(entry)
         if self.registry.index().expired:
-            # What is new to this machine should be vouched for today.
-            self.registry.refresh()
+            self._renew_index(entry)
             entry = self.find(name, version)
         record, content = self._record(entry)
         listed = sum(file.size for file in record.files) + entry.size
@@ -130,7 +137,6 @@ class RemoteSource(RegistrySource):
                 f"{self.location} lists {entry.total_size} bytes for {name} {version}, its record "
                 f"{listed}; tell its maintainer"
             )
-        self._require_network(entry)
         transport = self._transport(entry)
 
         def fetch_file(file: File, part: Path, progress: Progress | None) -> None:
@@ -151,6 +157,20 @@ class RemoteSource(RegistrySource):
         if entry is None:
             raise VersionNotFoundError(f"{self.location} has no {name} {version}")
         return entry
+
+    def _renew_index(self, entry: IndexEntry) -> None:
+        """Ask for an index that has not expired: what is new here must be vouched for today.
+
+        Not by the copy: who keeps the newer index from this machine may do so for a reason.
+        """
+        try:
+            self.registry.refresh(fall_back=False)
+        except (UnavailableError, RegistryFormatError) as error:
+            self.store.check(entry.sha256)  # one that is here and damaged is named
+            raise type(error)(
+                f"{entry.name} {entry.version} is new to this machine, and the index that lists "
+                f"it has expired: {error}"
+            ) from error
 
     def _record(self, entry: IndexEntry) -> tuple[Record, bytes]:
         """The record with its bytes: of this process, from the store or cache, or fetched."""

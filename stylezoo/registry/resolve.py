@@ -19,6 +19,7 @@ from stylezoo.errors import (
     VersionNotFoundError,
 )
 from stylezoo.interfaces.source import RegistrySource, SourceWarning
+from stylezoo.registry.config import HUB_PREFIX
 from stylezoo.registry.offline import offline_variable
 from stylezoo.registry.record import RECORD_FILE, Record
 from stylezoo.registry.record_io import read_record
@@ -68,7 +69,8 @@ def resolve(spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> ResolvedS
 
     The first source that has a version in the range wins, with its newest; a pre-release is
     taken only if the range names one, or there is nothing else. Servers are asked what is new
-    only if no source knows of a match. A repository on the Hub is a source of its own.
+    only if no source knows of a match. A repository on the Hub is a source of its own, which
+    ``sources`` may hold by its location.
 
     Args:
         spec: what is wanted.
@@ -93,8 +95,9 @@ def _resolve(spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> Resolved
     if spec.repository is not None:
         from stylezoo.registry.hub_repository import HubRepository
 
-        repository = HubRepository(spec.repository)
-        return _resolve_name(spec.repository, spec, {repository.location: repository})
+        location = f"{HUB_PREFIX}{spec.repository}"
+        repository = sources.get(location) or HubRepository(spec.repository)
+        return _resolve_name(spec.repository, spec, {location: repository})
     assert spec.name is not None
     return _resolve_name(spec.name, spec, sources)
 

@@ -18,7 +18,13 @@ from stylezoo.errors import OutputError, PublishError, RegistryError, SignatureE
 from stylezoo.files import write_file
 from stylezoo.registry.contents import read_contents
 from stylezoo.registry.index import IndexEntry
-from stylezoo.registry.index_io import INDEX_SCHEMA, custom_of, read_targets, target_path
+from stylezoo.registry.index_io import (
+    INDEX_SCHEMA,
+    WITHDRAWN,
+    custom_of,
+    read_targets,
+    target_path,
+)
 from stylezoo.registry.keys import ROLES, KeyFolder, Role
 from stylezoo.registry.locks import locked
 from stylezoo.registry.trust import TARGETS_LIMIT
@@ -26,9 +32,6 @@ from stylezoo.registry.trust import TARGETS_LIMIT
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner
     from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
-
-WITHDRAWN = "withdrawn"
-"""In the targets: path and sha256 of the records that were signed once and are no more."""
 
 EXPIRY_DAYS: Mapping[Role, int] = {
     "root": 3650,
@@ -83,7 +86,8 @@ def create_registry(folder: Path, keys: KeyFolder) -> dict[Role, str]:
         The id of each role's key.
 
     Raises:
-        RegistryError: it is a signed registry already, or the keys would lie in it.
+        RegistryError: it is a signed registry already, or what is left of one whose keys were
+            replaced, or the keys would lie in it.
         OutputError: it cannot be written.
     """
     from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
@@ -96,6 +100,11 @@ def create_registry(folder: Path, keys: KeyFolder) -> dict[Role, str]:
         )
     if (folder / "metadata" / "timestamp.json").exists():
         raise RegistryError(f"{folder} is a signed registry already")
+    if max(_numbered(folder, "root"), default=0) > 1:
+        raise RegistryError(
+            f"{folder} was a signed registry: {newest_root(folder).name} in it names keys that a "
+            "new one would not have; restore its metadata from a copy, or name another folder"
+        )
     try:
         (folder / "styles").mkdir(parents=True, exist_ok=True)
         (folder / "metadata").mkdir(exist_ok=True)
@@ -309,8 +318,8 @@ def _read(folder: Path) -> _State:
         ) from error
     except OSError as error:
         raise RegistryError(
-            f"{metadata} is not complete: {error}; restore it from a copy, or begin anew: stylezoo "
-            f"registry init {folder}"
+            f"{metadata} is not complete: {error}; if 'stylezoo registry init' was cut short, run "
+            "it again; else restore it from a copy, or begin anew in another folder"
         ) from error
     return _State(root=root, targets=targets, snapshot=snapshot, timestamp=timestamp)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -48,8 +49,9 @@ def _state(name: str, source: RegistrySource) -> SourceState:
     from stylezoo.registry.remote import RemoteSource
 
     location = source.location
-    if isinstance(source, FolderSource) and not Path(location).is_dir():
-        return SourceState(name=name, location=location, signed=False, state="missing")
+    with suppress(OSError):  # of a folder that may not be looked into, which names() tells of
+        if isinstance(source, FolderSource) and not Path(location).is_dir():
+            return SourceState(name=name, location=location, signed=False, state="missing")
     if not isinstance(source, RemoteSource):
         try:
             styles = len(source.names())

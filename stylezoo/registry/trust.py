@@ -31,7 +31,7 @@ from stylezoo.errors import (
 )
 from stylezoo.registry.config import RegistryConfig, RegistryWarning
 from stylezoo.registry.index import Index
-from stylezoo.registry.index_io import INDEX_SCHEMA, read_copy, read_targets, write_copy
+from stylezoo.registry.index_io import INDEX_SCHEMA, WITHDRAWN, read_copy, read_targets, write_copy
 from stylezoo.registry.offline import offline_variable, require_network
 from stylezoo.registry.strict_json import parse_object
 from stylezoo.registry.transport import Transport
@@ -101,6 +101,16 @@ class TrustedRegistry:
                 return None
             self._held = (stamp, index)
         return self._held[1]
+
+    def withdrawn(self) -> frozenset[str]:
+        """The sha256 of the records that the registry has listed and, as it said last, does not."""
+        try:
+            # Verified before it was kept. It is read whole, so not by who only wants the index.
+            content = (self.state / _METADATA / "targets.json").read_bytes()
+            withdrawn = json.loads(content)["signed"].get(WITHDRAWN, {})
+            return frozenset(map(str, withdrawn.values()))
+        except (OSError, ValueError, LookupError, AttributeError, TypeError):
+            return frozenset()
 
     def refresh(self, *, fall_back: bool = True) -> Index:
         """Ask the registry for its index and verify it.

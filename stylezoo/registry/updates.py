@@ -1,13 +1,17 @@
-"""What is newer than the styles on this machine."""
+"""What is newer than the styles on this machine, and what of them was withdrawn."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
 from stylezoo.interfaces.source import RegistrySource, newest
+
+if TYPE_CHECKING:
+    from stylezoo.registry.store import StoredStyle
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,11 +31,33 @@ class Update:
     source: str
 
 
-def find_updates(sources: Mapping[str, RegistrySource]) -> Iterator[Update]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Withdrawal:
+    """A version on this machine that no source lists any more, as its registry has withdrawn it.
+
+    Attributes:
+        name: of the style.
+        version: that is here.
+        source: which has withdrawn it.
+        newer: the newest version that there is, if it is newer.
+    """
+
+    name: str
+    version: Version
+    source: str
+    newer: Version | None
+
+
+def find_updates(
+    sources: Mapping[str, RegistrySource],
+) -> tuple[list[Update], list[Withdrawal]]:
     """Compare what is on this machine with what the sources list, as far as they were told.
 
     Args:
         sources: by name, in the order to ask them.
+
+    Raises:
+        UnavailableError: a folder cannot be read.
     """
     here: dict[str, list[Version]] = {}
     listed: dict[str, tuple[Version, str]] = {}
@@ -41,8 +67,41 @@ def find_updates(sources: Mapping[str, RegistrySource]) -> Iterator[Update]:
             latest = newest(source.versions(name))
             if name not in listed or latest > listed[name][0]:
                 listed[name] = latest, source_name
+    withdrawn = [
+        (style.record.name, style.record.version, source_name)
+        for source_name, style in _withdrawn_by(sources)
+        if style.record.version not in here.get(style.record.name, [])
+    ]
+    for name, version, _ in withdrawn:
+        here.setdefault(name, []).append(version)
+
+    updates = []
     for name, versions in sorted(here.items()):
-        latest, source_name = listed[name]
-        if versions and latest > newest(sorted(versions)):
+        if versions and name in listed:
+            latest, source_name = listed[name]
             present = newest(sorted(versions))
-            yield Update(name=name, here=present, newest=latest, source=source_name)
+            if latest > present:
+                updates.append(Update(name=name, here=present, newest=latest, source=source_name))
+    withdrawals = []
+    for name, version, source_name in withdrawn:
+        latest = listed[name][0] if name in listed else version
+        withdrawals.append(
+            Withdrawal(
+                name=name,
+                version=version,
+                source=source_name,
+                newer=latest if latest > version else None,
+            )
+        )
+    return updates, withdrawals
+
+
+def _withdrawn_by(
+    sources: Mapping[str, RegistrySource],
+) -> Iterator[tuple[str, StoredStyle]]:
+    from stylezoo.registry.remote import RemoteSource
+
+    for name, source in sources.items():
+        if isinstance(source, RemoteSource):
+            for style in source.withdrawn():
+                yield name, style

@@ -21,6 +21,7 @@ from stylezoo.errors import (
     ExpiredError,
     IntegrityError,
     InvalidSpecError,
+    OfflineError,
     OptionError,
     PublishError,
     RecordError,
@@ -243,6 +244,30 @@ def test_fault_39_a_frozen_index_works_on_offline_with_a_warning(
     with pytest.warns(RegistryWarning, match="expired on"):
         assert registry.source(web.url).fetch("toy", version) == folder
     assert web.asked() == asked
+
+
+def test_fault_39_nothing_new_comes_by_an_expired_index_whose_renewal_is_withheld(
+    registry, web, monkeypatch
+):
+    registry.resign("timestamp", expires_in(seconds=2))
+    old = registry.source(web.url)
+    folder = old.fetch("toy", Version("1.0.0"))
+    old.record("udnie", Version("1.1.0"))
+    time.sleep(2.1)
+
+    def refused(error, reason):
+        with pytest.warns(RegistryWarning), pytest.raises(error, match=reason):
+            registry.source(web.url).fetch("udnie", Version("1.1.0"))
+        with pytest.warns(RegistryWarning):
+            assert registry.source(web.url).fetch("toy", Version("1.0.0")) == folder
+
+    expired = r"udnie 1\.1\.0 is new to this machine, and the index that lists it has expired: .*"
+    registry.newest("timestamp").write_text("junk")
+    refused(RegistryFormatError, expired + "is not JSON")
+    registry.newest("timestamp").unlink()
+    refused(UnavailableError, expired + "not complete at the moment")
+    monkeypatch.setenv("STYLEZOO_OFFLINE", "1")
+    refused(OfflineError, r"udnie@1\.1\.0 is not in the cache.*stylezoo fetch udnie@1\.1\.0")
 
 
 @pytest.mark.parametrize("role", ["snapshot", "targets"])

@@ -111,7 +111,7 @@ def test_a_version_that_is_new_is_found_by_update_and_by_asking_for_it(
     assert str(stylezoo.load("toy").record.version) == "1.0.0"
     report = json.loads(run("update", "--json"))
     update = {"name": "toy", "here": "1.0.0", "newest": "1.1.0", "source": "museum"}
-    assert report == {"updates": [update], "moved": [], "failed": []}
+    assert report == {"updates": [update], "withdrawn": [], "moved": [], "failed": []}
     assert str(stylezoo.load("toy").record.version) == "1.1.0"
     registry.add(copy_style(toy_style, tmp_path, "toy", "1.2.0"))
     registry.serve(server)
@@ -330,6 +330,34 @@ def test_a_withdrawn_version_is_had_by_its_hash_alone(registry, server, tmp_path
     run("cache", "prune", "--all")
     with pytest.raises(LockFileError, match=r"locks toy 1\.0\.0, which no source has"):
         stylezoo.load("toy", locked=lock)
+
+
+def test_a_version_here_that_is_withdrawn_is_reported_by_update(
+    registry, server, toy_style, tmp_path
+):
+    run("fetch", "toy", "sea")
+    for name in ("toy", "sea"):
+        shutil.rmtree(registry.folder / "styles" / name)
+    registry.add(copy_style(toy_style, tmp_path, "toy", "1.1.0"))
+    registry.serve(server)
+    done = CliRunner().invoke(cli, ["update"])
+    assert "toy   1.0.0  1.1.0   museum\n" in done.stdout
+    assert done.stderr.splitlines() == [
+        "warning: sea 0.9.0 was withdrawn from 'museum'; there is no newer version",
+        "warning: toy 1.0.0 was withdrawn from 'museum'; a newer version comes with: stylezoo "
+        "fetch toy@1.1.0",
+    ]
+    run("fetch", "toy@1.1.0")
+    report = json.loads(run("update", "--json"))
+    assert report["updates"] == []
+    told = [(one["name"], one["version"], one["newer"]) for one in report["withdrawn"]]
+    assert told == [("sea", "0.9.0", None), ("toy", "1.0.0", "1.1.0")]
+    # It is not withdrawn from who has it of another source.
+    back = SignedRegistry(tmp_path / "other")
+    back.add(toy_style)
+    run("registries", "add", back.folder, "--root", back.root, "--name", "other")
+    report = json.loads(run("update", "--json"))
+    assert [one["name"] for one in report["withdrawn"]] == ["sea"]
 
 
 def test_offline_a_locked_style_is_found_behind_another_that_was_not_fetched(

@@ -8,6 +8,8 @@ from datetime import datetime
 
 import pytest
 from click.testing import CliRunner
+from securesystemslib.signer import Signature, SSlibKey
+from tuf.api.metadata import Metadata, Root
 
 from stylezoo.catalog import default_catalog
 from stylezoo.cli import cli
@@ -20,10 +22,11 @@ from stylezoo.errors import (
     StyleZooError,
     UnavailableError,
 )
-from stylezoo.registry.config import read_registries, root_file
+from stylezoo.registry.config import config_file, read_registries
 from stylezoo.registry.signing import sign_registry
 from stylezoo.registry.sources import all_sources
-from tests.kept_registry import KeptRegistry, edit, expires_in
+from stylezoo.registry.trust import TrustedRegistry
+from tests.kept_registry import KeptRegistry, edit, expires_in, stranger
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +54,11 @@ def states():
     return {state["name"]: state for state in json.loads(run("--json").stdout)}
 
 
+def roots():
+    """What is kept of roots beside the list, by name."""
+    return {path.name: path.read_bytes() for path in (config_file().parent / "roots").glob("*")}
+
+
 def test_without_a_list_there_are_those_of_plugins():
     rows = run().stdout.splitlines()
     assert rows[0].split() == ["name", "location", "signed", "state", "age", "styles"]
@@ -74,7 +82,7 @@ def test_a_registry_is_added_by_its_root_shown_and_removed(registry, web):
     asked = web.asked()
     assert run("remove", "web").stdout == "removed web\n"
     assert list(states()) == ["embedded"]
-    assert not root_file("web").exists()
+    assert roots() == {}
     assert web.asked() == asked
     with pytest.raises(RegistryError, match="has no registry 'web'; it has: none"):
         run("remove", "web")
@@ -125,11 +133,42 @@ def test_on_first_use_the_keys_are_shown_and_asked_about(registry, web):
     assert key in done.stderr
     assert "Trust them" in done.stderr
     assert done.stdout == f"added web: 1 styles, signed to {states()['web']['expires'][:10]}\n"
-    assert root_file("web").read_bytes() == registry.root.read_bytes()
+    assert list(roots().values()) == [registry.root.read_bytes()]
     run("remove", "web")
     done = run("add", web.url, "--trust-on-first-use", "--name", "web", "--yes", "--json")
     assert json.loads(done.stdout) == {"name": "web", "location": web.url, "styles": 1}
     assert key in done.stderr
+
+
+def root_signed_under(keyid, signer):
+    """A root whose only key goes by an id that its maker has chosen."""
+    key = SSlibKey(
+        keyid, signer.public_key.keytype, signer.public_key.scheme, signer.public_key.keyval
+    )
+    root = Root(consistent_snapshot=True)
+    for role in ("root", "targets", "snapshot", "timestamp"):
+        root.add_key(key, role)
+    metadata = Metadata(root)
+    signature = signer.sign(metadata.signed_bytes).signature
+    metadata.signatures[keyid] = Signature(keyid, signature)
+    return metadata.to_bytes()
+
+
+def test_a_key_that_goes_by_the_id_of_another_is_never_shown(registry, web):
+    (genuine,) = json.loads(registry.root.read_bytes())["signed"]["roles"]["root"]["keyids"]
+    served = registry.folder / "metadata" / "1.root.json"
+    for keyid in (genuine, "\x1b[2Jkey"):
+        served.write_bytes(root_signed_under(keyid, stranger()))
+        with pytest.raises(SignatureError, match="is not the sha256 of that key") as refused:
+            run("add", web.url, "--trust-on-first-use", "--name", "web", "--yes")
+        assert str(refused.value).isprintable()
+        with pytest.raises(SignatureError, match="is not the sha256 of that key"):
+            run("add", web.url, "--root", served, "--name", "web")
+    served.write_text('{"signed": {"_type": "\\u001b[2J"}, "signatures": []}')
+    with pytest.raises(RegistryFormatError, match="is no root") as refused:
+        run("add", web.url, "--trust-on-first-use", "--name", "web", "--yes")
+    assert str(refused.value).isprintable()
+    assert list(states()) == ["embedded"]
 
 
 def test_without_a_root_a_signed_registry_is_not_added(registry, web):
@@ -155,7 +194,7 @@ def test_a_registry_that_its_root_does_not_vouch_for_is_not_added(registry, toy_
     with pytest.raises(RegistryError, match="cannot be read: No such file"):
         run("add", registry.folder, "--root", tmp_path / "gone.json")
     assert read_registries() == {}
-    assert not root_file("registry").exists()
+    assert roots() == {}
 
 
 def test_what_is_not_there_is_not_added(registry, web, tmp_path):
@@ -187,6 +226,61 @@ def test_several_processes_may_add_at_once(tmp_path):
         running.append(subprocess.Popen([*command, tmp_path / name]))
     assert [process.wait() for process in running] == [0] * len(names)
     assert set(names) <= set(read_registries())
+
+
+def test_lists_in_one_folder_do_not_share_what_they_trust(
+    registry, toy_style, tmp_path, monkeypatch
+):
+    other = KeptRegistry(tmp_path / "other", toy_style)
+    home, work = (str(tmp_path / "config" / name) for name in ("home.toml", "work.toml"))
+    monkeypatch.setenv("STYLEZOO_CONFIG", home)
+    run("add", registry.folder, "--root", registry.root, "--name", "museum")
+    monkeypatch.setenv("STYLEZOO_CONFIG", work)
+    run("add", other.folder, "--root", other.root, "--name", "museum")
+    run("add", registry.folder, "--root", registry.root, "--name", "team")
+    run("remove", "museum")
+    run("add", registry.folder, "--root", registry.root, "--name", "museum")
+    run("remove", "museum")  # its root is that of the other list, too
+    monkeypatch.setenv("STYLEZOO_CONFIG", home)
+    all_sources(default_catalog())["museum"].refresh()
+    run("remove", "museum")
+    assert [name.partition("-")[0] for name in roots()] == ["team"]
+
+
+def test_who_adds_a_name_too_late_takes_no_root_from_who_was_first(registry, monkeypatch):
+    add = ("add", registry.folder, "--root", registry.root, "--name", "team")
+    refresh = TrustedRegistry.refresh
+
+    def overtaken(self, **options):
+        monkeypatch.setattr(TrustedRegistry, "refresh", refresh)
+        run(*add)
+        return refresh(self, **options)
+
+    monkeypatch.setattr(TrustedRegistry, "refresh", overtaken)
+    with pytest.raises(RegistryError, match="there is a registry 'team'"):
+        run(*add)
+    all_sources(default_catalog())["team"].refresh()
+
+
+@pytest.mark.parametrize("step", ["TrustedRegistry.refresh", "write_registries"])
+def test_who_interrupts_leaves_no_root_that_no_list_names(registry, monkeypatch, step):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"stylezoo.registry.adding.{step}", interrupted)
+    run("add", registry.folder, "--root", registry.root, code=1)
+    assert roots() == {}
+
+
+def test_a_root_that_was_changed_is_not_trusted_anew(registry):
+    run("add", registry.folder, "--root", registry.root, "--name", "team")
+    (name,) = roots()
+    config_file().unlink()
+    root = config_file().parent / "roots" / name
+    root.write_text("changed")
+    with pytest.raises(OutputError, match=f"{name} is not the root that it was"):
+        run("add", registry.folder, "--root", registry.root, "--name", "team")
+    assert root.read_text() == "changed"
 
 
 def test_a_list_at_a_relative_path_keeps_its_relative_locations(tmp_path, monkeypatch):

@@ -173,6 +173,21 @@ def test_the_variable_replaces_the_list(config, tmp_path, monkeypatch):
             read_registries()
 
 
+def test_in_the_variable_a_name_of_the_list_comes_before_a_folder(config, tmp_path, monkeypatch):
+    known = RegistryConfig(location="https://host/styles", root=tmp_path / "root.json")
+    write_registries({"museum": known})
+    for name in ("museum", "mine"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STYLEZOO_REGISTRIES", "museum,mine")
+    assert read_registries() == {
+        "museum": known,
+        "mine": RegistryConfig(location=str(tmp_path / "mine")),
+    }
+    monkeypatch.setenv("STYLEZOO_REGISTRIES", "./museum")
+    assert read_registries() == {"museum": RegistryConfig(location=str(tmp_path / "museum"))}
+
+
 def test_sources_come_in_the_order_of_the_list(config, tmp_path, toy_style):
     registry = KeptRegistry(tmp_path / "kept", toy_style)
     catalog = stylezoo.Catalog.discover()

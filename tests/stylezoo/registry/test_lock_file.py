@@ -10,18 +10,24 @@ from hashlib import sha256
 
 import pytest
 import tomli_w
+from packaging.version import Version
 
 import stylezoo
 from stylezoo import FolderSource
 from stylezoo.catalog import Catalog
-from stylezoo.errors import LockFileError, OutputError
+from stylezoo.errors import LockFileError, OutputError, RecordError, UnavailableError
+from stylezoo.registry.hub_repository import HubRepository
 from stylezoo.registry.lock_file import (
     LockedStyle,
     lock_style,
     read_lock_file,
     write_lock_file,
 )
+from stylezoo.registry.pinned import find_base
+from stylezoo.registry.record import Base
+from stylezoo.registry.resolve import SourceWarning
 from stylezoo.registry.spec import StyleSpec
+from tests.kept_registry import KeptRegistry, WebServer
 
 
 @pytest.fixture
@@ -82,6 +88,62 @@ def test_the_same_bytes_from_a_source_of_another_name_will_do(zoo, lock, tmp_pat
     assert resolve(lock, "toy", zoo=changed, elsewhere=zoo).source == "elsewhere"
     with pytest.raises(LockFileError, match=r"of 'zoo' is not as locked.*; toy 1\.0\.0 of 'again'"):
         resolve(lock, "toy", zoo=changed, again=changed)
+
+
+def test_a_source_that_fails_does_not_hide_another_that_has_the_bytes(
+    zoo, lock, toy_style, tmp_path, monkeypatch
+):
+    """It lists the version, and what it is cannot be had: from the net, or as a record."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    kept = KeptRegistry(tmp_path / "kept", toy_style)
+    server = WebServer(kept.folder, tmp_path / "web.log")
+    team = kept.source(server.url)
+    assert team.versions("toy")
+    server.stop()
+    broken = FolderSource(tmp_path / "broken")
+    shutil.copytree(zoo.root, broken.root)
+    (broken.root / "toy" / "1.0.0" / "style.toml").write_text("schema = 1")
+    base = Base(
+        name="toy",
+        version=Version("1.0.0"),
+        sha256=sha256((toy_style / "model.safetensors").read_bytes()).hexdigest(),
+    )
+    assert resolve(lock, "toy", team=team, mine=zoo).source == "mine"
+    assert find_base(base, "adapter", {"team": team, "mine": zoo}).source == "mine"
+    for name, source in (("broken", broken), ("forged", forged_registry(tmp_path, toy_style))):
+        with pytest.warns(SourceWarning, match=f"'{name}' was passed over for toy@==1.0.0"):
+            assert resolve(lock, "toy", **{name: source}, mine=zoo).source == "mine"
+        with pytest.warns(SourceWarning, match=f"'{name}' was passed over for toy@==1.0.0"):
+            assert find_base(base, "adapter", {name: source, "mine": zoo}).source == "mine"
+    # If no other has them, it is the first that failed.
+    empty = FolderSource(tmp_path / "empty")
+    with pytest.raises(RecordError):
+        resolve(lock, "toy", empty=empty, broken=broken, team=team)
+    with pytest.raises(UnavailableError, match="cannot be reached"):
+        resolve(lock, "toy", empty=empty, team=team, broken=broken)
+
+
+def forged_registry(tmp_path, toy_style):
+    """A registry that was never asked here, and is of other keys than those that are trusted."""
+    forged = KeptRegistry(tmp_path / "forged", toy_style)
+    forged.root = KeptRegistry(tmp_path / "trusted", toy_style).root
+    return forged.source()
+
+
+def test_a_tag_that_was_moved_away_and_back_is_as_locked_again(hub, ink, tmp_path, monkeypatch):
+    lock = tmp_path / "stylezoo.lock"
+    write_lock_file(lock, [lock_style(StyleSpec.parse("alice/ink"), {})], overwrite=False)
+    first = hub.repositories["alice/ink"].tags["v1.0.0"]
+    for old, new in ((b"Random weights", b"Moved weights!"), (b"schema = 1", b"schema = 9")):
+        monkeypatch.setenv("STYLEZOO_CACHE", str(tmp_path / new.decode()))
+        record = ink["style.toml"].replace(old, new)
+        hub.add("alice/ink", {**ink, "style.toml": record}, tag="v1.0.0")
+        with pytest.raises((LockFileError, RecordError), match=r"is not as locked|schema"):
+            resolve(lock, "alice/ink")
+        assert HubRepository("alice/ink").pin(Version("1.0.0")) is None
+        hub.repositories["alice/ink"].tags["v1.0.0"] = first
+        assert (resolve(lock, "alice/ink").folder / "style.toml").read_bytes() == ink["style.toml"]
+        assert HubRepository("alice/ink").pin(Version("1.0.0")).commit == first
 
 
 def flip(path):

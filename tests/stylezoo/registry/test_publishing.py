@@ -139,6 +139,14 @@ def test_a_folder_takes_a_version_once(toy_style, variant, tmp_path):
 
 def test_a_signed_registry_takes_a_style_among_its_styles(toy_style, tmp_path):
     (tmp_path / "metadata").mkdir()
+    (tmp_path / "metadata" / "1.root.json").write_text("{}")
     told = publish_style(toy_style, Destination(folder=tmp_path))
     assert told.spec == "toy@1.0.0"
     assert (tmp_path / "styles" / "toy" / "1.0.0" / "style.toml").is_file()
+
+
+def test_a_style_called_metadata_makes_no_signed_registry_of_a_folder(variant, tmp_path):
+    place = Destination(folder=tmp_path / "zoo")
+    for name in ("metadata", "toy"):
+        publish_style(variant(name, "1.0.0"), place)
+    assert FolderSource(tmp_path / "zoo").names() == ["metadata", "toy"]

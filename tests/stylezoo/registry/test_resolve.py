@@ -1,10 +1,14 @@
 """From a name to a style folder."""
 
+import os
 import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 from packaging.version import Version
 
+from stylezoo.catalog import default_catalog
 from stylezoo.errors import (
     InvalidSpecError,
     OfflineError,
@@ -18,6 +22,9 @@ from stylezoo.interfaces.source import SourceWarning
 from stylezoo.registry.folder import FolderSource
 from stylezoo.registry.resolve import resolve
 from stylezoo.registry.spec import StyleSpec
+from stylezoo.registry.state import source_states
+
+EMBEDDED = next(iter(default_catalog().sources().values()))
 
 
 @pytest.fixture
@@ -230,3 +237,33 @@ def test_a_source_that_was_passed_over_is_named(zoo, tmp_path):
         SourceWarning, match="'b', which comes before it, could not be asked: no answer"
     ):
         assert found("toy", b=Unreachable(tmp_path), a=here) == ("a", "1.0.0")
+
+
+@pytest.fixture
+def closed():
+    """A folder of styles that we may not read, which lies where we may look."""
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        folder = Path(place) / "closed"
+        folder.mkdir(mode=0)
+        root = os.geteuid() == 0
+        if root:  # who may read all
+            os.seteuid(65534)
+        yield folder
+        if root:
+            os.seteuid(0)
+        folder.chmod(0o755)
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="takes POSIX permissions")
+def test_a_folder_that_may_not_be_read_stops_no_other_source(closed):
+    sources = {"closed": FolderSource(closed), "embedded": EMBEDDED}
+    states = source_states(sources)
+    assert [state.state for state in states] == ["failed", "ok"]
+    assert "cannot be read: Permission denied; ask who keeps it" in states[0].error
+    with pytest.warns(SourceWarning, match="'closed', which comes before it, could not be"):
+        assert found("udnie", **sources)[0] == "embedded"
+    with pytest.raises(UnavailableError, match="'closed' could not be asked"):
+        found("nothing", **sources)
+    with pytest.raises(UnavailableError, match="cannot be read: Permission denied"):
+        sources["closed"].refresh()  # as update does, which then goes on

@@ -111,6 +111,19 @@ def test_a_registry_is_not_made_twice(registry, unchanged_folder):
         create_registry(registry.folder, registry.keys)
 
 
+def test_a_registry_is_not_begun_anew_over_what_is_left_of_one(registry, unchanged_folder):
+    """Its second root would go on naming the old keys, and clients would follow it."""
+    rotate_key(registry.folder, registry.keys, "root")
+    (registry.folder / "metadata" / "timestamp.json").unlink()
+    with pytest.raises(RegistryError, match=r"not complete.*restore.*in another folder"):
+        build_registry(registry.folder, registry.keys)
+    with (
+        unchanged_folder(registry.base),
+        pytest.raises(RegistryError, match=r"was a signed registry: 2\.root\.json"),
+    ):
+        create_registry(registry.folder, KeyFolder(registry.base / "new-keys"))
+
+
 def test_a_build_says_what_is_new_and_what_is_gone(registry):
     registry.style("other@0.1.0")
     add_style(registry.folder, registry.style("other@0.1.0"))
