@@ -14,6 +14,8 @@ from stylezoo.errors import OptionError
 # two layers at a time, and gaps. Measured peaks at 256 to 1024 pixels were 1.2 to 1.5 times of it.
 OVERHEAD = 1.6
 
+CGROUP = Path("/sys/fs/cgroup")  # of this container
+
 
 def kept_bytes(forward: Callable[[], object]) -> int:
     """Run a forward pass and count the bytes that autograd keeps for the backward pass."""
@@ -33,15 +35,34 @@ def available_bytes(device: torch.device) -> int:
     """The memory that is free on a device: on the CPU also within the limit of a container."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        return int(free)
+        # What torch keeps of freed tensors for the next ones is used in the driver's eyes.
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(free) + kept
     import psutil
 
     free = int(psutil.virtual_memory().available)
-    # https://docs.kernel.org/admin-guide/cgroup-v2.html: a container's own limit and use.
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    if limit.is_file() and used.is_file() and (text := limit.read_text().strip()).isdigit():
-        free = min(free, int(text) - int(used.read_text()))
-    return free
+    within = available_in_cgroup(CGROUP)
+    return free if within is None else min(free, within)
+
+
+def available_in_cgroup(folder: Path) -> int | None:
+    """What a container may still take of its own limit; None if it has none.
+
+    Args:
+        folder: the files of a control group, as in
+            https://docs.kernel.org/admin-guide/cgroup-v2.html.
+    """
+    try:
+        limit, used, parts = (
+            (folder / f"memory.{name}").read_text().strip() for name in ("max", "current", "stat")
+        )
+    except OSError:
+        return None
+    if not limit.isdigit():
+        return None
+    # Files that were read count as used, and are dropped as soon as somebody wants the memory.
+    reclaimable = dict(line.split() for line in parts.splitlines()).get("inactive_file", "0")
+    return int(limit) - int(used) + int(reclaimable)
 
 
 def is_out_of_memory(error: Exception) -> bool:

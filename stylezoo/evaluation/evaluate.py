@@ -120,6 +120,7 @@ class Evaluation:
     curves: tuple[Curve, ...]
 
 
+@reuse_freed_memory()
 @plain_modes()
 def evaluate_style(
     style: Style,
@@ -192,7 +193,6 @@ class _Evaluator:
         self, style: Style, painting: Photo, config: EvaluationConfig, catalog: Catalog
     ) -> None:
         objective = objective_of(style)
-        reuse_freed_memory()
         self.style = style
         self.config = config
         device = choose_device(config.device)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from stylezoo.allocator import reuse_freed_memory
+from stylezoo.allocator import return_freed_memory, reuse_freed_memory
 from stylezoo.catalog import Catalog, default_catalog
 from stylezoo.checkpoint import load_checkpoint, save_checkpoint
 from stylezoo.color import keep_color
@@ -91,6 +91,7 @@ class OptimizationResult:
         return self.photo.to_pil()
 
 
+@reuse_freed_memory()
 @plain_modes()
 def optimize(
     content: str | Path | Photo | Image.Image,
@@ -154,7 +155,6 @@ class _Run:
     pictures: LevelInputs
 
     def __init__(self, inputs: Inputs, config: OptimizationConfig, catalog: Catalog) -> None:
-        reuse_freed_memory()
         self.inputs = inputs
         self.config = config
         self.device = choose_device(config.device)
@@ -332,4 +332,5 @@ def _check_memory(
     # L-BFGS keeps two vectors a step; image, gradient, best, average, spectra and copies are more.
     vectors = 2 * config.history + 20 if config.method != "adam" else 12
     needed = kept / PROBE**2 * pixels * OVERHEAD + vectors * image
+    return_freed_memory()  # what a call that failed has freed since would count as used
     check_memory(int(needed), objective.device, size=config.size)

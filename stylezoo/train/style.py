@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from stylezoo.allocator import reuse_freed_memory
 from stylezoo.catalog import Catalog, default_catalog
 from stylezoo.device import choose_device
 from stylezoo.errors import (
@@ -98,6 +99,7 @@ class TrainedStyle:
     left_out: int
 
 
+@reuse_freed_memory()
 @plain_modes()
 def train_style(
     config: TrainingConfig,
