@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from stylezoo.errors import OptionError
 
@@ -29,6 +33,50 @@ def kept_bytes(forward: Callable[[], object]) -> int:
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
         forward()
     return sum(sizes.values())
+
+
+def peak_bytes(compute: Callable[[], object]) -> int:
+    """Compute something without gradients, and count the most that its tensors take at a time."""
+    counter = _LiveTensors()
+    with torch.no_grad(), counter:
+        compute()
+    return counter.peak
+
+
+class _LiveTensors(TorchDispatchMode):
+    """Counts the bytes of all tensors made in its block, from when each is made to its end."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.peak = 0
+        self._sizes: dict[int, int] = {}
+
+    def __torch_dispatch__(
+        self,
+        function: Callable[..., Any],
+        types: Collection[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        result = function(*args, **(kwargs or {}))
+        given = {storage.data_ptr() for storage in _storages((args, kwargs))}
+        for storage in _storages(result):
+            if storage.data_ptr() not in given:  # else a view
+                self._count(storage)
+        return result
+
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        address = storage.data_ptr()
+        if address not in self._sizes:
+            self._sizes[address] = storage.nbytes()
+            weakref.finalize(storage, self._sizes.pop, address)
+            self.peak = max(self.peak, sum(self._sizes.values()))
+
+
+def _storages(nested: object) -> Iterator[torch.UntypedStorage]:
+    for leaf in tree_leaves(nested):
+        if isinstance(leaf, Tensor):
+            yield leaf.untyped_storage()
 
 
 def available_bytes(device: torch.device) -> int:

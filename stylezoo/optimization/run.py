@@ -20,7 +20,7 @@ from stylezoo.color import keep_color
 from stylezoo.device import choose_device, choose_dtype
 from stylezoo.errors import OptionError
 from stylezoo.images import Photo
-from stylezoo.memory import OVERHEAD, check_memory, kept_bytes
+from stylezoo.memory import OVERHEAD, check_memory, kept_bytes, peak_bytes
 from stylezoo.objective import PerceptualObjective, Targets, build_objective
 from stylezoo.optimization.config import MINIMUM_SIZE, OptimizationConfig, style_terms
 from stylezoo.optimization.image_optimizer import ImageOptimizer
@@ -323,14 +323,24 @@ def _check_memory(
     """
     probe = torch.rand(1, 3, PROBE, PROBE, generator=torch.Generator().manual_seed(0))
     probe = probe.to(objective.device)
-    targets = {**objective.targets(probe, "content"), **objective.targets(probe, "style")}
+    targets = objective.targets(probe, "content")
+    painting = peak_bytes(lambda: targets.update(objective.targets(probe, "style")))
     probe.requires_grad_()
     kept = kept_bytes(lambda: objective(probe, targets))
-    width, height = inputs.content.size
-    pixels = config.size**2 * min(width, height) / max(width, height)
+    pixels = _pixels(inputs.content, config.size)
     image = pixels * 3 * 4
     # L-BFGS keeps two vectors a step; image, gradient, best, average, spectra and copies are more.
     vectors = 2 * config.history + 20 if config.method != "adam" else 12
-    needed = kept / PROBE**2 * pixels * OVERHEAD + vectors * image
+    picture = kept / PROBE**2 * pixels * OVERHEAD + vectors * image
+    largest = max(
+        (_pixels(s.painting, config.size * config.style_scale) for s in inputs.styles), default=0.0
+    )
+    # The paintings have their turn one by one, before the picture.
+    needed = max(picture, painting / PROBE**2 * largest * OVERHEAD)
     return_freed_memory()  # what a call that failed has freed since would count as used
     check_memory(int(needed), objective.device, size=config.size)
+
+
+def _pixels(photo: Photo, size: float) -> float:
+    """How many a photo has at a size."""
+    return size**2 * min(photo.size) / max(photo.size)

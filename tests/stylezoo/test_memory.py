@@ -7,12 +7,16 @@ import psutil
 import pytest
 import torch
 
+import stylezoo
 from stylezoo.allocator import reuse_freed_memory
-from stylezoo.memory import available_bytes, available_in_cgroup
+from stylezoo.errors import OptionError
+from stylezoo.memory import available_bytes, available_in_cgroup, peak_bytes
 from stylezoo.optimization import optimize
 from tests.tiny_optimization import small, stripes
 
 glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of glibc's allocator")
+
+PAINTING = stripes("down", [(0.1, 0.2, 0.9), (0.9, 0.9, 0.6)])
 
 
 def resident():
@@ -37,18 +41,32 @@ def test_freed_memory_is_kept_for_the_next_pass_and_given_back_at_the_end():
 
 @glibc
 def test_an_optimisation_gives_its_working_memory_back():
-    painting = stripes("down", [(0.1, 0.2, 0.9), (0.9, 0.9, 0.6)])
     during = []
-    optimize(painting, painting, small(size=16, iterations=1))  # loads libraries
+    optimize(PAINTING, PAINTING, small(size=16, iterations=1))  # loads libraries
     before = resident()
     optimize(
-        painting,
-        painting,
+        PAINTING,
+        PAINTING,
         small(size=512, iterations=2),
         on_iteration=lambda *_: during.append(resident() - before),
     )
     assert max(during) > 200
     assert resident() - before < 0.3 * max(during)
+
+
+def test_the_most_memory_that_a_computation_takes_at_a_time():
+    x = torch.rand(10, 100)
+    assert peak_bytes(lambda: x.exp().sqrt().sum()) == 2 * x.nbytes
+    assert peak_bytes(lambda: [x + n for n in range(5)]) == 5 * x.nbytes
+    assert peak_bytes(lambda: x.view(-1)[:50]) == 0
+    assert peak_bytes(lambda: torch.relu_(x.clone())) == x.nbytes
+
+
+def test_a_painting_that_does_not_fit_is_refused_before_the_work(monkeypatch):
+    monkeypatch.setattr(stylezoo.memory, "available_bytes", lambda _: 200_000_000)
+    optimize(PAINTING, PAINTING, small(iterations=1))
+    with pytest.raises(OptionError, match=r"48 pixels need about .* choose a size of"):
+        optimize(PAINTING, PAINTING, small(style_scale=16.0, iterations=1))
 
 
 @pytest.mark.parametrize(
