@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -120,9 +121,31 @@ def is_out_of_memory(error: Exception) -> bool:
     """
     return (
         isinstance(error, MemoryError | torch.OutOfMemoryError)
-        # Of torch's DefaultCPUAllocator; the second on Windows.
-        or any(text in str(error) for text in ("can't allocate memory", "not enough memory"))
+        # Of torch's DefaultCPUAllocator, the second on Windows; the last of mmap.
+        or any(
+            text in str(error)
+            for text in ("can't allocate memory", "not enough memory", "Cannot allocate memory")
+        )
     )
+
+
+@contextmanager
+def within_memory(what: str, advice: str) -> Iterator[None]:
+    """In this block, running out of memory is an error that says what to do.
+
+    Args:
+        what: does not fit then, in the plural, such as ``"640 × 480 pixels"``.
+        advice: such as ``"choose a smaller size (--size)"``.
+
+    Raises:
+        OptionError: numpy or torch asked for memory that there is not.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OptionError(f"{what} do not fit into memory; {advice}") from error
 
 
 def check_memory(needed: int, device: torch.device, *, size: int) -> None:

@@ -20,7 +20,7 @@ from stylezoo.color import keep_color
 from stylezoo.device import choose_device, choose_dtype
 from stylezoo.errors import OptionError
 from stylezoo.images import Photo
-from stylezoo.memory import OVERHEAD, check_memory, kept_bytes, peak_bytes
+from stylezoo.memory import OVERHEAD, check_memory, kept_bytes, peak_bytes, within_memory
 from stylezoo.objective import PerceptualObjective, Targets, build_objective
 from stylezoo.optimization.config import MINIMUM_SIZE, OptimizationConfig, style_terms
 from stylezoo.optimization.image_optimizer import ImageOptimizer
@@ -126,7 +126,7 @@ def optimize(
     Raises:
         ImageError: a picture cannot be read.
         OptionError: an option is out of range, a picture is of no such type, a mask does not fit,
-            or memory would not suffice.
+            or memory does not suffice.
         CheckpointError: the checkpoint is broken, or of another version of stylezoo or run.
         PluginError: no plugin provides the backbone or a loss.
     """
@@ -134,19 +134,20 @@ def optimize(
         raise OptionError(f"checkpoint_every is {checkpoint_every}; it must be 1 or more")
     checkpoint = None if checkpoint is None else Path(checkpoint)
     config = config or OptimizationConfig()
-    inputs = Inputs(content=as_photo(content), styles=style_inputs(styles))
-    run = _Run(inputs, config, catalog or default_catalog())
-    if checkpoint is not None and resume and checkpoint.exists():
-        run.restore(checkpoint)
-    while not run.finished:
-        iteration = run.step()
-        if checkpoint is not None and iteration.number % checkpoint_every == 0:
+    with within_memory(f"{config.size} pixels", "choose a smaller size (--size)"):
+        inputs = Inputs(content=as_photo(content), styles=style_inputs(styles))
+        run = _Run(inputs, config, catalog or default_catalog())
+        if checkpoint is not None and resume and checkpoint.exists():
+            run.restore(checkpoint)
+        while not run.finished:
+            iteration = run.step()
+            if checkpoint is not None and iteration.number % checkpoint_every == 0:
+                run.save(checkpoint)
+            if on_iteration is not None:
+                on_iteration(iteration, run.photo)
+        if checkpoint is not None:
             run.save(checkpoint)
-        if on_iteration is not None:
-            on_iteration(iteration, run.photo)
-    if checkpoint is not None:
-        run.save(checkpoint)
-    return run.result()
+        return run.result()
 
 
 class _Run:
