@@ -17,6 +17,7 @@ from stylezoo.components import did_you_mean
 from stylezoo.errors import OptionError, PluginError, StyleZooError
 from stylezoo.interfaces.backbone import Backbone
 from stylezoo.interfaces.loss import IMAGE, Loss
+from stylezoo.memory import is_out_of_memory
 from stylezoo.objective_config import ObjectiveConfig
 from stylezoo.region import Region
 from stylezoo.seeding import seeded
@@ -254,9 +255,11 @@ def _naming_the_loss(term: Term) -> Iterator[None]:
     """Say which loss failed. What has nothing to do with it passes as it is."""
     try:
         yield
-    except (StyleZooError, MemoryError, torch.OutOfMemoryError):
+    except StyleZooError:
         raise
     except Exception as error:  # the code of a plugin may raise anything
+        if is_out_of_memory(error):
+            raise
         raise PluginError(
             f"the loss {term.name!r} failed with {type(error).__name__}: {error}; mend its plugin, "
             "with: stylezoo plugins --check PLUGIN"

@@ -121,7 +121,7 @@ class Style:
             ImageError: the path leads to no picture.
         """
         from stylezoo.image_kinds import change_image
-        from stylezoo.memory import is_out_of_memory
+        from stylezoo.memory import within_memory
         from stylezoo.torch_modes import plain_modes
 
         if not 0 <= strength <= 1:
@@ -129,16 +129,9 @@ class Style:
         mixture = self.shares if style is None else self._mixture(style)
 
         def restyle(pixels: np.ndarray, run: Run) -> np.ndarray:
-            try:
+            height, width = pixels.shape[:2]
+            with within_memory(f"{width} × {height} pixels", "choose a smaller size (--size)"):
                 return self._restyle(pixels, run, strength, preserve_color, seed)
-            except (MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                height, width = pixels.shape[:2]
-                raise OptionError(
-                    f"{width} × {height} pixels do not fit into memory; "
-                    "choose a smaller size (--size)"
-                ) from error
 
         with plain_modes():
             return change_image(image, partial(restyle, run=self._run(mixture)))

@@ -23,6 +23,7 @@ from stylezoo.evaluation.ssim import structural_similarity
 from stylezoo.evaluation.stability import noise_difference, shift_difference
 from stylezoo.images import Photo, find_photos, open_photo
 from stylezoo.interfaces.net import MultiStyleNet
+from stylezoo.memory import within_memory
 from stylezoo.objective import SHORTEST_SIDE, ObjectiveValue, Targets, build_objective
 from stylezoo.objective_config import ObjectiveConfig
 from stylezoo.optimization.inputs import to_tensor
@@ -121,6 +122,7 @@ class Evaluation:
     curves: tuple[Curve, ...]
 
 
+@reuse_freed_memory()
 @plain_modes()
 def evaluate_style(
     style: Style,
@@ -144,30 +146,34 @@ def evaluate_style(
         catalog: where net, backbone and losses come from; None for the installed plugins.
 
     Raises:
-        OptionError: the record names no objective, or an option is out of range.
+        OptionError: the record names no objective, an option is out of range, or memory does not
+            suffice.
         ImageError: the folder holds no photo, or one cannot be read or is too narrow.
     """
     config = config or EvaluationConfig()
     say = on_progress or (lambda text: None)
-    evaluator = _Evaluator(style, painting, config, catalog or default_catalog())
-    opened = [(path.name, open_photo(path)) for path in find_photos(photos)]
-    for name, photo in opened:
-        check_photo(name, photo, config.sizes)
-    measures: list[PhotoMeasure] = []
-    curves: list[Curve] = []
-    sizes = []
-    for size in config.sizes:
-        here = []
+    with within_memory(
+        f"photos of {max(config.sizes)} pixels", "choose smaller sizes (stylezoo evaluate --sizes)"
+    ):
+        evaluator = _Evaluator(style, painting, config, catalog or default_catalog())
+        opened = [(path.name, open_photo(path)) for path in find_photos(photos)]
         for name, photo in opened:
-            say(f"{size} px: {name}")
-            here.append(evaluator.measure(name, photo.resized(size), size))
-        drawn = []
-        for (name, photo), measure in zip(opened[: config.curves_at(size)], here, strict=False):
-            say(f"{size} px: optimising {name} to the objective {measure.objective:.3f}")
-            drawn += evaluator.curves(name, photo.resized(size), measure.objective)
-        sizes.append(_summary(size, here, drawn))
-        measures += here
-        curves += drawn
+            check_photo(name, photo, config.sizes)
+        measures: list[PhotoMeasure] = []
+        curves: list[Curve] = []
+        sizes = []
+        for size in config.sizes:
+            here = []
+            for name, photo in opened:
+                say(f"{size} px: {name}")
+                here.append(evaluator.measure(name, photo.resized(size), size))
+            drawn = []
+            for (name, photo), measure in zip(opened[: config.curves_at(size)], here, strict=False):
+                say(f"{size} px: optimising {name} to the objective {measure.objective:.3f}")
+                drawn += evaluator.curves(name, photo.resized(size), measure.objective)
+            sizes.append(_summary(size, here, drawn))
+            measures += here
+            curves += drawn
     quality = Quality(command=command, machine=_machine(config.device), sizes=tuple(sizes))
     return Evaluation(quality=quality, photos=tuple(measures), curves=tuple(curves))
 
@@ -193,7 +199,6 @@ class _Evaluator:
         self, style: Style, painting: Photo, config: EvaluationConfig, catalog: Catalog
     ) -> None:
         objective = objective_of(style)
-        reuse_freed_memory()
         self.style = style
         self.config = config
         device = choose_device(config.device)

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from stylezoo.allocator import reuse_freed_memory
+from stylezoo.allocator import return_freed_memory, reuse_freed_memory
 from stylezoo.catalog import Catalog, default_catalog
 from stylezoo.checkpoint import load_checkpoint, save_checkpoint
 from stylezoo.color import keep_color
 from stylezoo.device import choose_device, choose_dtype
 from stylezoo.errors import OptionError
 from stylezoo.images import Photo
-from stylezoo.memory import OVERHEAD, check_memory, kept_bytes
+from stylezoo.memory import OVERHEAD, check_memory, kept_bytes, peak_bytes, within_memory
 from stylezoo.objective import PerceptualObjective, Targets, build_objective
 from stylezoo.optimization.config import MINIMUM_SIZE, OptimizationConfig, style_terms
 from stylezoo.optimization.image_optimizer import ImageOptimizer
@@ -91,6 +91,7 @@ class OptimizationResult:
         return self.photo.to_pil()
 
 
+@reuse_freed_memory()
 @plain_modes()
 def optimize(
     content: str | Path | Photo | Image.Image,
@@ -125,7 +126,7 @@ def optimize(
     Raises:
         ImageError: a picture cannot be read.
         OptionError: an option is out of range, a picture is of no such type, a mask does not fit,
-            or memory would not suffice.
+            or memory does not suffice.
         CheckpointError: the checkpoint is broken, or of another version of stylezoo or run.
         PluginError: no plugin provides the backbone or a loss.
     """
@@ -133,19 +134,20 @@ def optimize(
         raise OptionError(f"checkpoint_every is {checkpoint_every}; it must be 1 or more")
     checkpoint = None if checkpoint is None else Path(checkpoint)
     config = config or OptimizationConfig()
-    inputs = Inputs(content=as_photo(content), styles=style_inputs(styles))
-    run = _Run(inputs, config, catalog or default_catalog())
-    if checkpoint is not None and resume and checkpoint.exists():
-        run.restore(checkpoint)
-    while not run.finished:
-        iteration = run.step()
-        if checkpoint is not None and iteration.number % checkpoint_every == 0:
+    with within_memory(f"{config.size} pixels", "choose a smaller size (--size)"):
+        inputs = Inputs(content=as_photo(content), styles=style_inputs(styles))
+        run = _Run(inputs, config, catalog or default_catalog())
+        if checkpoint is not None and resume and checkpoint.exists():
+            run.restore(checkpoint)
+        while not run.finished:
+            iteration = run.step()
+            if checkpoint is not None and iteration.number % checkpoint_every == 0:
+                run.save(checkpoint)
+            if on_iteration is not None:
+                on_iteration(iteration, run.photo)
+        if checkpoint is not None:
             run.save(checkpoint)
-        if on_iteration is not None:
-            on_iteration(iteration, run.photo)
-    if checkpoint is not None:
-        run.save(checkpoint)
-    return run.result()
+        return run.result()
 
 
 class _Run:
@@ -154,7 +156,6 @@ class _Run:
     pictures: LevelInputs
 
     def __init__(self, inputs: Inputs, config: OptimizationConfig, catalog: Catalog) -> None:
-        reuse_freed_memory()
         self.inputs = inputs
         self.config = config
         self.device = choose_device(config.device)
@@ -340,13 +341,24 @@ def _check_memory(
     """
     probe = torch.rand(1, 3, PROBE, PROBE, generator=torch.Generator().manual_seed(0))
     probe = probe.to(objective.device)
-    targets = {**objective.targets(probe, "content"), **objective.targets(probe, "style")}
+    targets = objective.targets(probe, "content")
+    painting = peak_bytes(lambda: targets.update(objective.targets(probe, "style")))
     probe.requires_grad_()
     kept = kept_bytes(lambda: objective(probe, targets))
-    width, height = inputs.content.size
-    pixels = config.size**2 * min(width, height) / max(width, height)
+    pixels = _pixels(inputs.content, config.size)
     image = pixels * 3 * 4
     # L-BFGS keeps two vectors a step; image, gradient, best, average, spectra and copies are more.
     vectors = 2 * config.history + 20 if config.method != "adam" else 12
-    needed = kept / PROBE**2 * pixels * OVERHEAD + vectors * image
+    picture = kept / PROBE**2 * pixels * OVERHEAD + vectors * image
+    largest = max(
+        (_pixels(s.painting, config.size * config.style_scale) for s in inputs.styles), default=0.0
+    )
+    # The paintings have their turn one by one, before the picture.
+    needed = max(picture, painting / PROBE**2 * largest * OVERHEAD)
+    return_freed_memory()  # what a call that failed has freed since would count as used
     check_memory(int(needed), objective.device, size=config.size)
+
+
+def _pixels(photo: Photo, size: float) -> float:
+    """How many a photo has at a size."""
+    return size**2 * min(photo.size) / max(photo.size)

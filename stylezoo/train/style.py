@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from stylezoo.allocator import reuse_freed_memory
 from stylezoo.catalog import Catalog, default_catalog
 from stylezoo.device import choose_device
 from stylezoo.errors import (
@@ -25,6 +26,7 @@ from stylezoo.evaluation.evaluate import check_photo, measuring_command
 from stylezoo.files import check_new_folder
 from stylezoo.images import find_photos, open_photo
 from stylezoo.loading import load
+from stylezoo.memory import within_memory
 from stylezoo.registry.pinned import resolve_base
 from stylezoo.registry.publish import (
     PAINTING,
@@ -97,6 +99,7 @@ class TrainedStyle:
     left_out: int
 
 
+@reuse_freed_memory()
 @plain_modes()
 def train_style(
     config: TrainingConfig,
@@ -127,7 +130,8 @@ def train_style(
         catalog: where net, backbone and losses come from; None for the installed plugins.
 
     Raises:
-        OptionError: an option is out of its range, or quality is asked for of a pack.
+        OptionError: an option is out of its range, quality is asked for of a pack, or memory does
+            not suffice.
         OutputError: the style folder exists, or a file cannot be written.
         ImageError: the painting, or the folder of photos, cannot be read.
         TrainingError: a checkpoint is there and ``resume`` is not set; or a training callback of a
@@ -156,20 +160,24 @@ def train_style(
             f"or delete {folders.work} to start again"
         )
     evaluation = evaluation or EvaluationConfig(device=config.device, precision=config.precision)
-    _read_once(folders, evaluation)
-    trainer = Trainer(config, catalog)
-    _check_draft(trainer, description, folders, catalog)
-    if checkpoint.exists():
-        trainer.resume(checkpoint)
-    if trainer.processes.main:
-        if config.steps:  # an adapter may have none, and then there is nothing to watch
-            _watch(trainer, folders, catalog, checkpoint_every, samples_every, on_step)
-        record = _write(trainer, description, folders, catalog)
-        trainer.processes.wait()
-    else:
-        deque(trainer.run(), maxlen=0)
-        trainer.processes.wait()
-        record = read_record(folders.output)
+    with within_memory(
+        f"batches of {config.batch_size} crops of {max(config.crop_sizes)} pixels",
+        "choose fewer or smaller crops (--batch-size, --crop-size)",
+    ):
+        _read_once(folders, evaluation)
+        trainer = Trainer(config, catalog)
+        _check_draft(trainer, description, folders, catalog)
+        if checkpoint.exists():
+            trainer.resume(checkpoint)
+        if trainer.processes.main:
+            if config.steps:  # an adapter may have none, and then there is nothing to watch
+                _watch(trainer, folders, catalog, checkpoint_every, samples_every, on_step)
+            record = _write(trainer, description, folders, catalog)
+            trainer.processes.wait()
+        else:
+            deque(trainer.run(), maxlen=0)
+            trainer.processes.wait()
+            record = read_record(folders.output)
     if folders.held_out is not None and trainer.processes.main:
         record = _measure(
             config, folders.output, folders.held_out, evaluation, catalog, on_evaluation

@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from stylezoo.allocator import reuse_freed_memory
 from stylezoo.catalog import Catalog
 from stylezoo.checkpoint import load_checkpoint, save_checkpoint
 from stylezoo.device import choose_dtype
@@ -96,7 +95,6 @@ class Trainer:
 
     def __init__(self, config: TrainingConfig, catalog: Catalog) -> None:
         self.config = config
-        reuse_freed_memory()
         self.processes = Processes(config.device)
         self.device = self.processes.device
         self.places = self.processes.share(range(config.batch_size))

@@ -16,6 +16,7 @@ from stylezoo import (
     TermConfig,
 )
 from stylezoo.errors import OptionError, PluginError
+from stylezoo.memory import is_out_of_memory
 
 
 class Halves(Backbone):
@@ -89,6 +90,20 @@ class Failing(Mean):
 
     def forward(self, features, target):
         return 1 / 0
+
+
+def test_a_loss_for_which_memory_does_not_suffice_has_not_failed():
+    class Vast(Loss):
+        target_from = None
+        layers = ()
+
+        def forward(self, features, target):
+            return torch.empty(1 << 50, dtype=torch.uint8).sum()
+
+    objective = PerceptualObjective(Halves(), [Term("mine", Vast(), 1.0)])
+    with pytest.raises(RuntimeError) as caught:
+        objective(torch.rand(1, 3, 8, 8), {})
+    assert is_out_of_memory(caught.value)
 
 
 @pytest.mark.parametrize("where", ["target", "value"])

@@ -104,12 +104,18 @@ def test_names_that_differ_in_case_are_one_file(system, monkeypatch, tmp_path):
         plan(photos, None, "wave", None)
 
 
-def test_memory_that_windows_does_not_give():
-    error = RuntimeError(
+@pytest.mark.parametrize(
+    "message",
+    [
+        # On Windows.
         "[enforce fail at alloc_cpu.cpp:116] data. DefaultCPUAllocator: not enough memory: you "
-        "tried to allocate 123456789012 bytes."
-    )
-    assert is_out_of_memory(error)
+        "tried to allocate 123456789012 bytes.",
+        # Of a file of weights.
+        "unable to mmap 80100424 bytes from file <vgg.safetensors>: Cannot allocate memory (12)",
+    ],
+)
+def test_memory_that_a_system_does_not_give(message):
+    assert is_out_of_memory(RuntimeError(message))
 
 
 @pytest.mark.parametrize(("emulated", "dtype"), [(True, torch.float32), (False, torch.bfloat16)])

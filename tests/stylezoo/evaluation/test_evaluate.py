@@ -20,6 +20,7 @@ from stylezoo.registry.publish import record_quality
 from stylezoo.registry.record_io import read_record, render_record
 from stylezoo.registry.verify import verify_files
 from tests.modes import MODES
+from tests.vast import catalog_with_vast
 
 OBJECTIVE = ObjectiveConfig(
     backbone="vgg16",
@@ -321,3 +322,12 @@ def test_bad_input(style_folder, toy_style, photos, tmp_path):
         assert done.returncode == code, (arguments, done.stderr)
         assert message in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_what_does_not_fit_into_memory_is_refused_with_its_size(style_folder, photos):
+    painting = stylezoo.open_photo(style_folder / "painting.jpg")
+    style = stylezoo.load(style_folder)
+    objective = dataclasses.replace(OBJECTIVE, backbone="vast", backbone_options={})
+    style.record = dataclasses.replace(style.record, objective=objective)
+    with pytest.raises(OptionError, match=r"photos of 64 pixels do not fit .*evaluate --sizes"):
+        evaluate_style(style, photos, painting, CONFIG, command="none", catalog=catalog_with_vast())

@@ -17,6 +17,7 @@ from stylezoo.errors import OptionError
 from stylezoo.images import Photo
 from stylezoo.optimization import optimize
 from tests.tiny_optimization import same, small
+from tests.vast import catalog_with_vast
 
 
 def test_the_objective_falls_and_the_best_picture_comes_back(photo, painting):
@@ -244,6 +245,12 @@ def test_a_forward_pass_that_was_counted_is_freed():
     kept_bytes(forward)
     gc.collect()
     assert outputs[0]() is None
+
+
+def test_what_does_not_fit_into_memory_is_refused_with_its_size(photo, painting):
+    config = small(backbone="vast", backbone_options={})
+    with pytest.raises(OptionError, match="48 pixels do not fit into memory; choose a smaller"):
+        optimize(photo, painting, config, catalog=catalog_with_vast())
 
 
 def test_an_unknown_kind_of_reconstruction(photo):

@@ -17,6 +17,7 @@ from stylezoo.errors import ImageError, OptionError, OutputError, TrainingError
 from stylezoo.train.trainer import Trainer, rate_factor
 from tests.modes import MODES
 from tests.tiny_training import config, description, train_command, weights
+from tests.vast import catalog_with_vast
 
 
 def test_training_lowers_the_objective(material):
@@ -305,3 +306,13 @@ def test_a_training_that_is_interrupted_leaves_nothing_open(material, tmp_path):
     assert not [path for path in opened if folders.work.name in path]
     assert not [one for one in threading.enumerate() if "_AsyncWriter" in type(one).__name__]
     assert len((folders.work / "metrics.csv").read_text().splitlines()) == 3
+
+
+def test_what_does_not_fit_into_memory_is_refused_with_its_size(material, tmp_path):
+    with pytest.raises(OptionError, match=r"batches of 2 crops of 32 pixels do not fit .*--batch"):
+        stylezoo.train_style(
+            config(material, backbone="vast", backbone_options={}),
+            description(),
+            stylezoo.TrainingFolders(output=tmp_path / "style"),
+            catalog=catalog_with_vast(),
+        )

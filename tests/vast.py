@@ -1,0 +1,27 @@
+"""A backbone that asks for a pebibyte: torch's own error, of no class of its own on the CPU."""
+
+import torch
+
+import stylezoo
+from stylezoo import Backbone, Catalog
+
+
+class Vast(Backbone):
+    layers = ("relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_3", "relu4_3")
+
+    def forward(self, images, layers):
+        return {layer: torch.empty(1 << 50, dtype=torch.uint8) for layer in layers}
+
+
+def catalog_with_vast():
+    """The installed plugins, and the backbone "vast"."""
+    catalog = Catalog.discover()
+
+    class Plugin:
+        @staticmethod
+        @stylezoo.hookimpl
+        def register_backbones(register):
+            register("vast", Vast)
+
+    catalog.add(Plugin, "vast")
+    return catalog
