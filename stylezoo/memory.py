@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from stylezoo.allocator import return_freed_memory
 from stylezoo.errors import OptionError
 
 # Besides what is kept for the backward pass: the working memory of convolutions, the gradients of
@@ -36,20 +37,26 @@ def kept_bytes(forward: Callable[[], object]) -> int:
     return sum(sizes.values())
 
 
-def peak_bytes(compute: Callable[[], object]) -> int:
-    """Compute something without gradients, and count the most that its tensors take at a time."""
-    counter = _LiveTensors()
+def peak_bytes(compute: Callable[[], object], device: torch.device) -> int:
+    """Compute something without gradients, and count the most that its tensors take at a time.
+
+    Args:
+        compute: with torch; what other libraries take is not counted.
+        device: that the memory is of.
+    """
+    counter = _LiveTensors(device)
     with torch.no_grad(), counter:
         compute()
     return counter.peak
 
 
 class _LiveTensors(TorchDispatchMode):
-    """Counts the bytes of all tensors made in its block, from when each is made to its end."""
+    """Counts the bytes of a device's tensors that are made in its block, until their end."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.peak = 0
+        self._device = device.type
         self._sizes: dict[int, int] = {}
 
     def __torch_dispatch__(
@@ -62,7 +69,7 @@ class _LiveTensors(TorchDispatchMode):
         result = function(*args, **(kwargs or {}))
         given = {storage.data_ptr() for storage in _storages((args, kwargs))}
         for storage in _storages(result):
-            if storage.data_ptr() not in given:  # else a view
+            if storage.device.type == self._device and storage.data_ptr() not in given:  # no view
                 self._count(storage)
         return result
 
@@ -159,11 +166,14 @@ def check_memory(needed: int, device: torch.device, *, size: int) -> None:
     Raises:
         OptionError: it does not fit; the message says which size would.
     """
+    if needed <= available_bytes(device):
+        return
+    return_freed_memory()  # what was freed since, and kept for more of it, counts as used
     free = available_bytes(device)
     if needed <= free:
         return
     fitting = int(size * (free / needed) ** 0.5 * 0.98)
     raise OptionError(
         f"{size} pixels need about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free; "
-        f"choose a size of {fitting} or less"
+        f"choose a size of {fitting} or less (--size)"
     )

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     Run = Callable[[Tensor], Tensor]
 
 
+PROBE = 128  # pixels a side, about: what the memory of a larger picture is judged by
+ANYWHERE = 2_000_000  # pixels that are not judged: a net takes some 300 to 500 bytes for each
+
 MOST_PREPARED = 16  # mixtures: a slow change from one style to another takes hundreds
 
 Shares = str | Mapping[str, float]
@@ -197,6 +200,7 @@ class Style:
         if strength == 0:
             return pixels
         height, width = pixels.shape[:2]
+        self._check_memory(run, height, width, seed)
         padded = np.ascontiguousarray(self._pad(pixels).transpose(2, 0, 1))
         with seeded(seed):
             output = run(torch.from_numpy(padded).unsqueeze(0))
@@ -206,17 +210,41 @@ class Style:
             styled = keep_color(styled, pixels)
         return np.ascontiguousarray(blend(pixels, styled, strength))
 
+    def _check_memory(self, run: Run, height: int, width: int, seed: int) -> None:
+        """Refuse a picture that would not fit into the memory of the CPU.
+
+        The system would not refuse it, but end the process. GPUs answer by an error.
+
+        Raises:
+            OptionError: it does not fit; the message says which size would.
+        """
+        import torch
+
+        from stylezoo.memory import check_memory, peak_bytes
+        from stylezoo.seeding import seeded
+
+        if height * width <= ANYWHERE:
+            return
+        cpu = torch.device("cpu")
+        side = _multiple(max(PROBE, self.net.minimum_size), self.net.stride)
+        probe = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+        with seeded(seed):
+            peak = peak_bytes(lambda: run(probe), cpu)
+        check_memory(peak * height * width // side**2, cpu, size=max(height, width))
+
     def _pad(self, pixels: np.ndarray) -> np.ndarray:
         """Pad at the bottom and on the right to a size that the net takes, by mirroring."""
         import numpy as np
 
-        stride = self.net.stride
-        missing = []
-        for side in pixels.shape[:2]:
-            wanted = -(-max(side, self.net.minimum_size) // stride) * stride
-            missing.append((0, wanted - side))
+        least, stride = self.net.minimum_size, self.net.stride
+        missing = [(0, _multiple(max(s, least), stride) - s) for s in pixels.shape[:2]]
         # numpy mirrors as often as it takes, down to one pixel.
         return np.pad(pixels, (*missing, (0, 0)), mode="symmetric")
+
+
+def _multiple(number: int, of: int) -> int:
+    """The least multiple that is no less than a number."""
+    return -(-number // of) * of
 
 
 def _check_output(output: Tensor, shape: tuple[int, ...]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from stylezoo.allocator import return_freed_memory, reuse_freed_memory
+from stylezoo.allocator import reuse_freed_memory
 from stylezoo.catalog import Catalog, default_catalog
 from stylezoo.checkpoint import load_checkpoint, save_checkpoint
 from stylezoo.color import keep_color
@@ -342,7 +342,8 @@ def _check_memory(
     probe = torch.rand(1, 3, PROBE, PROBE, generator=torch.Generator().manual_seed(0))
     probe = probe.to(objective.device)
     targets = objective.targets(probe, "content")
-    painting = peak_bytes(lambda: targets.update(objective.targets(probe, "style")))
+    device = objective.device
+    painting = peak_bytes(lambda: targets.update(objective.targets(probe, "style")), device)
     probe.requires_grad_()
     kept = kept_bytes(lambda: objective(probe, targets))
     pixels = _pixels(inputs.content, config.size)
@@ -355,8 +356,7 @@ def _check_memory(
     )
     # The paintings have their turn one by one, before the picture.
     needed = max(picture, painting / PROBE**2 * largest * OVERHEAD)
-    return_freed_memory()  # what a call that failed has freed since would count as used
-    check_memory(int(needed), objective.device, size=config.size)
+    check_memory(int(needed), device, size=config.size)
 
 
 def _pixels(photo: Photo, size: float) -> float:

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 import subprocess
 import sys
 
@@ -70,10 +71,12 @@ def test_an_optimisation_gives_its_working_memory_back():
 
 def test_the_most_memory_that_a_computation_takes_at_a_time():
     x = torch.rand(10, 100)
-    assert peak_bytes(lambda: x.exp().sqrt().sum()) == 2 * x.nbytes
-    assert peak_bytes(lambda: [x + n for n in range(5)]) == 5 * x.nbytes
-    assert peak_bytes(lambda: x.view(-1)[:50]) == 0
-    assert peak_bytes(lambda: torch.relu_(x.clone())) == x.nbytes
+    cpu = torch.device("cpu")
+    assert peak_bytes(lambda: x.exp().sqrt().sum(), cpu) == 2 * x.nbytes
+    assert peak_bytes(lambda: [x + n for n in range(5)], cpu) == 5 * x.nbytes
+    assert peak_bytes(lambda: x.view(-1)[:50], cpu) == 0
+    assert peak_bytes(lambda: torch.relu_(x.clone()), cpu) == x.nbytes
+    assert peak_bytes(lambda: [x + 1, x.to("meta") + 1], cpu) == x.nbytes
 
 
 def test_a_painting_that_does_not_fit_is_refused_before_the_work(monkeypatch):
@@ -106,3 +109,38 @@ def test_what_torch_keeps_of_a_gpu_can_be_had_back(monkeypatch):
     }.items():
         monkeypatch.setattr(torch.cuda, name, lambda _, value=value: value)
     assert available_bytes(torch.device("cuda", 0)) == 1000 + 700 - 300
+
+
+# In a process of its own, so that its peak is this picture's.
+FORETOLD_AND_TAKEN = """
+import json, re, numpy as np, psutil, stylezoo, stylezoo.memory
+from stylezoo.errors import OptionError
+
+style = stylezoo.load("great-wave", device="cpu", runtime="torch")
+pixels = np.zeros((1600, 1600, 3), np.uint8)
+style(pixels[:64])  # loads libraries
+before = psutil.Process().memory_info().rss
+free, stylezoo.memory.available_bytes = stylezoo.memory.available_bytes, lambda device: 10**8
+try:
+    style(pixels)
+except OptionError as error:
+    said = str(error)
+stylezoo.memory.available_bytes = free
+style(pixels)
+peak = next(int(line.split()[1]) for line in open("/proc/self/status") if "VmHWM" in line)
+print(json.dumps([said, (peak * 1024 - before) / 1e9]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_picture_that_would_not_fit_is_refused_with_the_size_that_would():
+    command = [sys.executable, "-c", FORETOLD_AND_TAKEN]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    said, taken = json.loads(done.stdout)
+    found = re.fullmatch(
+        r"1600 pixels need about ([\d.]+) GB of memory, 0\.1 GB are free; choose a size of (\d+) "
+        r"or less \(--size\)",
+        said,
+    )
+    assert float(found[1]) == pytest.approx(taken, rel=0.2)
+    assert int(found[2]) == pytest.approx(1600 * (0.1 / taken) ** 0.5, rel=0.15)
