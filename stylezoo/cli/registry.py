@@ -204,6 +204,8 @@ def _key_folder(folder: Path, keys: Path | None, new_passphrase: bool = False) -
         )
     ask = _ask if is_terminal(sys.stdin) else None
     place = folder.resolve()
+    if not place.name:
+        raise click.UsageError(f"{folder} is the root of the disk; name a folder of its own.")
     return KeyFolder(keys or place.with_name(f"{place.name}-keys"), passphrase=passphrase, ask=ask)
 
 

@@ -118,8 +118,7 @@ class ImageOptimizer:
         )
 
     def _ran_away(self, total: float) -> bool:
-        # Written so that NaN has run away too.
-        return not total <= RUNAWAY * self.best[0]
+        return not (math.isfinite(total) and total <= RUNAWAY * self.best[0])
 
     def _restart(self) -> None:
         self.fruitless += 1

@@ -55,6 +55,12 @@ def test_from_nothing_to_a_style_that_others_load(toy_style):
     assert style.record.summary == "Random weights, for tests"
 
 
+def test_the_root_of_the_disk_is_no_registry():
+    done = CliRunner().invoke(cli, ["registry", "build", "/"])
+    assert done.exit_code == 2
+    assert "/ is the root of the disk; name a folder of its own." in done.output
+
+
 def test_the_same_in_json(toy_style):
     made = json.loads(run("registry", "init", "zoo", "--keys", "elsewhere", "--json"))
     assert made["root"] == "zoo/metadata/1.root.json"

@@ -4,6 +4,7 @@ import dataclasses
 import gc
 import math
 import weakref
+from functools import partial
 
 import numpy as np
 import pytest
@@ -130,33 +131,45 @@ class Cliff(Loss):
     target_from = None
     layers = ()
 
-    def __init__(self):
+    def __init__(self, ground=5, beyond=math.nan):
         super().__init__()
         self.calls = 0
+        self.ground = ground
+        self.beyond = beyond
 
     def forward(self, features, target):
         self.calls += 1
         value = features["image"].square().mean()
-        return value * (1.0 if self.calls < 6 else math.nan)
+        return value * 1.0 if self.calls <= self.ground else value + self.beyond
 
 
-def test_an_objective_that_runs_away_is_stopped_and_the_best_picture_kept(photo, painting):
+def over_the_cliff(photo, painting, **options):
     catalog = Catalog.discover()
 
     class Plugin:
         @staticmethod
         @stylezoo.hookimpl
         def register_losses(register):
-            register("cliff", Cliff)
+            register("cliff", partial(Cliff, **options))
 
     catalog.add(Plugin, "cliff")
     config = small(further_terms={"cliff": 1.0}, iterations=50)
-    result = optimize(photo, [StyleInput(painting=painting)], config, catalog=catalog)
+    return optimize(photo, [StyleInput(painting=painting)], config, catalog=catalog)
+
+
+def test_an_objective_that_runs_away_is_stopped_and_the_best_picture_kept(photo, painting):
+    result = over_the_cliff(photo, painting)
     totals = [iteration.total for iteration in result.iterations]
     assert result.diverged
     assert len(totals) < 50
     assert result.total == min(total for total in totals if math.isfinite(total))
     assert np.isfinite(result.photo.rgb).all()
+
+
+def test_an_objective_that_is_infinite_from_the_start_is_stopped(photo, painting):
+    result = over_the_cliff(photo, painting, ground=0, beyond=math.inf)
+    assert result.diverged
+    assert len(result.iterations) < 50
 
 
 def test_adam_with_a_senseless_rate_is_stopped(photo, painting):
