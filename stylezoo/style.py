@@ -200,8 +200,8 @@ class Style:
         if strength == 0:
             return pixels
         height, width = pixels.shape[:2]
-        self._check_memory(run, height, width, seed)
         padded = np.ascontiguousarray(self._pad(pixels).transpose(2, 0, 1))
+        self._check_memory(run, height, width, seed)
         with seeded(seed):
             output = run(torch.from_numpy(padded).unsqueeze(0))
         _check_output(output, padded.shape)

@@ -171,6 +171,17 @@ def test_padding_is_torchs_and_keeps_the_precision_of_autocast():
     assert seen == [torch.bfloat16]
 
 
+def test_a_resize_convolution_is_torchs():
+    """Upsampling, padding by reflection and a convolution, one after the other."""
+    decoder = stylezoo.create_net("johnson", width=4).decoder
+    features = torch.rand(2, 16, 6, 9, generator=torch.Generator().manual_seed(0))
+    convolution = decoder[1].conv
+    found = convolution(decoder[0](features, None))
+    expected = nn.Conv2d(16, 8, 3, padding=1, padding_mode="reflect")
+    expected.load_state_dict(convolution.state_dict())
+    assert torch.allclose(found, expected(nn.Upsample(scale_factor=2)(features)), atol=1e-6)
+
+
 def test_shapes_are_known_without_numbers():
     net = stylezoo.create_net("johnson", width=4).to("meta")
     assert net(torch.empty(2, 3, 32, 48, device="meta")).shape == (2, 3, 32, 48)

@@ -117,7 +117,7 @@ import json, re, numpy as np, psutil, stylezoo, stylezoo.memory
 from stylezoo.errors import OptionError
 
 style = stylezoo.load("great-wave", device="cpu", runtime="torch")
-pixels = np.zeros((1600, 1600, 3), np.uint8)
+pixels = np.zeros((2400, 2400, 3), np.uint8)
 style(pixels[:64])  # loads libraries
 before = psutil.Process().memory_info().rss
 free, stylezoo.memory.available_bytes = stylezoo.memory.available_bytes, lambda device: 10**8
@@ -138,9 +138,9 @@ def test_a_picture_that_would_not_fit_is_refused_with_the_size_that_would():
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     said, taken = json.loads(done.stdout)
     found = re.fullmatch(
-        r"1600 pixels need about ([\d.]+) GB of memory, 0\.1 GB are free; choose a size of (\d+) "
+        r"2400 pixels need about ([\d.]+) GB of memory, 0\.1 GB are free; choose a size of (\d+) "
         r"or less \(--size\)",
         said,
     )
     assert float(found[1]) == pytest.approx(taken, rel=0.2)
-    assert int(found[2]) == pytest.approx(1600 * (0.1 / taken) ** 0.5, rel=0.15)
+    assert int(found[2]) == pytest.approx(2400 * (0.1 / taken) ** 0.5, rel=0.15)

@@ -212,4 +212,4 @@ def test_the_list_of_the_page_is_one(root, home, monkeypatch):
     registries = read_registries()
     assert list(registries) == ["museum", "embedded", "mine"]
     assert registries["embedded"] is None
-    assert registries["museum"].root == home / "config" / "roots" / "museum.json"
+    assert registries["museum"].root == home / "config" / "roots" / "museum-3f5a09c1d2e4.json"
