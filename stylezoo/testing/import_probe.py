@@ -19,7 +19,10 @@ from pathlib import Path
 from typing import Any
 
 HEAVY = (
+    "aiohttp",
+    "boto3",
     "cv2",
+    "httpx",
     "huggingface_hub",
     "jax",
     "matplotlib",
@@ -34,8 +37,9 @@ HEAVY = (
     "torch",
     "torchvision",
     "transformers",
+    "urllib3",
 )
-"""What takes a tenth of a second or more to import."""
+"""What takes a tenth of a second or more to import, and libraries of the network."""
 
 OURS = str(Path(__file__).parents[1]) + os.sep
 MACHINERY = (__file__, str(Path(importlib.__file__).parent))

@@ -138,7 +138,12 @@ def _used(node: ast.AST, aliases: set[str]) -> list[str]:
             return [f"stylezoo.{a.name}" for a in node.names if a.name != "*"]
         if (node.module or "").startswith("stylezoo."):
             return [f"{node.module}.{a.name}" for a in node.names]
-    if isinstance(node, ast.Attribute) and _name_of(node.value) in aliases:
+    # Of the name alone: self.stylezoo.shape is an attribute that happens to be called so.
+    if (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in aliases
+    ):
         return [f"stylezoo.{node.attr}"]
     if isinstance(node, ast.Call) and _name_of(node.func) == "import_module":
         texts = [a.value for a in node.args if isinstance(a, ast.Constant)]

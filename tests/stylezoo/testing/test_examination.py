@@ -3,7 +3,14 @@
 import pytest
 
 from stylezoo.findings import Report
-from stylezoo.testing import assert_conforms
+from stylezoo.testing import (
+    assert_conforms,
+    check_backbone,
+    check_loss,
+    check_net,
+    check_norm,
+    check_source,
+)
 from stylezoo.testing.examination import AlreadyReportedError, Check, examine, render
 
 
@@ -47,7 +54,7 @@ def test_faults_are_gathered_and_told_once():
     assert render(report).splitlines() == [
         "a thing: 2 faults (4 checks)",
         "  - first (input 0; input 1; input 2; and 2 more): it raises KeyError: 'missing' "
-        "(at testing/test_examination.py, line 11)",
+        "(at testing/test_examination.py, line 18)",
         "  - third (option a; option b): it has no default",
         "  advice:",
         "  - third: it could be better",
@@ -62,3 +69,9 @@ def test_a_report_without_errors_conforms():
     examine(report, {}, [Check("other", fails_again)], skip=[])
     with pytest.raises(AssertionError, match="other: it raises KeyError"):
         assert_conforms(report)
+
+
+@pytest.mark.parametrize("check", [check_backbone, check_loss, check_net, check_norm, check_source])
+def test_the_interface_is_checked_in_any_case(check):
+    report = check(lambda *_, **__: "nothing", skip=["interface"])
+    assert {finding.check for finding in report.errors} == {"interface"}

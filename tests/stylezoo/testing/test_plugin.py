@@ -261,6 +261,11 @@ def test_what_lies_in_the_current_folder_changes_nothing(install, tmp_path, monk
     assert_conforms(check_plugin("mine", catalog=catalog))
 
 
+def test_an_attribute_that_is_called_as_stylezoo_is_none_of_its_names(install):
+    parts = "import stylezoo as sz" + PARTS + "\ndef f(x): return x.sz.shape, x.stylezoo.files"
+    assert_conforms(check_plugin("mine", catalog=install(mine_parts=parts)))
+
+
 def test_an_importer_may_lack_its_optional_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)  # as if it were not installed
     assert_conforms(check_plugin("importers"))

@@ -203,3 +203,28 @@ def test_a_source_that_imports_torch_to_list_is_found(tmp_path, monkeypatch, whe
     assert finding.check == "imports"
     assert "imports torch" in finding.message
     assert place in finding.message
+
+
+@pytest.mark.parametrize("library", ["aiohttp", "boto3", "httpx", "urllib3"])
+def test_a_source_that_imports_a_network_library_to_list_is_found(tmp_path, monkeypatch, library):
+    text = [
+        f"import {library}",
+        "from pathlib import Path",
+        "from stylezoo import FolderSource",
+        "",
+        "def distant():",
+        f"    return FolderSource(Path({str(tmp_path)!r}))",
+    ]
+    (tmp_path / "distant_source.py").write_text("\n".join(text))
+    # A stand-in: these need not be installed here.
+    (tmp_path / f"{library}.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("distant_source", library):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    import distant_source
+
+    report = check_source(distant_source.distant)
+    del sys.modules["distant_source"]
+    (finding,) = report.errors
+    assert finding.check == "imports"
+    assert f"imports {library} (" in finding.message
