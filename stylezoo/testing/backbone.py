@@ -335,19 +335,6 @@ def check_batch(made: Made, findings: Findings) -> None:
     modules.check_batch(made.probe(), findings, images, lambda x: made.backbone(x, made.probed))
 
 
-def check_layout(made: Made, findings: Findings) -> None:
-    """It takes images in channels-last layout, in which convolutions are fastest."""
-    images = made.images(2)
-    expected = made.sound_features(images, made.probed)
-    found = made.sound_features(images.to(memory_format=torch.channels_last), made.probed)
-    gap = modules.compare(found, expected)
-    if gap:
-        findings.error(
-            f"images in channels-last layout give {gap}; use reshape in place of view, and no "
-            f"strides"
-        )
-
-
 def check_dtypes(made: Made, findings: Findings) -> None:
     """It moves between dtypes, and takes float32 images in any: it owns its preprocessing."""
     modules.check_dtypes(made.probe(), findings, None)
@@ -388,7 +375,7 @@ COMPARISONS = (
     Check("range", check_range),
     Check("gradients", check_gradients),
     Check("batch", check_batch),
-    Check("layout", check_layout),
+    Check("layout", _of_probe(modules.check_layout)),
     Check("dtypes", check_dtypes),
     Check("devices", _of_probe(modules.check_devices)),
     Check("state", _of_probe(modules.check_state)),

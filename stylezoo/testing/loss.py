@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from stylezoo.catalog import Catalog
+from stylezoo.errors import OptionError
 from stylezoo.findings import Report
 from stylezoo.interfaces.loss import IMAGE, Loss
 from stylezoo.seeding import seeded
@@ -27,6 +29,7 @@ from stylezoo.testing.examination import (
 from stylezoo.testing.modules import Probe
 from stylezoo.testing.subject import Subject, check_options, make_or_report, subject_of
 from stylezoo.testing.tensors import (
+    VALUE_FLOOR,
     converted,
     difference,
     random_images,
@@ -40,6 +43,9 @@ SQUARE = (48, 48)
 SIZES = (SQUARE, (47, 61), (96, 53))
 PAINTING = (64, 54)
 """The size of the style picture: another than the image's."""
+
+SMALL = (16, 16)
+"""Deep layers have one position of it: relu5_1 of a VGG net is 16 times smaller than the image."""
 
 LARGEST_FACTOR = 4
 """Layers are smaller than the image by 2, then by this."""
@@ -205,6 +211,37 @@ def check_value(bench: Bench, findings: Findings) -> None:
             with findings.at(f"{images} of {size[0]} × {size[1]}, {_text(loss, of_target)}"):
                 leaves = converted(features, lambda x: x.clone().requires_grad_())
                 _check_scalar(value_of(loss, _copied(leaves), of_target), findings)
+    _check_one_position(bench, loss, findings)
+
+
+def _check_one_position(bench: Bench, loss: Loss, findings: Findings) -> None:
+    """The same of an image so small that its layers are 1 × 1, unless it refuses that."""
+    features = _one_position(bench.features(loss, 1, SMALL))
+    of_target = bench.for_target(loss, size=SMALL)
+    if loss.target_from == "content":
+        of_target = _one_position(of_target)
+    height, width = SMALL
+    where = f"1 image of {height} × {width}, whose layers are 1 × 1"
+    with findings.at(where), suppress(OptionError):  # it says that it needs a larger image
+        _check_finite(loss, features, of_target, findings)
+
+
+def _one_position(features: Features) -> Features:
+    return {layer: x if layer == IMAGE else x[..., :1, :1] for layer, x in features.items()}
+
+
+def _check_finite(loss: Loss, features: Features, of_target: Features, findings: Findings) -> None:
+    """The value and its gradients are."""
+    leaves = converted(features, lambda x: x.clone().requires_grad_())
+    value = judge(loss, leaves, of_target)
+    if not value.isfinite():
+        findings.error(
+            f"it returns {value.item()} for finite features; one position has no neighbours and "
+            f"no sample variance: take means of what is there alone, and var with correction=0"
+        )
+    elif value.requires_grad:
+        value.backward()
+        _check_gradients_of(leaves, False, findings)
 
 
 def _text(loss: Loss, of_target: Features) -> str:
@@ -266,7 +303,7 @@ def check_target(bench: Bench, findings: Findings) -> None:
         second = loss(_copied(features), target)
     if modules.compare(target, before, 0):
         findings.error("forward changes the target, which serves all later calls; work on a copy")
-    elif difference(second, first, 1e-6):
+    elif difference(second, first, 1e-6, VALUE_FLOOR):
         findings.error("a second call with the same target gives another value; keep no state")
 
 
@@ -294,7 +331,9 @@ def _image(features: Features, index: int) -> Features:
 
 def _compare_with_mean(together: Tensor, alone: list[Tensor], findings: Findings) -> None:
     mean = torch.stack(alone).mean()
-    if difference(together, mean, 1e-3):
+    # Beside those of the images, for a mean of values of both signs may be near 0.
+    found, expected = torch.stack([together, *alone]), torch.stack([mean, *alone])
+    if difference(found, expected, 1e-3, VALUE_FLOOR):
         findings.error(
             f"the batch gives {together.item():.6g}, its images one by one "
             f"{', '.join(f'{value.item():.6g}' for value in alone)}, of which the mean is "
@@ -393,7 +432,9 @@ def _slopes(
     slope = (values[0] - values[1]) / (2 * step)
     auto = float((gradient * direction).sum())
     precision = 1e-3 if step < 1e-3 else 5e-2
-    scale = max(float(gradient.norm()), abs(slope), 1e-9)
+    # A slope that is no more than the rounding of the values is none.
+    rounding = 1e-9 * max(map(abs, values))
+    scale = max(float(gradient.norm()), abs(slope), rounding)
     return auto, slope, precision * scale
 
 
@@ -409,21 +450,18 @@ def check_positions(bench: Bench, findings: Findings) -> None:
             return
         with findings.at("features as (B, C, 1, K)"):
             as_set = judge(loss, _shuffled(features), _shuffled(of_target))
-            if difference(as_set, on_grid, 1e-3):
+            if difference(as_set, on_grid, 1e-3, VALUE_FLOOR):
                 findings.error(
                     f"the same positions in another order, in one row, give {as_set.item():.6g} "
                     f"instead of {on_grid.item():.6g}, so it reads what stands next to what: set "
                     f"needs_grid = True in the class"
                 )
-        if loss.target_from != "content":
-            with findings.at("a region of 37 positions"):
-                region = {layer: x[..., :1, :37] for layer, x in _shuffled(features).items()}
-                _check_finite(judge(loss, region, _shuffled(of_target)), findings)
-
-
-def _check_finite(value: Tensor, findings: Findings) -> None:
-    if not value.isfinite():
-        findings.error(f"it returns {value.item()} for finite features")
+    if loss.target_from == "content":
+        return
+    for text, count in {"37 positions": 37, "one position": 1}.items():
+        with findings.at(f"a region of {text}"):
+            region = {layer: x[..., :count] for layer, x in _shuffled(features).items()}
+            _check_finite(loss, region, _shuffled(of_target), findings)
 
 
 def _advise_on_grid(
@@ -433,7 +471,7 @@ def _advise_on_grid(
         as_set = judge(loss, _shuffled(features), _shuffled(of_target))
     except Exception:  # it says that it needs the grid, so it may fail without one
         return
-    if not difference(as_set, on_grid, 1e-5):
+    if not difference(as_set, on_grid, floor=VALUE_FLOOR):
         findings.advise(
             "needs_grid is True, and the order of positions changes nothing; with False the loss "
             "could be restricted to a region"
@@ -457,7 +495,11 @@ def _probe(bench: Bench) -> Probe:
         "target": bench.for_target(loss),
     }
     return Probe(
-        bench.subject, loss.eval(), inputs, lambda m, x: value_of(m, x["images"], x["target"])
+        bench.subject,
+        loss.eval(),
+        inputs,
+        lambda m, x: value_of(m, x["images"], x["target"]),
+        VALUE_FLOOR,
     )
 
 
@@ -476,7 +518,7 @@ def check_dtypes(bench: Bench, findings: Findings) -> None:
                 f"own_precision is True, and it returns {value.dtype}: a sum over all positions "
                 f"in it is noise; sum in float32, or leave own_precision out to be given float32"
             )
-        elif modules.compare(found, expected, modules.BFLOAT16_TOLERANCE):
+        elif probe.gap(found, expected, modules.BFLOAT16_TOLERANCE):
             findings.error(
                 f"own_precision is True, and features in bfloat16 give {value.item():.6g} instead "
                 f"of {expected.item():.6g}; compute in float32, or leave own_precision out"
@@ -514,6 +556,7 @@ COMPARISONS: tuple[Check[Bench], ...] = (
     Check("gradients", check_gradients),
     Check("gradcheck", check_gradcheck),
     Check("positions", check_positions),
+    Check("layout", _of_probe(modules.check_layout)),
     Check("dtypes", check_dtypes),
     Check("devices", _of_probe(modules.check_devices)),
     Check("state", _of_probe(modules.check_state)),

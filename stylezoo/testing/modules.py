@@ -18,6 +18,8 @@ from stylezoo.seeding import seeded
 from stylezoo.testing.examination import Findings, describe_error
 from stylezoo.testing.subject import Subject
 from stylezoo.testing.tensors import (
+    FLOOR,
+    TOLERANCE,
     converted,
     difference,
     other_devices,
@@ -32,12 +34,19 @@ PRODUCTS = frozenset(
     {
         "conv1d",
         "conv2d",
+        "conv3d",
         "conv_transpose2d",
         "linear",
         "matmul",
         "__matmul__",
         "mm",
+        "mv",
         "bmm",
+        "addmm",
+        "addbmm",
+        "baddbmm",
+        "inner",
+        "tensordot",
         "einsum",
     }
 )
@@ -57,12 +66,14 @@ class Probe:
         module: the module.
         inputs: nested tensors.
         run: from the module and inputs to nested tensors.
+        floor: the least that counts as the largest of its outputs, where they are compared.
     """
 
     subject: Subject
     module: nn.Module
     inputs: Any
     run: Callable[[nn.Module, Any], Any]
+    floor: float = FLOOR
 
     def outputs(self, module: nn.Module | None = None, inputs: Any = None, seed: int = 0) -> Any:
         """Run without gradients, from global generators in a known state."""
@@ -71,6 +82,10 @@ class Probe:
         given = converted(self.inputs, torch.clone) if inputs is None else inputs
         with torch.no_grad(), seeded(seed):
             return self.run(chosen, given)
+
+    def gap(self, found: Any, expected: Any, tolerance: float) -> str | None:
+        """Say how two of its outputs differ; None if they do not."""
+        return compare(found, expected, tolerance, self.floor)
 
 
 class OneDevice(TorchFunctionMode):
@@ -98,25 +113,27 @@ def input_text(inputs: Any) -> str:
     return "input " + ", ".join(shapes)
 
 
-def compare(found: Any, expected: Any, tolerance: float = 1e-4) -> str | None:
+def compare(
+    found: Any, expected: Any, tolerance: float = TOLERANCE, floor: float = FLOOR
+) -> str | None:
     """Say how two nests of tensors differ; None if they do not."""
     ours, theirs = tensors_of(found), tensors_of(expected)
     if len(ours) != len(theirs):
         return f"{len(ours)} tensors and {len(theirs)}"
-    gaps = (difference(a, b, tolerance) for a, b in zip(ours, theirs, strict=True))
+    gaps = (difference(a, b, tolerance, floor) for a, b in zip(ours, theirs, strict=True))
     return next((gap for gap in gaps if gap), None)
 
 
 def _draws(probe: Probe) -> bool:
     """Whether it draws random numbers, which are others in another dtype, batch or program."""
-    return compare(probe.outputs(seed=1), probe.outputs(seed=0), 1e-6) is not None
+    return probe.gap(probe.outputs(seed=1), probe.outputs(seed=0), 1e-6) is not None
 
 
 def check_determinism(probe: Probe, findings: Findings) -> None:
     """The same input gives the same output, given the same state of the global generators."""
     with findings.at(input_text(probe.inputs)):
         first, second = probe.outputs(), probe.outputs()
-        gap = compare(second, first, 1e-6)
+        gap = probe.gap(second, first, 1e-6)
         if gap:
             findings.error(
                 f"the same input twice gives {gap}, with torch.manual_seed before each; keep no "
@@ -177,7 +194,7 @@ def check_dtypes(probe: Probe, findings: Findings, low: torch.dtype | None) -> N
                     f"parameters or register_buffer, and make new ones in the dtype of the input"
                 )
                 continue
-            gap = compare(found, expected, tolerance)
+            gap = probe.gap(found, expected, tolerance)
             if gap:
                 findings.error(
                     f"after .to(torch.{name}) it gives other values than in float32: {gap}; look "
@@ -191,6 +208,29 @@ def _to_dtype(dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
 
 def _to_device(device: str) -> Callable[[Tensor], Tensor]:
     return lambda tensor: tensor.to(device)
+
+
+def check_layout(probe: Probe, findings: Findings) -> None:
+    """Channels-last layout, in which convolutions are fastest, changes no value.
+
+    Trainings, objectives and runtimes have nets, backbones and their inputs in it, and with them
+    what norms and losses are given.
+    """
+    advice = "use reshape in place of view, and no strides"
+    module = copy.deepcopy(probe.module).to(memory_format=torch.channels_last)
+    try:
+        found = probe.outputs(module, converted(probe.inputs, _channels_last))
+    except RuntimeError as error:
+        findings.error(f"in channels-last layout it raises {describe_error(error)}; {advice}")
+        return
+    # Random numbers are drawn in the order of the memory.
+    gap = None if _draws(probe) else probe.gap(found, probe.outputs(), 1e-3)
+    if gap:
+        findings.error(f"channels-last layout gives {gap}; {advice}")
+
+
+def _channels_last(tensor: Tensor) -> Tensor:
+    return tensor.clone(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
 
 
 def check_devices(probe: Probe, findings: Findings) -> None:
@@ -217,7 +257,7 @@ def check_devices(probe: Probe, findings: Findings) -> None:
                     f"tensors on the input's device"
                 )
             elif device != "meta":
-                gap = compare(found, expected, 1e-2)
+                gap = probe.gap(found, expected, 1e-2)
                 if gap:
                     findings.error(f"on {device} it gives other values than on the CPU: {gap}")
 
@@ -249,7 +289,7 @@ def check_state(probe: Probe, findings: Findings) -> None:
                 f"{describe_error(error)}; let names and shapes depend on the options alone"
             )
             return
-    gap = compare(probe.outputs(fresh), expected, 1e-6)
+    gap = probe.gap(probe.outputs(fresh), expected, 1e-6)
     if not gap:
         return
     if state:

@@ -461,6 +461,7 @@ GROUND: tuple[Check[Made], ...] = (
 COMPARISONS: tuple[Check[Made], ...] = (
     Check("batch", check_batch),
     Check("gradients", check_gradients),
+    Check("layout", _of_probe(modules.check_layout)),
     Check("dtypes", lambda made, found: modules.check_dtypes(made.probe(), found, torch.bfloat16)),
     Check("devices", _of_probe(modules.check_devices)),
     Check("record", check_record),

@@ -277,6 +277,7 @@ COMPARISONS: tuple[Check[Made], ...] = (
     Check("gradients", check_gradients),
     Check("styles", check_styles),
     Check("blended", check_blended),
+    Check("layout", _of_probe(modules.check_layout)),
     Check("dtypes", lambda made, found: modules.check_dtypes(made.probe(), found, torch.bfloat16)),
     Check("devices", _of_probe(modules.check_devices)),
     Check("state", _of_probe(modules.check_state)),

@@ -11,6 +11,12 @@ from torch import Tensor
 TOLERANCE = 1e-4
 """How far two ways to compute one thing in float32 may differ, in parts of the largest value."""
 
+FLOOR = 1e-3
+"""Images and features are around 1: where all are smaller than this, what differs is rounding."""
+
+VALUE_FLOOR = 1e-30
+"""The value of a loss may be of any scale, so that small ones count as large ones do."""
+
 
 def random_images(
     batch: int,
@@ -33,8 +39,17 @@ def shape_text(tensor: Tensor) -> str:
     return " × ".join(map(str, tensor.shape)) or "a scalar"
 
 
-def difference(found: Tensor, expected: Tensor, tolerance: float = TOLERANCE) -> str | None:
-    """Say how two tensors differ; None if they do not, beyond rounding."""
+def difference(
+    found: Tensor, expected: Tensor, tolerance: float = TOLERANCE, floor: float = FLOOR
+) -> str | None:
+    """Say how two tensors differ; None if they do not, beyond rounding.
+
+    Args:
+        found: a tensor.
+        expected: another.
+        tolerance: how far they may differ, in parts of the largest value of both.
+        floor: the least that counts as the largest value.
+    """
     if found.shape != expected.shape:
         return f"shapes {shape_text(found)} and {shape_text(expected)}"
     if not found.numel():
@@ -44,10 +59,10 @@ def difference(found: Tensor, expected: Tensor, tolerance: float = TOLERANCE) ->
         if not bool(tensor.isfinite().all()):
             return "values that are not finite"
     gap = float((ours - theirs).abs().max())
-    scale = max(float(theirs.abs().max()), 1e-3)
-    if gap <= tolerance * scale:
+    largest = max(float(ours.abs().max()), float(theirs.abs().max()))
+    if gap <= tolerance * max(largest, floor):
         return None
-    return f"values that differ by up to {gap:.3g}, where the largest value is {scale:.3g}"
+    return f"values that differ by up to {gap:.3g}, where the largest value is {largest:.3g}"
 
 
 def tensors_of(value: Any) -> list[Tensor]:

@@ -211,6 +211,18 @@ class Views(Sound):
         return super().prepare(images.view(len(images), -1).view(images.shape))
 
 
+class ViewsWeights(Sound):
+    def prepare(self, images):
+        norm = self.first.weight.view(4, -1).norm()
+        return super().prepare(images) / norm
+
+
+class ReadsStrides(Sound):
+    def prepare(self, images):
+        channels_first = images.stride(1) > 1
+        return super().prepare(images if channels_first else images.flip(1))
+
+
 FAULTS = [
     (Trainable, "frozen", "4 parameters want a gradient .first.weight"),
     (Drops, "frozen", r"in training mode.*super\(\).train\(False\)"),
@@ -235,6 +247,8 @@ FAULTS = [
     (NoLayers, "interface", "layers is empty"),
     (LayerTwice, "interface", "layers names relu1 more than once"),
     (Views, "layout", "raises RuntimeError: view size is not compatible"),
+    (ViewsWeights, "layout", "in channels-last layout it raises RuntimeError: view size"),
+    (ReadsStrides, "layout", "channels-last layout gives values that differ.*no strides"),
 ]
 
 

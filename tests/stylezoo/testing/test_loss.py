@@ -48,12 +48,32 @@ class OfContent(Loss):
         return (features["image"].diff(dim=-1) - target).square().mean()
 
 
-@pytest.mark.parametrize("loss", [Sound, OnPixels, OfContent])
+class OfContentAtSmallScale(OfContent):
+    def forward(self, features, target):
+        return 1e-7 * super().forward(features, target)
+
+
+class NeedsThreePositions(Sound):
+    needs_grid = True
+
+    def target(self, features):
+        if min(features["a"].shape[-2:]) < 3 or min(features["b"].shape[-2:]) < 3:
+            raise OptionError("take a larger picture: of layers less than 3 × 3 there are no steps")
+        return [features[layer].diff(dim=-1).square().mean(dim=(2, 3)) for layer in self.layers]
+
+    def forward(self, features, target):
+        gaps = [a - b for a, b in zip(self.target(features), target, strict=True)]
+        return torch.stack([gap.square().mean(dim=1) for gap in gaps]).sum(dim=0).mean()
+
+
+@pytest.mark.parametrize(
+    "loss", [Sound, OnPixels, OfContent, OfContentAtSmallScale, NeedsThreePositions]
+)
 def test_a_sound_loss_conforms(loss):
     report = check_loss(loss)
     assert_conforms(report)
     assert not report.findings
-    assert len(report.checks) == 15
+    assert len(report.checks) == 16
 
 
 class PerImage(Sound):
@@ -74,6 +94,19 @@ class Detached(OnPixels):
 class RootAtZero(Sound):
     def forward(self, features, target):
         return (features["a"].mean(dim=(2, 3)) - target[0]).square().sum(dim=1).sqrt().mean()
+
+
+class SampleDeviation(Sound):
+    def target(self, features):
+        return (features["a"].var(dim=(2, 3)) + 1e-8).sqrt(), features["b"].mean()
+
+    def forward(self, features, target):
+        return (self.target(features)[0] - target[0]).square().mean()
+
+
+class DeviationWithoutEpsilon(SampleDeviation):
+    def target(self, features):
+        return features["a"].var(dim=(2, 3), correction=0).sqrt(), features["b"].mean()
 
 
 class DividesByTarget(Sound):
@@ -97,12 +130,21 @@ class SumsOverBatch(OnPixels):
         return features["image"].square().sum(dim=0).mean()
 
 
+class SumsOverBatchAtSmallScale(SumsOverBatch):
+    def forward(self, features, target):
+        return 1e-9 * super().forward(features, target)
+
+
 class UnnamedLayer(Sound):
     def target(self, features):
         return [features[layer].mean(dim=(2, 3)) for layer in ("a", "relu9_1")]
 
 
 class NeedsGrid(OfContent):
+    needs_grid = False
+
+
+class NeedsGridAtSmallScale(OfContentAtSmallScale):
     needs_grid = False
 
 
@@ -186,6 +228,20 @@ class WrongBackward(OnPixels):
         return WrongSlope.apply(features["image"]).mean()
 
 
+class WrongBackwardAtSmallScale(WrongBackward):
+    def forward(self, features, target):
+        return 1e-12 * super().forward(features, target)
+
+
+class Views(OfContent):
+    def target(self, features):
+        return features["image"]
+
+    def forward(self, features, target):
+        gap = features["image"] - target
+        return gap.view(len(gap), -1).square().mean()
+
+
 class Rounds(OnPixels):
     def forward(self, features, target):
         image = features["image"]
@@ -240,11 +296,17 @@ FAULTS = [
     (Item, "value", r"returns a float, not a tensor; do not call \.item\(\)"),
     (Detached, "value", "does not depend on the features"),
     (RootAtZero, "gradients", "gradient with respect to a is not finite.*epsilon inside"),
+    (SampleDeviation, "value", "whose layers are 1 × 1.: it returns nan.*correction=0"),
+    (SampleDeviation, "positions", "a region of one position.: it returns nan"),
+    (DeviationWithoutEpsilon, "value", "are 1 × 1.: the gradient with respect to a is not finite"),
+    (DeviationWithoutEpsilon, "positions", "one position.: the gradient with respect to a is not"),
     (DividesByTarget, "gradients", "the value is nan"),
     (MeansOverBatch, "batch-mean", "of which the mean is .*take the mean of these at the end"),
     (SumsOverBatch, "batch-mean", "3 images, one target.*one by one"),
+    (SumsOverBatchAtSmallScale, "batch-mean", "3 images, one target.*one by one"),
     (UnnamedLayer, "value", "'relu9_1', which are not among its layers .'a', 'b'"),
     (NeedsGrid, "positions", "set needs_grid = True"),
+    (NeedsGridAtSmallScale, "positions", "set needs_grid = True"),
     (OfOneSize, "value", "a style picture of 64 × 54.*RuntimeError"),
     (Keeps, "target", "second call with the same target gives another value"),
     (Keeps, "determinism", "keep no state between calls"),
@@ -257,6 +319,8 @@ FAULTS = [
     (LayersAsText, "interface", "layers is 'relu1_1'; it must be a tuple"),
     (NoLoss, "interface", "returns a NoLoss, which is no Loss; inherit from stylezoo.Loss"),
     (WrongBackward, "gradcheck", "autograd says the slope is .*, central differences say"),
+    (WrongBackwardAtSmallScale, "gradcheck", "autograd says the slope is .*, central differences"),
+    (Views, "layout", "in channels-last layout it raises RuntimeError: view size.*use reshape"),
     (Rounds, "gradients", "the gradient is 0 everywhere"),
     (StaysOnCpu, "devices", "after .to.'meta'. it raises RuntimeError"),
     (KernelStaysOnCpu, "devices", "Expected all tensors to be on the same device"),
@@ -269,6 +333,7 @@ FAULTS = [
 @pytest.mark.parametrize(
     ("loss", "check", "message"), FAULTS, ids=[f"{f[0].__name__}-{f[1]}" for f in FAULTS]
 )
+@pytest.mark.filterwarnings("ignore:var.*degrees of freedom")
 def test_a_seeded_fault_is_found(assert_found, loss, check, message):
     report = check_loss(loss)
     assert_found(report, check, message)

@@ -83,7 +83,7 @@ def test_a_sound_net_conforms():
     report = check_net(Sound)
     assert_conforms(report)
     assert not report.findings
-    assert len(report.checks) == 15
+    assert len(report.checks) == 16
     assert_conforms(check_net(Sound, arguments={"width": 7}, skip=QUICK))
 
 
@@ -216,6 +216,12 @@ class WritesImages(Sound):
         return super().styled(images.mul_(0.9)) if not images.requires_grad else None
 
 
+class Views(Sound):
+    def middle(self, features):
+        flat = features.view(len(features), -1)
+        return (flat - flat.mean(dim=1, keepdim=True)).view(features.shape).relu()
+
+
 class FloatOnly(Sound):
     def middle(self, features):
         return super().middle(features.float())
@@ -275,6 +281,7 @@ FAULTS = [
     (Hidden, "record", "something that counts is in neither the state dict nor the arguments"),
     (Stays, "devices", "after .to.'meta'. it raises RuntimeError"),
     (WritesImages, "inputs", "changes its input in place"),
+    (Views, "layout", "in channels-last layout it raises RuntimeError: view size"),
     (FloatOnly, "dtypes", "after .to.torch.float64. it raises RuntimeError"),
     (Frozen, "gradients", "does not depend on the parameters"),
     (BrokenGradient, "gradients", "the gradients of up.weight are not finite"),

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from stylezoo import ConditionalNorm
@@ -34,7 +35,7 @@ class Sound(ConditionalNorm):
         return norm
 
 
-@pytest.mark.parametrize(("norm", "checks"), [(group_norm, 14), (Sound, 14)])
+@pytest.mark.parametrize(("norm", "checks"), [(group_norm, 15), (Sound, 15)])
 def test_a_sound_norm_conforms(norm, checks):
     report = check_norm(norm)
     assert_conforms(report)
@@ -108,6 +109,12 @@ class WritesFeatures(Layer):
         return x.sub_(x.mean(dim=(2, 3), keepdim=True)) * self.scale
 
 
+class Views(Layer):
+    def forward(self, x):
+        flat = x.view(len(x), -1)
+        return (flat - flat.mean(dim=1, keepdim=True)).view(x.shape) * self.scale
+
+
 class OneStyleForAll(Sound):
     def forward(self, features, style):
         return super().forward(features, style[:1].expand_as(style))
@@ -137,6 +144,7 @@ FAULTS = [
     (Detaches, "gradients", "no gradient reaches the features"),
     (Remembers, "eval-mode", "running it in eval mode changes mean"),
     (WritesFeatures, "inputs", "changes its input in place"),
+    (Views, "layout", "in channels-last layout it raises RuntimeError: view size.*use reshape"),
     (OneStyleForAll, "styles", "image 1, in style 1.*in a batch of three styles"),
     (BlendsWrong, "styles", "the layer that blend returns gives values that differ"),
     (BlendedUnknown, "blended", "blended is 'nobody-has-it'"),
@@ -154,3 +162,26 @@ FAULTS = [
 def test_a_seeded_fault_is_found(assert_found, norm, check, message):
     report = check_norm(norm, skip=["export"])
     assert_found(report, check, message)
+
+
+@pytest.mark.parametrize(
+    "product",
+    [
+        lambda w, x: torch.addmm(torch.zeros_like(x[0, 0]), w, x[0, 0]),
+        lambda w, x: torch.addbmm(torch.zeros_like(x[0, 0]), w.expand(6, -1, -1), x[0]),
+        lambda w, x: torch.baddbmm(torch.zeros_like(x[0]), w.expand(6, -1, -1), x[0]),
+        lambda w, x: torch.tensordot(w, x, dims=([1], [2])),
+        lambda w, x: torch.inner(x.mT, w),
+        lambda w, x: torch.mv(w, x[0, 0, :, 0]),
+        lambda w, x: F.conv3d(x[:, None], w[None, None, None, :1, :1]),
+    ],
+    ids=["addmm", "addbmm", "baddbmm", "tensordot", "inner", "mv", "conv3d"],
+)
+def test_a_product_with_what_stayed_behind_is_found(assert_found, product):
+    class Stays(Layer):
+        def forward(self, x):
+            weight = torch.eye(x.shape[2], dtype=x.dtype)  # of the input's dtype, on the CPU
+            return x * self.scale + 0 * product(weight, x).sum()
+
+    report = check_norm(Stays, skip=["export"])
+    assert_found(report, "devices", "Expected all tensors to be on the same device")
