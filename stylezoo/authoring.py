@@ -30,6 +30,8 @@ from stylezoo.registry.record_text import UNKNOWN, check_style_name, check_versi
 from stylezoo.style import Style
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from stylezoo.interfaces.net import TransformNet
 
 PREVIEW_SIZE = 512  # longest side, pixels
@@ -200,7 +202,7 @@ def make_style(
     dtype: StoredDtype,
     photo: Photo | None = None,
     photo_name: str = "",
-    painting: Photo | None = None,
+    painting: Photo | Path | None = None,
     objective: ObjectiveConfig | None = None,
     quality: Quality | None = None,
 ) -> Record:
@@ -209,14 +211,15 @@ def make_style(
     Args:
         folder: to make; it appears complete or not at all.
         net: with its weights, on the CPU.
-        net_name: registered.
+        net_name: registered; ``plugin:name`` where several plugins have one of that name.
         net_arguments: of the net.
         facts: what is not told is recorded as unknown.
         catalog: that provides the net.
         dtype: to store the weights in.
         photo: to show the style on; None for a pattern made by a formula.
         photo_name: what to call it.
-        painting: as the net was trained on it; left out if its licence is unknown.
+        painting: as the net was trained on it; a file is taken as it is. Left out if its licence
+            is unknown.
         objective: what the net was trained to minimise, if that is known.
         quality: measured of these weights, if it was.
 
@@ -230,15 +233,16 @@ def make_style(
     shown = (photo or _pattern()).resized(PREVIEW_SIZE)
     styled: Photo = Style(net=net.eval())(shown)
     known = facts.image_licence != UNKNOWN
+    component = catalog.find("net", net_name)
     draft = StyleDraft(
         name=_told(facts.name),
         version=facts.version,
         status=facts.status or status_of(facts.version),
         summary=facts.summary or _summary(facts),
         tags=facts.tags,
-        net_name=net_name,
-        net_plugin=catalog.find("net", net_name).distribution,
-        net_arguments=net_arguments,
+        net_name=component.name,
+        net_plugin=component.distribution,
+        net_arguments=catalog.with_variant("net", net_name, dict(net_arguments)),
         style=facts.image(),
         training=facts.training(),
         provenance=facts.provenance(),
@@ -252,9 +256,15 @@ def make_style(
         net=net,
         draft=draft,
         preview=styled.to_pil(),
-        paintings={PAINTING: painting.to_pil()} if painting is not None and known else {},
+        paintings=_paintings(painting) if painting is not None and known else {},
         dtype=dtype,
     )
+
+
+def _paintings(painting: Photo | Path) -> dict[str, Image.Image | Path]:
+    if isinstance(painting, Path):
+        return {Path(PAINTING).with_suffix(painting.suffix.lower()).name: painting}
+    return {PAINTING: painting.to_pil()}
 
 
 def _summary(facts: Facts) -> str:

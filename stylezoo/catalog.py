@@ -250,8 +250,12 @@ class Catalog:
                 warnings.warn(message, PluginWarning, stacklevel=3)
         return made
 
-    def _with_variant(self, kind: Kind, name: str, options: dict[str, Any]) -> dict[str, Any]:
-        """The options, with the variant if the name says one."""
+    def with_variant(self, kind: Kind, name: str, options: dict[str, Any]) -> dict[str, Any]:
+        """The options, with the variant if the name says one.
+
+        Raises:
+            OptionError: the options say one too.
+        """
         family, variant = self._split(kind, name)
         if not variant:
             return options
@@ -264,13 +268,13 @@ class Catalog:
 
     def create_backbone(self, name: str, /, **options: Any) -> Backbone:
         """Make a backbone; the options are its own (``weights="caffe_q8"``, ``pooling="max"``)."""
-        options = self._with_variant("backbone", name, options)
+        options = self.with_variant("backbone", name, options)
         backbone: Backbone = _call("backbone", name, self.get("backbone", name), options)
         return backbone
 
     def create_loss(self, name: str, /, **options: Any) -> Loss:
         """Make a loss; the options are its own."""
-        options = self._with_variant("loss", name, options)
+        options = self.with_variant("loss", name, options)
         loss: Loss = _call("loss", name, self.get("loss", name), options)
         return loss
 
@@ -280,7 +284,7 @@ class Catalog:
         Raises:
             OptionError: an argument is unknown or out of range.
         """
-        arguments = self._with_variant("net", name, arguments)
+        arguments = self.with_variant("net", name, arguments)
         net_class: type[TransformNet] = self.get("net", name)
         net: TransformNet = net_class(_call("net", name, net_class.Arguments, arguments))
         return net

@@ -95,8 +95,9 @@ def command(
     from stylezoo.evaluation.evaluate import measuring_command
     from stylezoo.loading import load
     from stylezoo.plot import check_plot
-    from stylezoo.registry.publish import CARD, record_quality
+    from stylezoo.registry.publish import card_path, record_quality
     from stylezoo.registry.record import RECORD_FILE
+    from stylezoo.registry.record_io import read_record
     from stylezoo.registry.spec import StyleSpec
 
     if plot_path is not None:
@@ -106,7 +107,7 @@ def command(
     if save:
         if folder is None or not (folder / RECORD_FILE).is_file():
             raise OptionError(f"--save writes into a style folder, which {style!r} is not")
-        for name in (RECORD_FILE, CARD):
+        for name in (RECORD_FILE, card_path(read_record(folder))):
             check_writable(folder / name, overwrite=True)
     # Where the optimisation runs, to compare with: the best there is for one may differ.
     loaded = load(style, device=str(choose_device(device)))
@@ -115,7 +116,7 @@ def command(
         evaluation = evaluate_style(
             loaded,
             photos,
-            _painting(style, loaded, painting),
+            painting_to_measure_by(style, loaded, painting),
             config,
             command=measuring_command(loaded, photos, config, painting),
             on_progress=say,
@@ -146,8 +147,19 @@ def _print(evaluation: Evaluation, as_json: bool) -> None:
         _print_table(evaluation.quality.sizes)
 
 
-def _painting(spec: str, style: Style, given: Path | None) -> Photo:
-    """The painting that is given, at the size of training, or that of the style's folder."""
+def painting_to_measure_by(spec: str | Path, style: Style, given: Path | None) -> Photo:
+    """The painting that is given, at the size of training, or that of the style's folder.
+
+    Args:
+        spec: of the style.
+        style: that was loaded by it.
+        given: a file of the painting; None for the one in the style's folder.
+
+    Raises:
+        OptionError: the style has no record or no objective, or there is no painting.
+        ImageError: the painting cannot be read, or is too small.
+        IntegrityError: the file in the folder is not the one of the record.
+    """
     from stylezoo.catalog import default_catalog
     from stylezoo.evaluation.evaluate import objective_of, painting_path
     from stylezoo.images import open_photo

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stylezoo.cli.evaluate import Sizes
+from stylezoo.cli.evaluate import Sizes, painting_to_measure_by
 from stylezoo.cli.facts import complete, fact_options, with_told
 from stylezoo.cli.output import print_line
 from stylezoo.errors import OptionError, StyleNotFoundError, WeightsError
+from stylezoo.files import check_new_folder
 
 if TYPE_CHECKING:
     from stylezoo.authoring import Facts
+    from stylezoo.images import Photo
     from stylezoo.objective_config import ObjectiveConfig, Scalar
     from stylezoo.registry.publish import StoredDtype
     from stylezoo.registry.record import Quality
@@ -67,41 +71,47 @@ def make(
     from stylezoo.images import open_photo
     from stylezoo.registry.weights import load_weights
 
+    check_new_folder(output)
     material = _material(start)
     facts = with_told(material.facts, told)
-    named = net or material.net
+    catalog = default_catalog()
+    named = net or (material.net and catalog.net_of(material.net, material.plugin))
     besides = [] if named else ["--net  The transform net that the weights are of."]
     unknown = [name for name in material.unknown if told[name] is None]
     facts = complete(facts, besides=besides, unknown=unknown)
     assert named is not None
-    catalog = default_catalog()
-    arguments = {**(material.arguments if named == material.net else {}), **_pairs(net_arguments)}
-    same_net = (named, arguments) == (material.net, material.arguments)
-    made = catalog.create_net(named, **arguments)
+    component = catalog.find("net", named)
+    told_arguments = catalog.with_variant("net", named, _pairs(net_arguments))
+    recorded = material.arguments if component.name == material.net else {}
+    arguments = {**recorded, **told_arguments}
+    same_net = (component.name, arguments) == (material.net, material.arguments)
+    made = catalog.create_net(component.full_name, **arguments)
     load_weights(made, material.weights)
-    painting = painting or material.painting
-    if photos is not None and (material.objective is None or painting is None):
+    original = painting or material.painting
+    if photos is not None and (material.objective is None or original is None):
         raise OptionError(
             "quality is measured by the objective that the net was trained for, and needs the "
             "painting: put a table [objective] into style.toml of FOLDER and give --painting, or "
             "leave out --photos"
         )
+    if photos is not None:
+        _check_photos(photos, sizes)
     record = make_style(
         output,
         net=made.eval().requires_grad_(False),
-        net_name=named,
+        net_name=component.full_name,
         net_arguments=arguments,
         facts=facts,
         catalog=catalog,
         dtype=material.dtype,
         photo=open_photo(photo) if photo is not None else None,
         photo_name=photo.name if photo is not None else "",
-        painting=open_photo(painting) if painting is not None else None,
+        painting=_as_trained(painting, facts.style_size) if painting else _readable(original),
         objective=material.objective,
-        quality=material.quality if same_net else None,
+        quality=_renamed(material, facts) if same_net else None,
     )
-    if photos is not None and painting is not None:
-        _measure(output, photos, painting, sizes)
+    if photos is not None and original is not None:
+        _measure(output, photos, original, sizes)
     print_line(f"{output}: {record.name} {record.version}; now run: stylezoo check {output}")
 
 
@@ -115,6 +125,7 @@ class _Material:
         facts: that a style.toml tells.
         unknown: those that it says are unknown.
         net: its name, if it is known.
+        plugin: the distribution that the net is of, if that is known.
         arguments: of the net.
         objective: of the training, if it is known.
         quality: measured of these very weights, if it was.
@@ -126,6 +137,7 @@ class _Material:
     facts: Facts
     unknown: tuple[str, ...] = ()
     net: str | None = None
+    plugin: str = ""
     arguments: dict[str, Scalar] = field(default_factory=dict)
     objective: ObjectiveConfig | None = None
     quality: Quality | None = None
@@ -162,10 +174,11 @@ def _material(start: Path) -> _Material:
         facts=facts,
         unknown=tuple(name for name in NEEDED if getattr(facts, name) == UNKNOWN),
         net=net,
+        plugin=fields["net"].plugin if "net" in fields else "",
         arguments=arguments,
         objective=fields.get("objective"),
         quality=fields.get("quality") if _is_recorded(weights, fields) else None,
-        painting=_painting_in(start) if start.is_dir() else None,
+        painting=_painting_in(start, fields) if start.is_dir() else None,
     )
 
 
@@ -199,7 +212,11 @@ def _weights_in(folder: Path) -> Path:
     return found[0]
 
 
-def _painting_in(folder: Path) -> Path | None:
+def _painting_in(folder: Path, fields: Mapping[str, Any]) -> Path | None:
+    """The painting that the record lists; without a list of files, one that looks like it."""
+    if "files" in fields:
+        listed = [file.path for file in fields["files"] if file and file.role == "painting"]
+        return folder / listed[0] if listed else None
     found = [path for path in sorted(folder.glob("painting.*")) if path.suffix.lower() in PICTURES]
     return found[0] if found else None
 
@@ -219,22 +236,85 @@ def _pairs(texts: tuple[str, ...]) -> dict[str, Scalar]:
     return pairs
 
 
+def _readable(painting: Path | None) -> Path | None:
+    """The painting, if it can be read.
+
+    Raises:
+        ImageError: it cannot.
+    """
+    from stylezoo.images import open_photo
+
+    if painting is not None:
+        open_photo(painting)
+    return painting
+
+
+def _as_trained(painting: Path, style_size: int | None) -> Photo | Path:
+    """The painting at the size of training, as 'evaluate' takes one that is given.
+
+    Returns:
+        The file itself, where that is what it holds, in a format that every program shows.
+
+    Raises:
+        ImageError: it cannot be read, or is too small.
+    """
+    from stylezoo.images import open_photo
+    from stylezoo.train.trainer import painting_of
+
+    given = open_photo(painting)
+    trained = given if style_size is None else painting_of(painting, style_size)
+    is_kept = trained.size == given.size and painting.suffix.lower() in PICTURES
+    return painting if is_kept else trained
+
+
+def _check_photos(photos: Path, sizes: tuple[int, ...]) -> None:
+    """Read every photo to measure on: a broken one shows before the folder is made."""
+    from stylezoo.evaluation import EvaluationConfig
+    from stylezoo.evaluation.evaluate import check_photo
+    from stylezoo.images import find_photos, open_photo
+
+    config = EvaluationConfig(sizes=sizes)
+    for path in find_photos(photos):
+        check_photo(path.name, open_photo(path), config.sizes)
+
+
+def _renamed(material: _Material, facts: Facts) -> Quality | None:
+    """What was measured of the weights, with a command that measures the style that is made."""
+    from stylezoo.registry.record_text import UNKNOWN
+
+    if material.quality is None:
+        return None
+    try:
+        words = shlex.split(material.quality.command)
+    except ValueError:  # written by hand
+        return material.quality
+    old, new = (f"{known.name}@{known.version}" for known in (material.facts, facts))
+    if old not in words:
+        return material.quality
+    words = [new if word == old else word for word in words]
+    if material.painting and facts.image_licence == UNKNOWN and "--painting" not in words:
+        words += ["--painting", material.painting.name]  # it is in the folder no more
+    return dataclasses.replace(material.quality, command=shlex.join(words))
+
+
 def _measure(folder: Path, photos: Path, painting: Path, sizes: tuple[int, ...]) -> None:
     """Measure the style that was made, and write it into record and card."""
     from stylezoo.evaluation import EvaluationConfig, evaluate_style
     from stylezoo.evaluation.evaluate import measuring_command
-    from stylezoo.images import open_photo
     from stylezoo.loading import load
     from stylezoo.registry.publish import record_quality
 
     style = load(folder)
+    assert style.record is not None
+    held = any(file.role == "painting" for file in style.record.files)
+    given = None if held else painting
     config = EvaluationConfig(sizes=sizes)
     measured = evaluate_style(
         style,
         photos,
-        open_photo(painting),
+        painting_to_measure_by(folder, style, given),
         config,
-        command=measuring_command(style, photos, config),
+        command=measuring_command(style, photos, config, given),
         on_progress=lambda text: click.echo(text, err=True),
     )
     record_quality(folder, measured.quality)

@@ -6,6 +6,8 @@ import json
 
 from stylezoo.registry.record import Licence, Quality, Record, SizeQuality, StyleImage
 
+_QUALITY_HEADING = "## Measured quality"
+
 # Front matter that the Hugging Face Hub reads: https://huggingface.co/docs/hub/model-cards
 _CARD = """\
 ---
@@ -110,6 +112,34 @@ def render_card(record: Record) -> str:
         style_image=record.licence.style_image,
         training_data=record.licence.training_data,
     )
+
+
+def renew_quality(card: str, record: Record) -> str:
+    """Put what was measured into a card, and leave all else in it: a person may have written it.
+
+    Args:
+        card: of the style, with a section on its quality or without one.
+        record: with the quality.
+    """
+    lines = card.split("\n")
+    headings = _headings(lines)
+    begin = next((at for at in headings if lines[at].rstrip() == _QUALITY_HEADING), len(lines))
+    end = next((at for at in headings if at > begin), len(lines))
+    before, after = ("\n".join(part).strip("\n") for part in (lines[:begin], lines[end:]))
+    section = f"{_QUALITY_HEADING}\n\n{_quality(record)}"
+    return "\n\n".join(filter(None, (before, section, after))) + "\n"
+
+
+def _headings(lines: list[str]) -> list[int]:
+    """The places of the headings of sections, but not of what looks like one in a block of code."""
+    found = []
+    fenced = False
+    for at, line in enumerate(lines):
+        if line.startswith(("```", "~~~")):
+            fenced = not fenced
+        elif not fenced and line.startswith(("# ", "## ")):
+            found.append(at)
+    return found
 
 
 def _spec(record: Record) -> str:

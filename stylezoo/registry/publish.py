@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from stylezoo.files import new_folder, write_file
+from stylezoo.files import new_folder, write_file, writing
 from stylezoo.objective_config import ObjectiveConfig, Scalar
-from stylezoo.registry.card import render_card
+from stylezoo.registry.card import render_card, renew_quality
 from stylezoo.registry.golden import OUTPUT, golden_input, golden_run
 from stylezoo.registry.record import (
     IO,
@@ -150,6 +150,8 @@ def check_draft(net: TransformNet, draft: StyleDraft, paintings: Collection[str]
 def record_quality(folder: Path, quality: Quality, style: str | None = None) -> Record:
     """Write a measured quality into the record and the model card of a style folder.
 
+    Of the card its section on quality alone changes.
+
     Args:
         folder: of the style.
         quality: measured.
@@ -171,12 +173,28 @@ def record_quality(folder: Path, quality: Quality, style: str | None = None) -> 
             for one in record.styles
         )
         record = dataclasses.replace(record, styles=styles)
-    card = render_card(record).encode()
-    write_file(folder / CARD, card, overwrite=True)
-    files = [file for file in record.files if file.role != "card"]
-    record = dataclasses.replace(record, files=(*files, _describe(folder, CARD, "card")))
+    path = card_path(record)
+    write_file(folder / path, _card_with_quality(folder / path, record), overwrite=True)
+    files = [file for file in record.files if file.path != path]
+    record = dataclasses.replace(record, files=(*files, _describe(folder, path, "card")))
     write_file(folder / RECORD_FILE, render_record(record).encode(), overwrite=True)
     return record
+
+
+def card_path(record: Record) -> str:
+    """The path of a style's model card in its folder: of the one it has, or may get."""
+    listed = [file.path for file in record.files if file.role == "card"]
+    return listed[0] if listed else CARD
+
+
+def _card_with_quality(path: Path, record: Record) -> bytes:
+    if not path.is_file():
+        return render_card(record).encode()
+    with writing(path):
+        card = path.read_bytes()
+    # What is not UTF-8 stays as it is, for the check to tell.
+    text = renew_quality(card.decode(errors="surrogateescape"), record)
+    return text.encode(errors="surrogateescape")
 
 
 def _fill(
@@ -221,7 +239,7 @@ def _fill(
     record = _record(net, draft, (*described, _describe(folder, CARD, "card")))
     text = render_record(record)
     (folder / RECORD_FILE).write_bytes(text.encode())
-    return parse_record(text, origin=str(folder / RECORD_FILE))
+    return parse_record(text, origin=draft.name)  # the folder is one that nobody has heard of
 
 
 def _golden_side(net: TransformNet) -> int:

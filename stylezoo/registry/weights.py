@@ -324,7 +324,7 @@ def save_weights(
     }
     broken = [name for name, tensor in stored.items() if not tensor.isfinite().all()]
     for fault in _listing("would have values that are not finite in", broken):
-        raise WeightsError(f"{path} {fault}")
+        raise WeightsError(f"{path.name} {fault}")
     net = json.dumps({"name": net_name, "arguments": dict(net_arguments)}, sort_keys=True)
     save_tensors(path, stored, {METADATA_KEY: net})
 

@@ -179,7 +179,8 @@ def _join(
             first.net.arguments,
         ):
             raise _misfit(first, other)
-    net, arguments = net_of_several(first.record.net.name, [m.net for m in members], catalog)
+    here = catalog.net_of(first.record.net.name, first.record.net.plugin)
+    net, arguments = net_of_several(here, [member.net for member in members], catalog)
     common = first.net.state_dict()
     for other in others:
         state = other.net.state_dict()

@@ -1,9 +1,11 @@
 """stylezoo record make: bare weights become a style that passes the check."""
 
 import dataclasses
+import json
 import os
 import pty
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,7 +18,9 @@ from safetensors.torch import load_file, save_file
 import stylezoo
 from stylezoo import ObjectiveConfig, TermConfig
 from stylezoo.check import check_style_folder
+from stylezoo.registry.record import File
 from stylezoo.registry.record_io import read_record, render_record
+from stylezoo.registry.verify import sha256_of
 
 FACTS = {
     "title": "Waves",
@@ -41,9 +45,15 @@ def words(facts):
     return [word for name, value in facts.items() for word in (f"--{name}", value)]
 
 
-def make(*arguments):
+def make(*arguments, **environment):
     command = [sys.executable, "-m", "stylezoo", "record", "make", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **environment},
+    )
 
 
 @pytest.fixture
@@ -53,6 +63,58 @@ def weights(tmp_path):
     path = tmp_path / "weights.safetensors"
     save_file(stylezoo.create_net("johnson", width=4, residual_blocks=1).state_dict(), path)
     return path
+
+
+@pytest.fixture
+def photos(astronaut, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    with Image.open(astronaut) as image:
+        image.resize((40, 30)).save(folder / "a.png")
+    return folder
+
+
+@pytest.fixture
+def painted(toy_style, astronaut, tmp_path):
+    """The toy style with an objective, a measured quality and a painting of a name of its own."""
+    folder = shutil.copytree(toy_style, tmp_path / "painted")
+    with Image.open(astronaut) as image:
+        image.resize((72, 64)).save(folder / "kiss.png")
+    record = read_record(folder)
+    painting = File(
+        path="kiss.png",
+        role="painting",
+        size=(folder / "kiss.png").stat().st_size,
+        sha256=sha256_of(folder / "kiss.png"),
+    )
+    command = "stylezoo evaluate toy@1.0.0 --photos eval --seed 0"
+    record = dataclasses.replace(
+        record,
+        objective=OBJECTIVE,
+        quality=dataclasses.replace(record.quality, command=command),
+        licence=dataclasses.replace(record.licence, style_image="CC0-1.0"),
+        files=(*record.files, painting),
+    )
+    (folder / "style.toml").write_text(render_record(record))
+    return folder
+
+
+@pytest.fixture
+def other_johnson(tmp_path):
+    """The environment with a second plugin that has a net 'johnson'."""
+    folder = tmp_path / "plugin"
+    info = folder / "other_dist-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-dist\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[stylezoo]\nother = other_dist\n")
+    (folder / "other_dist.py").write_text(
+        "import stylezoo\n"
+        "STYLEZOO_API = stylezoo.PLUGIN_API\n"
+        "@stylezoo.hookimpl\n"
+        "def register_nets(register):\n"
+        "    register('johnson', 'stylezoo_johnson.johnson:Johnson', summary='Another')\n"
+    )
+    return {"PYTHONPATH": os.pathsep.join([str(folder), *filter(None, sys.path)])}
 
 
 def test_bare_weights_become_a_style_in_order(weights, astronaut, tmp_path):
@@ -98,7 +160,7 @@ def test_weights_of_another_net_are_refused(weights, tmp_path):
     assert not (tmp_path / "waves").exists()
 
 
-def test_a_folder_brings_its_facts_and_quality_is_measured(toy_style, astronaut, tmp_path):
+def test_a_folder_brings_its_facts_and_quality_is_measured(toy_style, astronaut, photos, tmp_path):
     """From a style whose record lacks something: facts, net and objective are taken over."""
     folder = shutil.copytree(toy_style, tmp_path / "toy")
     record = read_record(folder)
@@ -111,13 +173,10 @@ def test_a_folder_brings_its_facts_and_quality_is_measured(toy_style, astronaut,
         training=dataclasses.replace(record.training, style_size=30),
     )
     (folder / "style.toml").write_text(render_record(record))
-    photos = tmp_path / "photos"
-    photos.mkdir()
     with Image.open(astronaut) as image:
-        image.resize((40, 30)).save(photos / "a.png")
-        image.resize((40, 40)).save(folder / "painting.jpg")
+        image.resize((80, 80)).save(tmp_path / "large.png")
     told = ["--data-licence", "unknown", "--image-licence", "CC0-1.0", "--title", "Toy"]
-    measure = ["--photos", photos, "--sizes", "32"]
+    measure = ["--photos", photos, "--sizes", "32", "--painting", tmp_path / "large.png"]
     done = make(folder, *told, *measure, "-o", tmp_path / "made")
     assert done.returncode == 0, done.stderr
     report = check_style_folder(tmp_path / "made")
@@ -128,6 +187,9 @@ def test_a_folder_brings_its_facts_and_quality_is_measured(toy_style, astronaut,
     assert (made.status, made.licence.code) == ("deprecated", "MIT")
     assert made.objective == OBJECTIVE
     assert made.quality.sizes[0].photos == 1
+    # Who measures again takes the painting in the folder as it is: it is of the size of training.
+    assert "--painting" not in made.quality.command
+    assert stylezoo.open_photo(tmp_path / "made" / "painting.jpg").size == (30, 30)
     # Half precision stays half precision, and the same weights make the same file.
     assert made.file("weights").sha256 == record.file("weights").sha256
 
@@ -151,6 +213,93 @@ def test_what_a_record_says_is_unknown_stays_so(toy_style, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "recorded as unknown, as before: --image-licence, --data-licence" in done.stderr
     assert read_record(tmp_path / "made").licence == read_record(toy_style).licence
+
+
+def test_the_painting_that_the_record_lists_goes_along_byte_by_byte(painted, tmp_path):
+    shutil.copy(painted / "preview.jpg", painted / "painting.jpg")  # no part of the style
+    done = make(painted, "-o", tmp_path / "made", "--version", "1.1.0", "--name", "new-toy")
+    assert done.returncode == 0, done.stderr
+    record = read_record(tmp_path / "made")
+    path = record.file("painting").path
+    assert (tmp_path / "made" / path).read_bytes() == (painted / "kiss.png").read_bytes()
+    assert check_style_folder(tmp_path / "made").ok
+    # What was measured stays true, and the command measures the style that there is now.
+    assert record.quality.command == "stylezoo evaluate new-toy@1.1.0 --photos eval --seed 0"
+
+
+def test_quality_measured_with_a_painting_that_goes_names_it(painted, tmp_path):
+    done = make(painted, "-o", tmp_path / "made", "--image-licence", "unknown")
+    assert done.returncode == 0, done.stderr
+    assert read_record(tmp_path / "made").quality.command == (
+        "stylezoo evaluate toy@1.0.0 --photos eval --seed 0 --painting kiss.png"
+    )
+
+
+def test_the_command_measures_the_same_again_without_the_painting(painted, photos, tmp_path):
+    """The picture may not be passed on, and is larger than the training saw it."""
+    record = read_record(painted)
+    record = dataclasses.replace(
+        record, training=dataclasses.replace(record.training, style_size=32)
+    )
+    (painted / "style.toml").write_text(render_record(record))
+    shutil.copy(painted / "kiss.png", tmp_path / "Great Wave.png")
+    told = ["--image-licence", "unknown", "--painting", tmp_path / "Great Wave.png"]
+    done = make(painted, *told, "--photos", photos, "--sizes", "32", "-o", tmp_path / "made")
+    assert done.returncode == 0, done.stderr
+    made = read_record(tmp_path / "made")
+    assert "painting" not in [file.role for file in made.files]
+    words = shlex.split(made.quality.command)
+    assert words[5:7] == ["--painting", "Great Wave.png"]
+    words[2] = "./made"  # where a source would have it
+    again = subprocess.run(
+        [sys.executable, "-m", *words, "--json"], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert again.returncode == 0, again.stderr
+    (at,) = json.loads(again.stdout)["quality"]["sizes"]
+    assert at["objective"] == made.quality.sizes[0].objective
+
+
+def test_photos_that_cannot_be_read_are_known_before_the_folder_is_made(painted, photos, tmp_path):
+    (photos / "b.png").write_text("no picture")
+    for folder, message in [(photos, "b.png"), (tmp_path / "missing", "is no folder")]:
+        done = make(painted, "--photos", folder, "--sizes", "32", "-o", tmp_path / "made")
+        assert done.returncode == 1
+        assert message in done.stderr
+        assert not (tmp_path / "made").exists()
+    done = make(painted, "--photos", photos, "--sizes", "8", "-o", tmp_path / "made")
+    assert "give different ones, 32 or more" in done.stderr
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_net_of_a_name_that_two_plugins_use_is_taken_from_the_one_of_the_record(
+    toy_style, weights, other_johnson, tmp_path
+):
+    done = make(toy_style, "-o", tmp_path / "made", "--version", "1.1.0", **other_johnson)
+    assert done.returncode == 0, done.stderr
+    made, theirs = read_record(tmp_path / "made"), read_record(toy_style)
+    assert (made.net, made.quality) == (theirs.net, theirs.quality)
+    # Named, it is the same: its arguments and its quality stay.
+    named = ["--net", "stylezoo:johnson"]
+    done = make(toy_style, *named, "-o", tmp_path / "named", **other_johnson)
+    assert done.returncode == 0, done.stderr
+    assert read_record(tmp_path / "named").net == theirs.net
+    assert read_record(tmp_path / "named").quality == theirs.quality
+    # Of bare weights nothing tells, and the advice leads on.
+    bare = ["--net-arguments", "width=4", "--net-arguments", "residual_blocks=1"]
+    bare = [weights, *bare, "--name", "waves", *words(FACTS), "-o", tmp_path / "bare"]
+    done = make(*bare, "--net", "johnson", **other_johnson)
+    assert "write 'stylezoo:johnson' or 'other-dist:johnson'" in done.stderr
+    done = make(*bare, "--net", "other-dist:johnson", **other_johnson)
+    assert done.returncode == 0, done.stderr
+    net = read_record(tmp_path / "bare").net
+    assert (net.name, net.plugin) == ("johnson", "other-dist")
+
+
+def test_a_fact_that_no_record_takes_is_told_of_the_style(toy_style, tmp_path):
+    done = make(toy_style, "-o", tmp_path / "made", "--tag", "x" * 500)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: toy: tags[0]")
+    assert not (tmp_path / "made").exists()
 
 
 def test_without_an_objective_quality_cannot_be_measured(toy_style, tmp_path):

@@ -15,6 +15,7 @@ from PIL import Image
 
 import stylezoo
 from stylezoo import EvaluationConfig, ObjectiveConfig, TermConfig, evaluate_style
+from stylezoo.check import check_style_folder
 from stylezoo.errors import OptionError
 from stylezoo.registry.publish import record_quality
 from stylezoo.registry.record_io import read_record, render_record
@@ -154,6 +155,37 @@ def test_the_record_and_the_card_keep_it(evaluation, style_folder):
     at = record.quality.sizes[1]
     assert f"| 64 px | {at.objective:.3f} |" in card
     assert "as before" in card
+
+
+# With a heading in a block of code, and ends of lines that are not ours.
+CREDITS = "## Credits\n\n```console\n## Measured quality\n```\n\nPhotos by Alice.\u2028\r\n"
+
+
+@pytest.mark.parametrize("has_section", [True, False])
+def test_what_a_person_wrote_into_the_card_stays(style_folder, has_section):
+    quality = read_record(style_folder).quality
+    rendered = (style_folder / "README.md").read_text()
+    before, after = rendered.split("## Measured quality\n")
+    section, after = after.split("## Licences\n")
+    after = f"## Licences\n{after}\n"
+    written = before + CREDITS + "\n"
+    card = f"{written}## Measured quality\nPoor.\n{after}" if has_section else written + after
+    (style_folder / "README.md").unlink()
+    (style_folder / "CARD.md").write_bytes(card.encode())
+    text = (style_folder / "style.toml").read_text().replace('"README.md"', '"CARD.md"')
+    (style_folder / "style.toml").write_text(text)
+    command = "measured anew"
+    record = record_quality(style_folder, dataclasses.replace(quality, command=command))
+    verify_files(style_folder, record, record.files)
+    assert record.file("card").path == "CARD.md"
+    assert not (style_folder / "README.md").exists()
+    renewed = (style_folder / "CARD.md").read_bytes().decode()
+    section = "## Measured quality\n" + section.replace("\nnone\n", f"\n{command}\n")
+    assert command in section
+    parts = [written, section, after] if has_section else [written, after, section]
+    assert renewed == "".join(parts).rstrip("\n") + "\n"
+    findings = check_style_folder(style_folder).findings
+    assert not [finding for finding in findings if finding.check == "card"]
 
 
 def test_a_style_without_objective_cannot_be_measured(toy_style, photos):

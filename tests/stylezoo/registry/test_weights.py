@@ -61,6 +61,18 @@ def test_the_same_weights_make_the_same_bytes(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
 
+def test_weights_that_are_not_finite_are_told_of_by_the_name_of_their_file(tmp_path):
+    """Its folder is an unfinished one, of which nobody has heard."""
+    with pytest.raises(WeightsError, match=r"^model.safetensors would have values that are not"):
+        save_weights(
+            tmp_path / "model.safetensors",
+            {"large": torch.tensor([1e6])},
+            dtype=torch.float16,
+            net_name="johnson",
+            net_arguments={},
+        )
+
+
 def test_a_bare_file_says_which_net_it_is_for_and_loads(weights, astronaut):
     assert read_net_metadata(weights) == ("johnson", {"width": 4, "norm": "instance"})
     style = stylezoo.load(weights)

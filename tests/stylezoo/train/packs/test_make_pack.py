@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import stylezoo
+from stylezoo.catalog import Catalog
 from stylezoo.check import check_style_folder
 from stylezoo.errors import (
     OptionError,
@@ -102,6 +103,22 @@ def test_a_pack_of_a_style_and_an_adapter_on_an_older_version_says_so(newer, ast
         assert "greens (on colours 1.0.0)" in str(refused.value)
         assert str(refused.value).endswith("; write colours@1.0.0:blues")
     make_pack(["colours@1.0.0:blues", "greens"], MIXED, tmp_path / "mixed", **options)
+
+
+def test_a_pack_takes_its_net_from_the_plugin_that_the_records_name(astronaut, tmp_path):
+    class Another:
+        STYLEZOO_API = stylezoo.PLUGIN_API
+
+        @stylezoo.hookimpl
+        def register_nets(self, register):
+            register("johnson", "stylezoo_johnson.johnson:Johnson", summary="Another")
+
+    catalog = Catalog.discover()
+    catalog.add(Another(), "other", distribution="other-dist")
+    specs = ("museum:udnie", "museum:the-scream")
+    record = make_pack(specs, MIXED, tmp_path / "mixed", preview=astronaut, catalog=catalog)
+    assert (record.net.name, record.net.plugin) == ("johnson", "stylezoo")
+    assert stylezoo.load(tmp_path / "mixed", catalog=catalog).styles == ("udnie", "the-scream")
 
 
 def test_the_command_makes_a_pack_that_passes_the_zoos_check(astronaut, tmp_path):
