@@ -61,6 +61,16 @@ def test_the_same_weights_make_the_same_bytes(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_tied_parameters_are_stored_each(tmp_path, dtype):
+    tied = torch.rand(3, 3)
+    tensors = {"a": tied, "b": tied, "c": tied[0]}
+    save_weights(tmp_path / "tied", tensors, dtype=dtype, net_name="none", net_arguments={})
+    stored = load_file(tmp_path / "tied")
+    assert stored.keys() == tensors.keys()
+    assert all(torch.equal(stored[name], tensors[name].to(dtype)) for name in tensors)
+
+
 def test_a_bare_file_says_which_net_it_is_for_and_loads(weights, astronaut):
     assert read_net_metadata(weights) == ("johnson", {"width": 4, "norm": "instance"})
     style = stylezoo.load(weights)
