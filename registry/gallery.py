@@ -33,7 +33,7 @@ Every style of the zoo on one photo, by `stylezoo sheet`:
 
 ## Measured
 
-On 13 photos that training has not seen: how many iterations of the explicit optimisation (L-BFGS)
+On photos that training has not seen: how many iterations of the explicit optimisation (L-BFGS)
 one pass of the style is worth, from white noise and from the photo, and how much faster it is than
 500 of them, the claim of Johnson et al. 2016, figure 5 and table 1. [evaluate](../evaluate.md)
 says how; each style's model card has the rest. Versions before 1.0.0 are experimental: a style
@@ -57,8 +57,8 @@ Each sheet shows a style on all 13 photos, which are in the public domain or CC0
 def table(records: list[Record]) -> str:
     """The measured quality of every style, a line each and size."""
     lines = [
-        "| style | weights | size | from noise | from the photo | speed-up | SSIM |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| style | weights | size | photos | from noise | from the photo | speed-up | SSIM |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     adapters = {(one.name, one.base.name, one.base.version) for one in records if one.base}
     for record in records:
@@ -79,7 +79,8 @@ def table(records: list[Record]) -> str:
             for at in quality.sizes if quality else ():
                 more = "≥ " if at.capped else ""
                 lines.append(
-                    f"| {name} | {kind} | {at.size} px | {more}{at.iterations_from_noise:.0f} "
+                    f"| {name} | {kind} | {at.size} px | {at.photos} "
+                    f"| {more}{at.iterations_from_noise:.0f} "
                     f"| {more}{at.iterations_from_content:.0f} | {at.speedup:.0f} | {at.ssim:.2f} |"
                 )
     return "\n".join(lines)

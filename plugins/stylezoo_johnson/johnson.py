@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -118,16 +119,18 @@ class Johnson(MultiStyleNet):
 
     def blend(self, style: Sequence[float]) -> Johnson:
         """The net of one style that this one is for a mixture; it shares the convolutions."""
-        shares = torch.tensor(style, dtype=torch.float32)
         norms = [(n, m) for n, m in self.named_modules() if isinstance(m, ConditionalNorm)]
         if not norms:
             return self
         arguments = replace(self.arguments, norm=norms[0][1].blended, styles=1)
-        with torch.random.fork_rng(devices=[]):  # what a new net draws is replaced here
+        with torch.device("meta"):  # nothing is drawn: all that has numbers is replaced here
             net = Johnson(arguments).train(self.training)
-            self._share_convolutions(net)
+        self._share_convolutions(net)
+        with _without_autocast(self):
             for name, norm in norms:
-                net.set_submodule(name, norm.blend(shares.to(next(norm.parameters()).device)))
+                like = next(norm.parameters())
+                shares = torch.tensor(style, dtype=like.dtype, device=like.device)
+                net.set_submodule(name, norm.blend(shares))
         return net
 
     def with_norm(self, norm: str) -> Johnson:
@@ -135,6 +138,7 @@ class Johnson(MultiStyleNet):
         if norm == self.arguments.norm:
             return self
         net = Johnson(replace(self.arguments, norm=norm)).train(self.training)
+        net = net.to(next(self.parameters()))
         learnt, state = self.state_dict(), net.state_dict()
         if lost := sorted(key for key in learnt if key not in state):
             raise OptionError(
@@ -143,7 +147,6 @@ class Johnson(MultiStyleNet):
             )
         net.load_state_dict({**state, **learnt})
         self._share_convolutions(net)
-        net = net.to(next(self.parameters()).device)
         if not _draw_the_same(self, net):
             raise OptionError(
                 f"norms of the kind {norm!r} cannot take over from {self.arguments.norm!r}: with "
@@ -163,13 +166,22 @@ class Johnson(MultiStyleNet):
         return widened(self, width)
 
 
+def _without_autocast(net: Johnson) -> AbstractContextManager[object]:
+    """Compute in a net's own dtype, whatever the program around does."""
+    kind = next(net.parameters()).device.type
+    if not torch.amp.is_autocast_available(kind):  # such as "meta"
+        return nullcontext()
+    return torch.autocast(kind, enabled=False)
+
+
 def _draw_the_same(first: Johnson, second: Johnson) -> bool:
     size = (1, 3, Johnson.minimum_size, Johnson.minimum_size)
     images = torch.rand(size, generator=torch.Generator().manual_seed(0))
     images = images.to(next(first.parameters()).device)
     style = images.new_full((1, first.styles), 1 / first.styles)
-    with torch.no_grad():
-        one, other = (copy.deepcopy(net).eval()(images, style) for net in (first, second))
+    with torch.no_grad(), _without_autocast(first):
+        # In float32: half precision rounds by more than is allowed here.
+        one, other = (copy.deepcopy(net).eval().float()(images, style) for net in (first, second))
     return torch.allclose(one, other, atol=1e-3)
 
 

@@ -34,6 +34,7 @@ def widened(net: Johnson, width: int) -> Johnson:
         )
     with torch.random.fork_rng(devices=[]):  # what a new net draws is replaced below
         wide = Johnson(replace(net.arguments, width=width)).train(net.training)
+    wide = wide.to(next(net.parameters()))
     state = net.state_dict()
     convolutions = {name for name, part in net.named_modules() if isinstance(part, Convolution)}
     generator = torch.Generator().manual_seed(0)
@@ -69,6 +70,8 @@ def _shared(weight: Tensor, channels: int, generator: torch.Generator) -> Tensor
     copies = _copies(old, channels)
     parts = torch.rand(readers, channels, generator=generator) * (1 - SMALLEST_SHARE)
     parts += SMALLEST_SHARE
-    totals = torch.zeros(readers, old).index_add_(1, copies, parts)
-    shares = parts / totals[:, copies]
+    # Half precision would round the shares so that they do not add up to the whole.
+    parts = parts.to(torch.promote_types(weight.dtype, torch.float32))
+    totals = parts.new_zeros(readers, old).index_add_(1, copies, parts)
+    shares = (parts / totals[:, copies]).to(weight.device)
     return weight[:, copies] * shares[..., None, None]

@@ -73,7 +73,8 @@ class ConditionalInstanceColoring(ConditionalInstanceNorm):
         A mixture's matrix has the thin ones of all its styles side by side: their means would
         multiply each style's by those of the others.
         """
-        norm = InstanceColoring(self.weight.shape[1]).to(style.device)
+        with torch.device("meta"):  # nothing is drawn: all its numbers are replaced here
+            norm = InstanceColoring(self.weight.shape[1])
         taken = style.nonzero().flatten()
         writes = style[taken, None, None] * self.writes[taken]
         mixture = {

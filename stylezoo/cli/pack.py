@@ -22,7 +22,9 @@ import click
 @click.option("--version", default="1.0.0", show_default=True, help="Version of the pack.")
 @click.option("--summary", help="One line that describes it.")
 @click.option("--tag", "tags", multiple=True, help="A word to search by; may be repeated.")
-@click.option("--author", default="unknown", show_default=True, help="Who makes the pack.")
+@click.option(
+    "--author", default="unknown", help="Who makes the pack; by default, who made all its styles."
+)
 @click.option("--notes", default="", help="Anything else worth recording.")
 @click.option(
     "--preview",

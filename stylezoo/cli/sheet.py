@@ -50,12 +50,12 @@ def command(
     check_writable(target, overwrite=overwrite)
     format_of(target)  # a suffix that no format has is refused before the work
     specs = styles_for_sheet(styles, tag=tag)
-    failures: dict[str, StyleZooError] = {}
+    failures: list[tuple[str, StyleZooError]] = []  # a style may be named twice
     with progress("styling", len(specs)) as advance:
 
         def on_style(spec: str, error: StyleZooError | None) -> None:
             if error is not None:
-                failures[spec] = error
+                failures.append((spec, error))
             advance()
 
         sheet = style_sheet(
@@ -69,7 +69,7 @@ def command(
             runtime=runtime,
             on_style=on_style,
         )
-    for spec, error in failures.items():
+    for spec, error in dict(failures).items():
         click.echo(f"error: {spec}: {error}", err=True)
     if len(failures) == len(specs):
         sys.exit(1)

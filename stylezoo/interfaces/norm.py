@@ -45,7 +45,7 @@ class ConditionalNorm(nn.Module, ABC):
 
     @abstractmethod
     def blend(self, style: Tensor) -> nn.Module:
-        """The ordinary layer that this one is for one mixture.
+        """The ordinary layer that this one is for one mixture; no random numbers are drawn for it.
 
         Args:
             style: (styles,), the share of each style.

@@ -89,7 +89,7 @@ def render_card(record: Record) -> str:
     notes = record.provenance.notes
     return _CARD.format(
         hub_licence=_hub_licence(record.licence),
-        tags=json.dumps(["style-transfer", *record.tags]),  # JSON is YAML
+        tags=_yaml(["style-transfer", *record.tags]),
         name=record.name,
         version=record.version,
         summary=record.summary,
@@ -142,6 +142,11 @@ def _headings(lines: list[str]) -> list[int]:
     return found
 
 
+def _yaml(words: list[str]) -> str:
+    # JSON is YAML but for its escapes of what is beyond 16 bits, which are two halves to YAML.
+    return json.dumps(words, ensure_ascii=False)
+
+
 def _spec(record: Record) -> str:
     style = f":{record.styles[0].name}" if record.styles else ""
     return f"{record.name}@{record.version}{style}"
@@ -178,8 +183,9 @@ def _base(record: Record) -> str:
 
 def _hub_licence(licence: Licence) -> str:
     # The Hub spells its licence tags in lower case; what it does not know is "other".
-    known = {"CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "Apache-2.0", "MIT"}
-    return licence.weights.lower() if licence.weights in known else "other"
+    known = {"cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "apache-2.0", "mit"}
+    lower = licence.weights.lower()  # SPDX takes any case
+    return lower if lower in known else "other"
 
 
 def _quality(record: Record) -> str:

@@ -540,12 +540,13 @@ def check_licences(licence: Licence) -> None:
 
 
 def status_of(version: str) -> Status:
-    """Tell the status from a version: before 1.0.0 nothing is promised, as PEP 440 has it.
+    """Tell the status from a version: before 1.0.0, and before any release, nothing is promised.
 
     Raises:
         RecordError: it is no version.
     """
-    return "stable" if check_version(version).major else "experimental"
+    told = check_version(version)
+    return "stable" if told.major and not told.is_prerelease else "experimental"
 
 
 def _at_least(field: str, value: int, low: int) -> Iterator[RecordError]:

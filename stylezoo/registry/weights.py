@@ -318,8 +318,11 @@ def save_weights(
         OutputError: it cannot be written.
         WeightsError: a value is not finite, or is not in ``dtype``.
     """
+    # Each a copy: safetensors refuses tensors that share memory, as tied parameters do.
     stored = {
-        name: tensor.detach().cpu().to(dtype if tensor.is_floating_point() else tensor.dtype)
+        name: tensor.detach().to(
+            "cpu", dtype if tensor.is_floating_point() else tensor.dtype, copy=True
+        )
         for name, tensor in tensors.items()
     }
     broken = [name for name, tensor in stored.items() if not tensor.isfinite().all()]

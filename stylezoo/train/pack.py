@@ -17,7 +17,16 @@ from stylezoo.interfaces.net import MultiStyleNet
 from stylezoo.loading import load
 from stylezoo.objective_config import ObjectiveConfig
 from stylezoo.registry.publish import StyleDraft, write_style
-from stylezoo.registry.record import Base, PackStyle, Provenance, Record, Training, status_of
+from stylezoo.registry.record import (
+    MAX_TEXT,
+    Base,
+    PackStyle,
+    Provenance,
+    Record,
+    Training,
+    status_of,
+)
+from stylezoo.registry.record_text import UNKNOWN
 from stylezoo.style import Style
 from stylezoo.train.description import PackDescription
 from stylezoo.train.preview import SHEET_SIDE, preview_of
@@ -25,6 +34,8 @@ from stylezoo.train.start import net_of_several, shared_tensors, with_norms
 
 if TYPE_CHECKING:
     from stylezoo.interfaces.net import TransformNet
+
+LONGEST_RECIPE = MAX_TEXT // 2  # characters; what is made of the pack quotes it, and adds to it
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,8 @@ def make_pack(
 
     Args:
         specs: of the styles: ``"museum:monet"``, or an adapter on the museum, ``"./klimt"``.
-        description: what goes into the record besides.
+        description: what goes into the record besides. Where its author is ``"unknown"``, the
+            record names that of the styles, if they have one.
         output: the style folder to make.
         preview: the photo to show the styles on.
         catalog: where styles and nets come from; None for the installed plugins.
@@ -90,7 +102,7 @@ def make_pack(
         styles=tuple(member.style for member in members),
         training=Training(
             recipe=_recipe(members),
-            seed=first.record.training.seed,
+            seed=first.record.training.seed,  # the recipe has those of the others
             command=description.command,
             data="; ".join(dict.fromkeys(m.record.training.data for m in members)),
             style_size=_common_style_size(members),
@@ -108,6 +120,7 @@ def make_pack(
         paintings={
             m.style.painting: m.painting for m in members if m.style.painting and m.painting
         },
+        dtype="float16" if all(_fits_into_half(m.net) for m in members) else "float32",
     )
 
 
@@ -138,6 +151,15 @@ def _member(spec: str, catalog: Catalog) -> _Member:
     )
     one = net.blend(loaded.shares or (1.0,))
     return _Member(spec, one, record, objective, style, painting)
+
+
+def _fits_into_half(net: MultiStyleNet) -> bool:
+    """Whether half precision holds each number as it is, as of what was stored in it before."""
+    return all(
+        torch.equal(tensor, tensor.half().to(tensor.dtype))
+        for tensor in net.state_dict().values()
+        if tensor.is_floating_point()
+    )
 
 
 def _check_names(members: Sequence[_Member]) -> None:
@@ -229,15 +251,27 @@ def _common_style_size(members: Sequence[_Member]) -> int | None:
 
 
 def _recipe(members: Sequence[_Member]) -> str:
-    return "; ".join(
-        f"{names}, as trained there: {record.training.recipe}"
-        for names, record in _origins(members)
+    """How each style was trained, with the seed and, as far as there is room, the command."""
+    trainings = [(names, record.training) for names, record in _origins(members)]
+    seeded = [
+        f"{names}, as trained there: {training.recipe}; seed {training.seed}"
+        for names, training in trainings
+    ]
+    complete = "; ".join(
+        f"{told}; by `{training.command}`"
+        for told, (_, training) in zip(seeded, trainings, strict=True)
     )
+    if len(complete) <= LONGEST_RECIPE:
+        return complete
+    return "; ".join([*seeded, "the commands are in the records of these"])
 
 
 def _provenance(description: PackDescription, members: Sequence[_Member]) -> Provenance:
     """Whose the pack is, with all that its members' records ask to be said of them."""
     provenance = description.provenance()
+    authors = {member.record.provenance.author for member in members}
+    if provenance.author == UNKNOWN and len(authors) == 1:
+        provenance = replace(provenance, author=authors.pop())
     credits = (
         " ".join(
             filter(None, [f"{names}, by {record.provenance.author}.", record.provenance.notes])

@@ -1,5 +1,7 @@
 """The Johnson net against the paper's table."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import nn
@@ -106,6 +108,47 @@ def test_a_net_made_of_another_leaves_the_global_generator_alone(norm):
     if norm == "conditional-instance":  # the other one cannot be widened
         net.widen(6)
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("norm", ["conditional-instance", "conditional-instance-coloring"])
+def test_threads_that_blend_at_once_leave_the_global_generator_alone(norm):
+    net = trained_like(width=4, residual_blocks=2, norm=norm, styles=3)
+    before = torch.random.get_rng_state()
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(200):
+            threads.submit(net.blend, [0.2, 0.3, 0.5])
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("norm", ["conditional-instance", "conditional-instance-coloring"])
+def test_a_net_made_of_another_has_its_precision(norm, dtype):
+    net = trained_like(width=4, residual_blocks=1, norm=norm, styles=3).to(dtype)
+    made = [net.blend([0.2, 0.3, 0.5])]
+    if norm == "conditional-instance":
+        made += [net.widen(6), net.with_norm("conditional-instance-coloring")]
+        made.append(made[0].with_norm("instance-coloring"))
+    for other in made:
+        assert {tensor.dtype for tensor in other.state_dict().values()} == {dtype}
+    if dtype is torch.float64:
+        images = torch.rand(1, 3, 32, 48, dtype=dtype)
+        style = torch.tensor([[0.2, 0.3, 0.5]], dtype=dtype)
+        with torch.inference_mode():
+            expected = net(images, style)
+            for other in made:
+                found = other(images, style if other.styles > 1 else None)
+                torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_a_net_made_of_another_under_autocast_has_its_precision():
+    net = trained_like(width=4, residual_blocks=1, norm="conditional-instance", styles=3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        made = net.blend([0.2, 0.3, 0.5])
+        colored = made.with_norm("instance-coloring")
+    expected = net.blend([0.2, 0.3, 0.5]).state_dict()
+    for other in (made, colored):
+        state = other.state_dict()
+        assert all(torch.equal(state[key], tensor) for key, tensor in expected.items())
 
 
 @pytest.mark.parametrize("width", [6, 7, 8, 13])

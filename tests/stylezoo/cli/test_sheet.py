@@ -88,6 +88,17 @@ def test_a_style_that_cannot_be_loaded_does_not_stop_the_others(photo, tmp_path)
     assert out.exists()
 
 
+def test_a_style_that_fails_twice_is_no_sheet(photo, tmp_path):
+    broken = tmp_path / "broken.safetensors"
+    broken.write_text("no weights")
+    out = tmp_path / "out.png"
+    done = sheet(photo, broken, broken, "-o", out, "--size", "48")
+    assert done.returncode == 1
+    assert done.stderr.count(f"error: {broken}") == 1
+    assert "styles are shown" not in done.stderr
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -11,6 +11,7 @@ import pytest
 import tomli_w
 
 from stylezoo.errors import RecordError
+from stylezoo.registry.record import status_of
 from stylezoo.registry.record_io import parse_record, read_record, record_to_dict, render_record
 from stylezoo.registry.schema import SCHEMA_FILE, record_json_schema
 
@@ -50,6 +51,21 @@ def test_what_is_done_to_a_record_stays_with_it(toy_style):
     record = read_record(toy_style)
     record.net.arguments["width"] = 99
     assert read_record(toy_style).net.arguments["width"] == 4
+
+
+@pytest.mark.parametrize(
+    ("version", "status"),
+    [
+        ("0.9.0", "experimental"),
+        ("1.0.0rc1", "experimental"),
+        ("1.0.0.dev2", "experimental"),
+        ("1.0.0", "stable"),
+        ("2.0.0b1", "experimental"),
+        ("1.0.0.post1", "stable"),
+    ],
+)
+def test_a_version_that_is_no_release_yet_is_experimental(version, status):
+    assert status_of(version) == status
 
 
 def test_optional_tables_may_be_missing(table):

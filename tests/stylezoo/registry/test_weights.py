@@ -73,6 +73,16 @@ def test_weights_that_are_not_finite_are_told_of_by_the_name_of_their_file(tmp_p
         )
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_tied_parameters_are_stored_each(tmp_path, dtype):
+    tied = torch.rand(3, 3)
+    tensors = {"a": tied, "b": tied, "c": tied[0]}
+    save_weights(tmp_path / "tied", tensors, dtype=dtype, net_name="none", net_arguments={})
+    stored = load_file(tmp_path / "tied")
+    assert stored.keys() == tensors.keys()
+    assert all(torch.equal(stored[name], tensors[name].to(dtype)) for name in tensors)
+
+
 def test_a_bare_file_says_which_net_it_is_for_and_loads(weights, astronaut):
     assert read_net_metadata(weights) == ("johnson", {"width": 4, "norm": "instance"})
     style = stylezoo.load(weights)

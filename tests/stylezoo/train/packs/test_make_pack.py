@@ -1,11 +1,14 @@
 """A pack that is put together out of styles that are there, without training."""
 
 import dataclasses
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 import stylezoo
 from stylezoo.catalog import Catalog
@@ -14,7 +17,8 @@ from stylezoo.errors import (
     OptionError,
 )
 from stylezoo.registry.golden import golden_difference, golden_run
-from stylezoo.registry.record_io import read_record
+from stylezoo.registry.publish import StyleDraft, write_style
+from stylezoo.registry.record_io import read_record, render_record
 from stylezoo.registry.verify import verify_files
 from stylezoo.train.pack import make_pack
 from stylezoo.train.style import TrainingFolders
@@ -50,8 +54,68 @@ def test_styles_and_adapters_become_a_pack_and_draw_as_they_did_alone(
     theirs = read_record(registry / "colours" / "1.0.0").styles[1]
     assert record.styles[1] == theirs
     assert record.base is None  # it needs nothing beside itself
+    assert record.file("weights").dtype == "float16"  # as that of all its parts
     assert "greens, of greens 1.0.0" in record.training.recipe
     assert record.training.style_size == 64  # that of all its trainings
+
+
+def test_a_pack_says_how_each_of_its_parts_was_trained_and_by_whom(registry, astronaut, tmp_path):
+    options = {"preview": astronaut, "catalog": catalog_of(registry)}
+    nameless = dataclasses.replace(MIXED, author="unknown")
+
+    def pack(folder, *, command="none", author="tests"):
+        part = shutil.copytree(registry / "greens" / "1.0.0", tmp_path / f"part-of-{folder}")
+        greens = read_record(part)
+        training = dataclasses.replace(greens.training, seed=7, command=command)
+        provenance = dataclasses.replace(greens.provenance, author=author)
+        greens = dataclasses.replace(greens, training=training, provenance=provenance)
+        (part / "style.toml").write_text(render_record(greens))
+        return make_pack(["colours:blues", str(part)], nameless, tmp_path / folder, **options)
+
+    record = pack("two", command="stylezoo train greens.jpg --seed 7")
+    blues, greens = record.training.recipe.split("; greens, of greens 1.0.0, as trained there: ")
+    assert blues.startswith("blues, of colours 1.0.0, as trained there: ")
+    assert blues.endswith("; seed 0; by `none`")
+    assert greens.endswith("; seed 7; by `stylezoo train greens.jpg --seed 7`")
+    assert record.provenance.author == "tests"
+    assert pack("others", author="a friend").provenance.author == "unknown"
+    # A command that does not fit is left where it is.
+    recipe = pack("long", command="x" * 9_000).training.recipe
+    assert recipe.endswith("; seed 7; the commands are in the records of these")
+
+
+def test_parts_in_single_precision_draw_in_a_pack_as_they_did_alone(registry, astronaut, tmp_path):
+    catalog = catalog_of(registry)
+    source = read_record(registry / "colours" / "1.0.0")
+    net = stylezoo.load("colours", catalog=catalog).net
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.mul_(1 + 2e-4)  # less than half a step of half precision
+    draft = StyleDraft(
+        name="exact",
+        version="1.0.0",
+        status="stable",
+        summary="In single precision",
+        tags=(),
+        net_name=source.net.name,
+        net_plugin=source.net.plugin,
+        net_arguments=source.net.arguments,
+        styles=tuple(dataclasses.replace(style, painting=None) for style in source.styles),
+        training=source.training,
+        provenance=source.provenance,
+        licence=source.licence,
+        preview="nothing",
+        objective=source.objective,
+    )
+    preview = Image.new("RGB", (8, 8))
+    write_style(tmp_path / "exact", net=net, draft=draft, preview=preview, dtype="float32")
+    specs = [f"{tmp_path}/exact:{name}" for name in ("reds", "blues")]
+    record = make_pack(specs, MIXED, tmp_path / "mixed", preview=astronaut, catalog=catalog)
+    assert record.file("weights").dtype == "float32"
+    pack = stylezoo.load(tmp_path / "mixed", catalog=catalog)
+    for spec, name in zip(specs, pack.styles, strict=True):
+        alone = stylezoo.load(spec, catalog=catalog)
+        assert np.array_equal(pack(photo(), style=name), alone(photo())), name
 
 
 def test_a_pack_that_cannot_be_is_refused(registry, material, astronaut, tmp_path):
