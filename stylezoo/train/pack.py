@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -179,7 +180,8 @@ def _join(
             first.net.arguments,
         ):
             raise _misfit(first, other)
-    net, arguments = net_of_several(first.record.net.name, [m.net for m in members], catalog)
+    make = partial(catalog.create_net, first.record.net.name)
+    net, arguments = net_of_several([member.net for member in members], make)
     common = first.net.state_dict()
     for other in others:
         state = other.net.state_dict()
