@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -79,12 +80,14 @@ class PerceptualObjective(nn.Module):
         self.backbone = backbone
         self.terms = tuple(terms)
         self.losses = nn.ModuleList(term.loss for term in terms)
+        # Moves with the objective, and says where to compute if the backbone has no tensors.
+        self.register_buffer("_place", torch.empty(0), persistent=False)
 
     @property
     def device(self) -> torch.device:
         """Where the backbone is: images go there."""
-        parameter = next(self.backbone.parameters(), torch.empty(0))
-        return parameter.device
+        backbone, place = self.backbone, self.get_buffer("_place")
+        return next(chain(backbone.parameters(), backbone.buffers(), [place])).device
 
     def targets(
         self,

@@ -41,6 +41,16 @@ class TransformNet(nn.Module, ABC):
 class MultiStyleNet(TransformNet):
     """A transform net that may hold several styles, and their mixtures.
 
+    A training of several paintings, and a pack of styles, are built from these fields of
+    ``Arguments``: ``styles``, the number of them, and ``norm``, if there is one, the name of a
+    registered norm. A net of one style with the norm ``"instance"`` becomes one of several with
+    ``"conditional-instance"``.
+
+    The state dict has the same names for any number of styles. A tensor that styles share has one
+    shape; of any other, the first dimension is the styles, and the net that ``blend`` returns has
+    it without that dimension: (styles, 8) becomes (8). So the states of several such nets, stacked,
+    are that of a net that holds them all.
+
     Attributes:
         styles: how many it holds. With one it is like any other net.
     """

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from stylezoo.catalog import Catalog
-from stylezoo.errors import OptionError, StyleZooError
+from stylezoo.errors import ComponentNotFoundError, OptionError, PluginError, StyleZooError
 from stylezoo.findings import Report
 from stylezoo.interfaces.net import MultiStyleNet, TransformNet
 from stylezoo.registry.weights import load_weights, read_net_metadata, save_weights
@@ -34,6 +34,7 @@ from stylezoo.testing.modules import Probe
 from stylezoo.testing.size_contract import SizeContract, check_size_contract
 from stylezoo.testing.subject import Subject, subject_of
 from stylezoo.testing.tensors import difference, random_images, shape_text
+from stylezoo.train.start import net_of_several
 
 HUGE = 10**9
 WILD = 8.0
@@ -362,7 +363,7 @@ def _shaken(made: Made) -> TransformNet:
 
 
 def check_styles(made: Made, findings: Findings) -> None:
-    """A mixture of styles gives what the net does that is blended for it."""
+    """A mixture of styles gives what the net does that is blended for it, and back."""
     if not isinstance(made.net, MultiStyleNet):
         return
     net = made.net
@@ -374,6 +375,8 @@ def check_styles(made: Made, findings: Findings) -> None:
     for shares in _mixtures(net.styles):
         with findings.at(f"shares {shares}"), torch.no_grad():
             _check_blend(net, shares, made.images(2), findings)
+    if not findings.found:
+        _check_together(made, net, findings)
     if net.styles > 1:
         try:
             net(made.images(1))
@@ -409,6 +412,37 @@ def _check_blend(
     gap = difference(one(images), expected, 1e-3)
     if gap:
         findings.error(f"the net that blend returns gives {gap} from the net with these shares")
+
+
+def _check_together(made: Made, net: MultiStyleNet, findings: Findings) -> None:
+    """The nets that are blended for each style are put together again, as for a pack."""
+    if "styles" not in (field.name for field in dataclasses.fields(net.arguments)):
+        findings.error(
+            "Arguments has no field styles, by which a training says how many paintings a net is "
+            "to hold; add one, an integer from 1"
+        )
+        return
+    alone = torch.eye(net.styles).tolist()
+    ones = [net.blend(shares) for shares in (alone if net.styles > 1 else 2 * alone)]
+    try:
+        several, arguments = net_of_several(ones, made.subject.factory)
+    except (OptionError, ComponentNotFoundError) as error:
+        if net.styles > 1:  # there need be no norms for several styles of any kind
+            findings.error(f"of the nets that blend returns, none of several is made: {error}")
+        return
+    except PluginError as error:
+        findings.error(str(error))
+        return
+    images = made.images(len(ones))
+    with torch.no_grad():
+        found = run_net(several.eval(), images.clone())
+        gap = difference(found, run_net(net, images), 1e-3)
+    if gap:
+        findings.error(
+            f"the nets that blend returns for each style, put together in one of the arguments "
+            f"{arguments!r}, give {gap} from the net itself; what is of one style must be a row "
+            f"(styles, ...) of the net, and without that dimension in what blend returns"
+        )
 
 
 def check_base(made: Made, findings: Findings) -> None:

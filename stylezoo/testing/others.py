@@ -9,8 +9,9 @@ import inspect
 import pickle
 import tempfile
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stylezoo.catalog import Catalog
 from stylezoo.components import Kind
@@ -20,6 +21,9 @@ from stylezoo.interfaces.callback import TrainingCallback
 from stylezoo.interfaces.importer import Importer
 from stylezoo.testing.examination import Check, Findings, describe_error, examine
 from stylezoo.testing.subject import Subject, make_or_report, subject_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def check_other(kind: Kind, name: str, catalog: Catalog, skip: Collection[str]) -> Report:
@@ -89,7 +93,7 @@ def check_callback(subject: Subject, findings: Findings) -> None:
 
 
 def check_runtime(subject: Subject, findings: Findings) -> None:
-    """It runs a net as PyTorch does, and says which devices are not there."""
+    """It runs a net as PyTorch does, leaves it alone, and says which devices are not there."""
     import torch
 
     from stylezoo.interfaces.runtime import Runtime
@@ -99,14 +103,14 @@ def check_runtime(subject: Subject, findings: Findings) -> None:
     runtime = make_or_report(subject, findings, Runtime)
     if runtime is None:
         return
-    net = sample_net()
+    net, untouched = sample_net(), sample_net()
     run = runtime.prepare(net, None)
     for shape in ((1, 16, 16), (2, 20, 32), (1, 64, 24)):
         images = random_images(*shape)
         with findings.at(f"input {shape_text(images)}"):
             output = run(images)
             with torch.no_grad():
-                gap = difference(output, net(images), runtime.tolerance)
+                gap = difference(output, untouched(images), runtime.tolerance)
             if gap:
                 findings.error(
                     f"it gives {gap} from what PyTorch gives in float32; its tolerance is "
@@ -116,6 +120,11 @@ def check_runtime(subject: Subject, findings: Findings) -> None:
                 findings.error(
                     f"it returns {output.dtype} on {output.device}; it must be float32 on the CPU"
                 )
+    if not _same_tensors(net.state_dict(), untouched.state_dict()):
+        findings.error(
+            "it changes the net that it was given, whose parameters other nets may share; prepare "
+            "a copy of it, by copy.deepcopy(net)"
+        )
     with findings.at("device 'no-such-device'"):
         try:
             runtime.prepare(net, "no-such-device")
@@ -129,16 +138,27 @@ def check_runtime(subject: Subject, findings: Findings) -> None:
         )
 
 
+def _same_tensors(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> bool:
+    """Whether two state dicts have the same values, of the same dtypes on the same devices."""
+    import torch
+
+    return found.keys() == expected.keys() and all(
+        (found[key].dtype, found[key].device) == (tensor.dtype, tensor.device)
+        and torch.equal(found[key], tensor)
+        for key, tensor in expected.items()
+    )
+
+
 class _Trap:
     """Unpickling it makes a folder, which shows that a pickle was executed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def __reduce__(self) -> tuple[Any, tuple[str]]:
+    def __reduce__(self) -> tuple[Any, tuple[str, int, bool]]:
         import os
 
-        return os.mkdir, (str(self.path),)
+        return os.makedirs, (str(self.path), 0o777, True)  # as often as it is unpickled
 
 
 def check_importer(subject: Subject, findings: Findings) -> None:
@@ -146,6 +166,7 @@ def check_importer(subject: Subject, findings: Findings) -> None:
     importer = make_or_report(subject, findings, Importer)
     if importer is None:
         return
+    import numpy as np
     import torch
 
     with tempfile.TemporaryDirectory() as name:
@@ -160,28 +181,40 @@ def check_importer(subject: Subject, findings: Findings) -> None:
         }.items():
             (folder / file).write_bytes(content)
         torch.save({"state_dict": _Trap(sprung)}, folder / "archive.pth")
+        objects = np.array([_Trap(sprung)], dtype=object)
+        np.save(folder / "objects.npy", objects)
+        np.savez(folder / "objects.npz", objects=objects)
         for path in sorted(folder.iterdir()):
             with findings.at(f"a file {path.name} of {path.stat().st_size} bytes"):
                 _offer(importer, path, sprung, findings)
 
 
 def _offer(importer: Importer, path: Path, sprung: Path, findings: Findings) -> None:
-    recognised = importer.recognises(path)
-    if not isinstance(recognised, bool):
-        findings.error(f"recognises returns {recognised!r}; it must be True or False")
-    if recognised:
-        try:
-            importer.convert(path)
-        except (WeightsError, MissingDependencyError):
-            pass
+    try:
+        recognised = importer.recognises(path)
+        if not isinstance(recognised, bool):
+            findings.error(f"recognises returns {recognised!r}; it must be True or False")
+        if recognised:
+            _convert(importer, path, findings)
         else:
-            findings.error("it converts what is no checkpoint; raise stylezoo.errors.WeightsError")
-    if sprung.exists():
-        sprung.rmdir()
-        findings.error(
-            "it executes what is pickled in the file, which could be anything; load pickles by "
-            "torch.load(path, weights_only=True) alone"
-        )
+            with suppress(Exception):  # it was not promised this file, but may not execute it
+                importer.convert(path)
+    finally:
+        if sprung.exists():
+            sprung.rmdir()
+            findings.error(
+                "it executes what is pickled in the file, which could be anything; load pickles by "
+                "torch.load(path, weights_only=True) and arrays by np.load(path, "
+                "allow_pickle=False) alone"
+            )
+
+
+def _convert(importer: Importer, path: Path, findings: Findings) -> None:
+    try:
+        importer.convert(path)
+    except (WeightsError, MissingDependencyError):
+        return
+    findings.error("it converts what is no checkpoint; raise stylezoo.errors.WeightsError")
 
 
 _OBJECTS: frozenset[Kind] = frozenset({"registry", "command"})

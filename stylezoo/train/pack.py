@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -202,7 +203,7 @@ def _join(
         ):
             raise _misfit(first, other)
     here = catalog.net_of(first.record.net.name, first.record.net.plugin)
-    net, arguments = net_of_several(here, [member.net for member in members], catalog)
+    net, arguments = net_of_several([m.net for m in members], partial(catalog.create_net, here))
     common = first.net.state_dict()
     for other in others:
         state = other.net.state_dict()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
+from torch import Tensor
 
 from stylezoo.catalog import Catalog
-from stylezoo.errors import OptionError
+from stylezoo.errors import OptionError, PluginError
 from stylezoo.interfaces.net import MultiStyleNet, TransformNet
 from stylezoo.loading import load
 from stylezoo.registry.record import Record
@@ -50,14 +52,15 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
     Raises:
         OptionError: the net cannot hold so many styles, the base is no multi-style net, or its net
             cannot be widened so or take such norms.
-        PluginError: no plugin provides the net, or the norm.
+        PluginError: no plugin provides the net, or the norm; or the net breaks a promise.
         StyleZooError: the base cannot be loaded.
     """
     styles = len(config.style_images)
     if config.base is None:
         arguments = dict(config.net_arguments)
         if styles > 1:
-            arguments = {"norm": f"{CONDITIONAL}instance", **arguments, "styles": styles}
+            norm = {"norm": f"{CONDITIONAL}instance"} if _has_norm(config.net, catalog) else {}
+            arguments = {**norm, **arguments, "styles": styles}
         net = _fresh(config.net, arguments, config.seed, catalog)
         return Start(net, config.net, arguments, style_weights=(None,) * styles)
     base = load(config.base, device="cpu", catalog=catalog)
@@ -85,29 +88,35 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
         arguments = _arguments(one)
         return Start(one, name, arguments, frozenset(shared), base.record, shares, style_weights)
     here = catalog.net_of(name, base.record.net.plugin)
-    net, arguments = net_of_several(here, ones, catalog)
+    net, arguments = net_of_several(ones, partial(catalog.create_net, here))
     return Start(net, name, arguments, base=base.record, shares=shares, style_weights=style_weights)
 
 
 def net_of_several(
-    name: str, ones: Sequence[MultiStyleNet], catalog: Catalog
+    ones: Sequence[MultiStyleNet], make: Callable[..., TransformNet]
 ) -> tuple[TransformNet, dict[str, bool | int | float | str]]:
     """Make a net that holds the styles of several nets, which share all but their norms.
 
     Args:
-        name: of the net, as it is registered.
         ones: nets of one style each; what they should share is taken from the first.
-        catalog: where the net comes from.
+        make: such a net, of its arguments.
 
     Returns:
         The net, and the arguments that it was built with.
+
+    Raises:
+        OptionError: the net cannot hold so many styles.
+        PluginError: what a net of one style has does not fit into that of several.
     """
     arguments = _arguments(ones[0])
     if len(ones) > 1:
-        norm = f"{CONDITIONAL}{arguments.get('norm', 'instance')}"
-        arguments |= {"norm": norm, "styles": len(ones)}
-    net = _fresh(name, arguments, 0, catalog)
+        arguments["styles"] = len(ones)
+        if "norm" in arguments:
+            arguments["norm"] = f"{CONDITIONAL}{arguments['norm']}"
+    with seeded():
+        net = make(**arguments)
     states = [one.state_dict() for one in ones]
+    _check_rows(net, states)
     shared = shared_tensors(net, ones[0])
     net.load_state_dict(
         {
@@ -116,6 +125,25 @@ def net_of_several(
         }
     )
     return net, arguments
+
+
+def _check_rows(net: TransformNet, states: Sequence[Mapping[str, Tensor]]) -> None:
+    """Refuse nets of one style whose tensors are neither those of several nor rows of these.
+
+    Raises:
+        PluginError: they are such.
+    """
+    for key, tensor in net.state_dict().items():
+        whole = tuple(tensor.shape)
+        row = whole[1:] if whole[:1] == (len(states),) else whole
+        found = {tuple(state[key].shape) if key in state else None for state in states}
+        if found not in ({whole}, {row}):
+            raise PluginError(
+                f"{key} is {whole} in a {type(net).__name__} of {len(states)} styles, and in nets "
+                f"of one style it is {' and '.join(map(str, found))}; what each style has of its "
+                "own must be a row of the one, (styles, ...), and that row in the net that blend "
+                "returns: mend the plugin of the net"
+            )
 
 
 def with_norms(nets: Sequence[MultiStyleNet], norm: str, seed: int) -> list[MultiStyleNet]:
@@ -178,6 +206,11 @@ def _style_weights(
     # A base of one style lends how it draws to any painting, and its weight to its own alone.
     weight = record.objective.style_weight if record.objective else None
     return tuple(weight if name == record.name else None for name in config.style_images)
+
+
+def _has_norm(name: str, catalog: Catalog) -> bool:
+    arguments = catalog.get("net", name).Arguments
+    return "norm" in (field.name for field in dataclasses.fields(arguments))
 
 
 def _fresh(name: str, arguments: Mapping[str, object], seed: int, catalog: Catalog) -> TransformNet:

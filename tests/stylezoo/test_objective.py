@@ -17,6 +17,7 @@ from stylezoo import (
 )
 from stylezoo.errors import OptionError, PluginError
 from stylezoo.memory import is_out_of_memory
+from stylezoo.objective import build_objective
 
 
 class Halves(Backbone):
@@ -112,6 +113,49 @@ def test_a_loss_that_fails_is_named(where):
     image = torch.rand(1, 3, 8, 8)
     with pytest.raises(PluginError, match="the loss 'mine' failed with ZeroDivisionError"):
         objective(image, objective.targets(image, "style"))
+
+
+class Buffered(Halves):
+    """Has its tensor as a buffer."""
+
+    def __init__(self):
+        super().__init__()
+        del self.scale
+        self.register_buffer("scale", torch.tensor(0.5))
+
+
+class Bare(Halves):
+    """Has no tensors."""
+
+    def __init__(self):
+        super().__init__()
+        del self.scale
+        self.scale = 0.5
+
+
+@pytest.mark.parametrize("backbone", [Buffered, Bare])
+def test_it_is_where_it_was_moved(backbone):
+    terms = [Term("tv", stylezoo.create_loss("total-variation"), 1.0)]
+    objective = PerceptualObjective(backbone(), terms)
+    assert objective.device.type == "cpu"
+    assert objective.to("meta").device.type == "meta"
+
+
+@pytest.mark.parametrize("backbone", [Buffered, Bare])
+def test_it_is_built_where_it_was_asked_for(backbone):
+    class Plugin:
+        @stylezoo.hookimpl
+        def register_backbones(self, register):
+            register("mine", backbone)
+
+    catalog = Catalog.discover()
+    catalog.add(Plugin(), "tests")
+    term = TermConfig(name="tv", loss="total-variation", weight=1.0)
+    config = ObjectiveConfig(backbone="mine", terms=(term,))
+    built = build_objective(config, catalog, device=torch.device("meta"), dtype=torch.float32)
+    assert built.device.type == "meta"
+    image = torch.rand(1, 3, 16, 16).to(built.device)
+    assert built(image, {}).total.device.type == "meta"
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Each generated project builds, installs beside stylezoo, and passes its own tests."""
 
+import ast
 import importlib
 import json
 import os
@@ -13,9 +14,11 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from stylezoo import Catalog
 from stylezoo.cli.new import TRY, command
 from stylezoo.errors import OptionError, OutputError
 from stylezoo.scaffold import KINDS, write_project
+from stylezoo.testing import assert_conforms, check_source
 from tests.environments import Environment, build_wheels
 
 
@@ -103,6 +106,30 @@ def test_nothing_of_the_template_s_name_is_left(kind, tmp_path):
     if kind != "style-pack":  # which has no class
         module = project.folder / "src" / "stylezoo_a1_b" / f"{kind}.py"
         assert f"class A1B{kind.capitalize()}(" in module.read_text()
+
+
+@pytest.mark.parametrize("name", ["folder", "strict"])
+def test_a_source_may_have_a_name_that_stylezoo_uses_too(name, tmp_path, monkeypatch):
+    """That of a class, or of a setting: the archive's path has a variable of its own."""
+    project = write_project("source", name, tmp_path / "project")
+    monkeypatch.syspath_prepend(project.folder / "src")
+    monkeypatch.setenv("STYLEZOO_STRICT", "1")
+    catalog = Catalog()
+    catalog.add(importlib.import_module(f"stylezoo_{name}"), name)
+    assert_conforms(check_source(name, catalog=catalog))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_name_gives_a_class_the_name_of_an_import(kind, tmp_path):
+    project = write_project(kind, "a1-b", tmp_path / "project")
+    for path in (project.folder / "src").rglob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+        imported = [alias.asname or alias.name for node in imports for alias in node.names]
+        for node in nodes:
+            if isinstance(node, ast.ClassDef):
+                suffix = node.name.removeprefix("A1B")
+                assert not [name for name in imported if re.fullmatch(f".+{suffix}", name)]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """check_net: sound nets conform, and each seeded fault is found for what it is."""
 
 import copy
+import dataclasses
 from dataclasses import dataclass
 
 import pytest
@@ -370,26 +371,25 @@ class Several(MultiStyleNet):
         self.arguments_ = arguments
         self.styles = arguments.styles
         self.mix = nn.Conv2d(3, 3, 1)
-        self.color = nn.Parameter(torch.rand(arguments.styles, 3))
+        self.color = nn.Parameter(torch.rand(*((self.styles,) if self.styles > 1 else ()), 3))
 
     @property
     def arguments(self):
         return self.arguments_
 
     def forward(self, images, style=None):
-        if style is None:
-            if self.styles > 1:
-                raise OptionError("say which style")
-            style = images.new_ones(len(images), 1)
-        styled = self.mix(images) + (style @ self.color)[..., None, None]
+        if style is None and self.styles > 1:
+            raise OptionError("say which style")
+        color = style @ self.color if self.styles > 1 else self.color
+        styled = self.mix(images) + color[..., None, None]
         return styled if self.training else styled.clamp(0, 1)
 
     def blend(self, style):
-        one = copy.copy(self)
-        one = type(self)(SeveralArguments(styles=1))
+        one = type(self)(dataclasses.replace(self.arguments, styles=1))
         one.mix = self.mix
         shares = self.color.new_tensor(list(style))
-        one.color = nn.Parameter((shares @ self.color).detach()[None])
+        blended = shares @ self.color if self.styles > 1 else shares * self.color
+        one.color = nn.Parameter(blended.detach())
         return one
 
 
@@ -431,6 +431,58 @@ class ForgetsWhenWidened(Several):
         return type(self)(SeveralArguments(styles=1))
 
 
+class KeepsTheDimension(Several):
+    """A net of one style has its colour as (1, 3)."""
+
+    def __init__(self, arguments):
+        super().__init__(arguments)
+        if self.styles == 1:
+            self.color = nn.Parameter(torch.rand(1, 3))
+
+    def blend(self, style):
+        one = super().blend(style)
+        one.color = nn.Parameter(one.color.detach().reshape(1, 3))
+        return one
+
+
+class StylesLast(Several):
+    """Has a row for each channel, which of three styles could be one for each style."""
+
+    def __init__(self, arguments):
+        super().__init__(arguments)
+        if self.styles > 1:
+            self.color = nn.Parameter(self.color.detach().mT.clone())
+
+    def forward(self, images, style=None):
+        color = self.color if style is None else style @ self.color.mT
+        styled = self.mix(images) + color[..., None, None]
+        return styled if self.training else styled.clamp(0, 1)
+
+    def blend(self, style):
+        one = super().blend(style)
+        one.color = nn.Parameter((self.color @ self.color.new_tensor(list(style))).detach())
+        return one
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountArguments:
+    count: int = 2
+
+    @property
+    def styles(self):
+        return self.count
+
+
+class OtherwiseCalled(Several):
+    Arguments = CountArguments
+
+    def blend(self, style):
+        one = OtherwiseCalled(CountArguments(count=1))
+        one.mix = self.mix
+        one.color = nn.Parameter((self.color.new_tensor(list(style)) @ self.color).detach())
+        return one
+
+
 def test_a_net_of_several_styles_conforms():
     assert_conforms(check_net(Several))
     assert_conforms(check_net(Several, arguments={"styles": 1}, skip=QUICK))
@@ -442,6 +494,8 @@ def test_a_net_of_several_styles_conforms():
         (TakesNoStyle, "takes images without being told which"),
         (BlendsTheFirst, "the net that blend returns gives values that differ"),
         (BlendsToItself, "blend returns a net of 2 styles"),
+        (KeepsTheDimension, r"color is \(2, 3\) in a .* of 2 .* nets of one style it is \(1, 3\)"),
+        (OtherwiseCalled, "Arguments has no field styles"),
         (SharesNothing, "shares no parameter with this one"),
         (ArgumentsAsDict, "arguments is a dict"),
         (ForgetsWithOtherNorms, r"that with_norm\('instance-coloring'\) returns gives values that"),
@@ -451,4 +505,10 @@ def test_a_net_of_several_styles_conforms():
 def test_a_seeded_fault_of_styles_is_found(net, message):
     report = check_net(net, skip=QUICK)
     with pytest.raises(AssertionError, match=message):
+        assert_conforms(report)
+
+
+def test_styles_that_are_no_rows_are_found_in_a_square_too():
+    report = check_net(StylesLast, arguments={"styles": 3}, skip=QUICK)
+    with pytest.raises(AssertionError, match=r"put together .* give values that differ"):
         assert_conforms(report)

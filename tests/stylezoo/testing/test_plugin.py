@@ -89,8 +89,11 @@ class Diary(TrainingCallback):
 
 IMPORTER = """
 import pickle
+import zipfile
+import numpy as np
 import torch
-from stylezoo import Importer
+from stylezoo import ImportedNet, Importer
+from stylezoo.errors import WeightsError
 
 class Careless(Importer):
     def recognises(self, path):
@@ -101,6 +104,26 @@ class Careless(Importer):
             pass
         return False
     def convert(self, path): ...
+
+class Arrays(Importer):
+    def recognises(self, path):
+        return path.suffix == ".npz" and zipfile.is_zipfile(path)
+    def convert(self, path):
+        try:
+            with np.load(path, allow_pickle=True) as arrays:
+                return ImportedNet("net", {}, dict(arrays), "arrays")
+        except Exception as error:
+            raise WeightsError(f"{path} is broken") from error
+
+class Named(Arrays):
+    def recognises(self, path):
+        if not super().recognises(path):
+            return False
+        with zipfile.ZipFile(path) as archive:
+            return "kernel.npy" in archive.namelist()
+    def convert(self, path):
+        with np.load(path, allow_pickle=True) as arrays:
+            return ImportedNet("net", {}, {"kernel": arrays["kernel"]}, "arrays")
 
 class Clumsy(Importer):
     def recognises(self, path):
@@ -120,6 +143,17 @@ from stylezoo import Runtime
 class Dim(Runtime):
     def prepare(self, net, device):
         return lambda images: net(images * 0.5).detach()
+
+class Wasteful(Runtime):
+    def prepare(self, net, device):
+        for parameter in net.parameters():
+            parameter.detach().zero_()
+        return lambda images: net(images).detach()
+
+class Moving(Runtime):
+    def prepare(self, net, device):
+        net.double()
+        return lambda images: net(images.double()).detach().float()
 """
 
 FAULTS = [
@@ -217,6 +251,16 @@ FAULTS = [
         "executes what is pickled in the file.*weights_only=True",
     ),
     (
+        {"plugin": hook("importers", "'mine_importer:Arrays'"), "mine_importer": IMPORTER},
+        "importer",
+        r"objects\.npz.*executes what is pickled in the file.*allow_pickle=False",
+    ),
+    (
+        {"plugin": hook("importers", "'mine_importer:Named'"), "mine_importer": IMPORTER},
+        "importer",
+        r"objects\.npy.*executes what is pickled in the file.*allow_pickle=False",
+    ),
+    (
         {"plugin": hook("importers", "'mine_importer:Clumsy'"), "mine_importer": IMPORTER},
         "importer",
         r"a file empty.bin of 0 bytes\): it raises IndexError",
@@ -240,6 +284,16 @@ FAULTS = [
         {"plugin": hook("runtimes", "'mine_runtime:Dim'"), "mine_runtime": RUNTIME},
         "runtime",
         "it gives values that differ .* from what PyTorch gives",
+    ),
+    (
+        {"plugin": hook("runtimes", "'mine_runtime:Wasteful'"), "mine_runtime": RUNTIME},
+        "runtime",
+        "it gives values that differ .* from what PyTorch gives",
+    ),
+    (
+        {"plugin": hook("runtimes", "'mine_runtime:Moving'"), "mine_runtime": RUNTIME},
+        "runtime",
+        "it changes the net that it was given",
     ),
 ]
 

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import functools
 import pickle
 import subprocess
 import sys
@@ -9,17 +10,20 @@ import sys
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import stylezoo
-from stylezoo.catalog import default_catalog
+from stylezoo.catalog import Catalog, default_catalog
 from stylezoo.errors import (
     InvalidSpecError,
     OptionError,
+    PluginError,
     RecordError,
 )
 from stylezoo.registry.golden import golden_difference, golden_run
 from stylezoo.registry.record_io import parse_record, read_record, render_record
 from stylezoo.registry.verify import verify_files
+from stylezoo.train.start import net_of_several
 from stylezoo.train.style import TrainingFolders
 from stylezoo.train.trainer import Trainer
 from tests.tiny_packs import COLORS, catalog_of, config, description, photo
@@ -186,3 +190,78 @@ def test_a_pack_is_named_after_its_folder(material, vgg_file, tmp_path):
     assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'colours'}: colours 1.0.0\n"), done
     record = read_record(tmp_path / "colours")
     assert [style.name for style in record.styles] == list(COLORS)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GlazeArguments:
+    styles: int = 1
+
+
+class Glaze(stylezoo.MultiStyleNet):
+    """A net without norms: one colour for each style."""
+
+    Arguments = GlazeArguments
+    stride = 1
+    minimum_size = 4
+
+    def __init__(self, arguments):
+        super().__init__()
+        self.arguments_ = arguments
+        self.styles = arguments.styles
+        self.mix = nn.Conv2d(3, 3, 3, padding=1, padding_mode="reflect")
+        self.color = nn.Parameter(torch.rand(*((self.styles,) if self.styles > 1 else ()), 3))
+
+    @property
+    def arguments(self):
+        return self.arguments_
+
+    def forward(self, images, style=None):
+        color = self.color if self.styles == 1 else style @ self.color
+        styled = self.mix(images) + color[..., None, None]
+        return styled if self.training else styled.clamp(0, 1)
+
+    def blend(self, style):
+        if self.styles == 1:
+            return self
+        one = Glaze(GlazeArguments())
+        one.mix = self.mix
+        one.color = nn.Parameter(self.color.new_tensor(style) @ self.color.detach())
+        return one
+
+
+@pytest.fixture
+def glazing():
+    """A catalog with the net ``glaze``."""
+
+    class Plugin:
+        @stylezoo.hookimpl
+        def register_nets(self, register):
+            register("glaze", Glaze)
+
+    catalog = Catalog.discover()
+    catalog.add(Plugin(), "tests")
+    return catalog
+
+
+def test_a_net_without_norms_holds_several_paintings_too(glazing, material, tmp_path):
+    own = {"net": "glaze", "net_arguments": {}, "steps": 2}
+    stylezoo.train_style(
+        config(material, "reds", "blues", **own),
+        description("glazes", "reds", "blues"),
+        TrainingFolders(output=tmp_path / "glazes"),
+        catalog=glazing,
+    )
+    pack = stylezoo.load(tmp_path / "glazes", catalog=glazing)
+    assert dict(pack.record.net.arguments) == {"styles": 2}
+    again = config(material, "blues", "reds", base=str(tmp_path / "glazes"))
+    images, styles = torch.rand(2, 3, 32, 32), torch.eye(2)
+    with torch.no_grad():
+        found = Trainer(again, glazing).averaged_net()(images, styles)
+        assert torch.allclose(found, pack.net(images, styles.flip(0)), atol=1e-6)
+
+
+def test_a_net_whose_styles_cannot_be_stacked_is_named(glazing):
+    one = Glaze(GlazeArguments())
+    one.color = nn.Parameter(torch.rand(1, 3))
+    with pytest.raises(PluginError, match=r"color is \(2, 3\) in a Glaze of 2 .* is \(1, 3\)"):
+        net_of_several([one, one], functools.partial(glazing.create_net, "glaze"))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from stylezoo import Backbone
 from stylezoo.errors import OptionError
@@ -34,25 +34,14 @@ class GaborBackbone(Backbone):
         OptionError: orientations is out of its range.
     """
 
+    filters: Tensor
+
     def __init__(self, *, orientations: int = 4) -> None:
         super().__init__()
         if not 1 <= orientations <= 32:
             raise OptionError(f"orientations is {orientations}; it must be from 1 to 32")
         filters = gabor_filters(orientations)
-        # A frozen convolution, and no plain buffer: users find a backbone's device by its weights.
-        self.filters = nn.Conv2d(
-            COLORS,
-            COLORS * len(filters),
-            SIDE,
-            padding=SIDE // 2,
-            padding_mode="replicate",
-            groups=COLORS,
-            bias=False,
-        )
-        with torch.no_grad():
-            self.filters.weight.copy_(filters[:, None].repeat(COLORS, 1, 1, 1))
-        self.requires_grad_(False)
-        self.eval()
+        self.register_buffer("filters", filters[:, None].repeat(COLORS, 1, 1, 1))
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -66,7 +55,7 @@ class GaborBackbone(Backbone):
             raise OptionError(
                 f"there is no layer {unknown[0]!r}; there are {', '.join(self.layers)}"
             )
-        scaled = images.to(self.filters.weight.dtype)
+        scaled = images.to(self.filters.dtype)
         found: dict[str, Tensor] = {}
         for name in self.layers:
             if set(layers) <= set(found):
@@ -74,7 +63,8 @@ class GaborBackbone(Backbone):
             if name != self.layers[0]:
                 scaled = F.avg_pool2d(scaled, 2, ceil_mode=True)
             if name in layers:
-                found[name] = self.filters(scaled).relu()
+                padded = F.pad(scaled, (SIDE // 2,) * 4, mode="replicate")
+                found[name] = F.conv2d(padded, self.filters, groups=COLORS).relu()
         return {layer: found[layer] for layer in layers}
 
 

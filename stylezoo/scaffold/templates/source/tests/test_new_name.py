@@ -24,7 +24,7 @@ def archive(tmp_path, monkeypatch):
         for path in folder.iterdir():
             archive.write(path, f"{record.name}/{record.version}/{path.name}")
         archive.writestr("../outside.txt", "must not come out")
-    monkeypatch.setenv("STYLEZOO_NEW_NAME", str(tmp_path / "styles.zip"))
+    monkeypatch.setenv("STYLEZOO_NEW_NAME_ARCHIVE", str(tmp_path / "styles.zip"))
     return record
 
 

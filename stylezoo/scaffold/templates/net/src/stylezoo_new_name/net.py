@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylezoo import TransformNet, get_norm
+import stylezoo
 from stylezoo.errors import OptionError
 
 MAX_WIDTH = 256
@@ -35,7 +35,7 @@ class NewNameArguments:
             raise OptionError(f"norm is {self.norm!r}; it must be the name of a registered norm")
 
 
-class NewNameNet(TransformNet):
+class NewNameNet(stylezoo.TransformNet):
     """Half the size and twice the channels, and back. CHANGE THIS to your layers."""
 
     Arguments = NewNameArguments
@@ -44,7 +44,7 @@ class NewNameNet(TransformNet):
 
     def __init__(self, arguments: NewNameArguments) -> None:
         super().__init__()
-        width, norm = arguments.width, get_norm(arguments.norm)
+        width, norm = arguments.width, stylezoo.get_norm(arguments.norm)
         self.encode = nn.Sequential(
             nn.Conv2d(3, width, 5, padding=2, padding_mode="reflect"),
             norm(width),

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from stylezoo import FolderSource, Record, RegistrySource
+import stylezoo
 
-VARIABLE = "STYLEZOO_NEW_NAME"
+VARIABLE = "STYLEZOO_NEW_NAME_ARCHIVE"
 MEMBER = re.compile(r"[a-z0-9-]+/[a-z0-9.]+/(?!\.)[A-Za-z0-9_.-]+")
 LARGEST_FILE = 256 * 2**20  # bytes
 
 
-class NewNameSource(RegistrySource):
+class NewNameSource(stylezoo.RegistrySource):
     """Serves the styles of a zip archive; without one, none. CHANGE THIS to your place."""
 
     @property
@@ -34,7 +34,7 @@ class NewNameSource(RegistrySource):
         """The versions of a style, oldest first; empty if there is no such style."""
         return self._unpacked.versions(name)
 
-    def record(self, name: str, version: Version) -> Record:
+    def record(self, name: str, version: Version) -> stylezoo.Record:
         """Read the record of one version; see ``RegistrySource.record``."""
         return self._unpacked.record(name, version)
 
@@ -43,7 +43,7 @@ class NewNameSource(RegistrySource):
         return self._unpacked.folder(name, version)
 
     @cached_property
-    def _unpacked(self) -> FolderSource:
+    def _unpacked(self) -> stylezoo.FolderSource:
         """The archive in a temporary folder, which goes when this source does."""
         # Kept as an attribute, for it deletes the folder when it is collected.
         self._temporary = tempfile.TemporaryDirectory(prefix="stylezoo-new-name-")
@@ -54,4 +54,4 @@ class NewNameSource(RegistrySource):
                     # Whoever made the archive may not choose where on this disk its files go.
                     if MEMBER.fullmatch(member.filename) and member.file_size <= LARGEST_FILE:
                         archive.extract(member, folder)
-        return FolderSource(folder)
+        return stylezoo.FolderSource(folder)
