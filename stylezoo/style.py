@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import chain
 from numbers import Real
 from typing import TYPE_CHECKING, Any, cast
 
@@ -272,9 +273,9 @@ def _run_as_it_is(net: TransformNet) -> Run:
     import torch
 
     def run(images: Tensor) -> Tensor:
-        parameter = next(net.parameters(), images)
+        place = next(chain(net.parameters(), net.buffers(), [images])).device
         with torch.inference_mode():
-            output: Tensor = net(images.to(parameter.device))
+            output: Tensor = net(images.to(place))
             return output.cpu()
 
     return run
