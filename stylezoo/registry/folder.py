@@ -108,6 +108,8 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def _folders(path: Path) -> list[Path]:
-    if not path.is_dir():
+    try:
+        entries = list(path.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    return [entry for entry in path.iterdir() if entry.is_dir() and not entry.is_symlink()]
+    return [entry for entry in entries if entry.is_dir() and not entry.is_symlink()]

@@ -134,6 +134,12 @@ def _make(subject: Subject, report: Report) -> Made | None:
         styles = getattr(net, "styles", "missing")
         if not isinstance(styles, int) or styles < 1:
             findings.error(f"styles is {styles!r}; a MultiStyleNet says how many it holds")
+    for name, entry in net.state_dict().items():
+        if not isinstance(entry, Tensor):
+            findings.error(
+                f"{name} in the state dict is a {type(entry).__name__}, which no weights file "
+                "holds; keep no extra state"
+            )
     report.findings += findings.found
     return None if findings.found else Made(subject, net.eval())
 
@@ -325,10 +331,7 @@ def check_record(made: Made, findings: Findings) -> None:
                 net_arguments=recorded,
             )
         except (RuntimeError, StyleZooError) as error:
-            findings.error(
-                f"its weights cannot be saved: {describe_error(error)}; let no two entries of the "
-                f"state dict share memory, and keep no extra state"
-            )
+            findings.error(f"its weights cannot be saved: {describe_error(error)}")
             return
         _, read = read_net_metadata(path)
         subject = dataclasses.replace(made.subject, options=read)

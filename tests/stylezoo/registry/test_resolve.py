@@ -1,8 +1,8 @@
 """From a name to a style folder."""
 
+import errno
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -240,22 +240,21 @@ def test_a_source_that_was_passed_over_is_named(zoo, tmp_path):
 
 
 @pytest.fixture
-def closed():
-    """A folder of styles that we may not read, which lies where we may look."""
-    with tempfile.TemporaryDirectory() as place:
-        Path(place).chmod(0o755)
-        folder = Path(place) / "closed"
-        folder.mkdir(mode=0)
-        root = os.geteuid() == 0
-        if root:  # who may read all
-            os.seteuid(65534)
-        yield folder
-        if root:
-            os.seteuid(0)
-        folder.chmod(0o755)
+def closed(tmp_path, monkeypatch):
+    """A folder of styles that we may not read. Root may read all, so it is said for the system."""
+    folder = tmp_path / "closed"
+    folder.mkdir()
+    entries = Path.iterdir
+
+    def iterdir(path):
+        if folder in (path, *path.parents):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return entries(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    return folder
 
 
-@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="takes POSIX permissions")
 def test_a_folder_that_may_not_be_read_stops_no_other_source(closed):
     sources = {"closed": FolderSource(closed), "embedded": EMBEDDED}
     states = source_states(sources)

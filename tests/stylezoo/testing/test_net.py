@@ -86,6 +86,7 @@ def test_a_sound_net_conforms():
     assert not report.findings
     assert len(report.checks) == 16
     assert_conforms(check_net(Sound, arguments={"width": 7}, skip=QUICK))
+    assert_conforms(check_net(Tied, skip=QUICK))
 
 
 class AnySize(Sound):
@@ -194,6 +195,14 @@ class Tied(Sound):
         self.again.weight = self.down.weight
 
 
+class KeepsExtraState(Sound):
+    def get_extra_state(self):
+        return {"seen": 1}
+
+    def set_extra_state(self, state):
+        pass
+
+
 class Hidden(Sound):
     def __init__(self, arguments):
         super().__init__(arguments)
@@ -278,7 +287,7 @@ FAULTS = [
     (Unchecked, "arguments", "width=-1 passes Arguments, and building the net then raises"),
     (RaisesTypeError, "arguments", "width='3' raises TypeError.*check the type first"),
     (Required, "arguments", "argument width.*it has no default"),
-    (Tied, "record", "cannot be saved: RuntimeError.*no two entries of the state dict share"),
+    (KeepsExtraState, "interface", "_extra_state in the state dict is a dict.*no extra state"),
     (Hidden, "record", "something that counts is in neither the state dict nor the arguments"),
     (Stays, "devices", "after .to.'meta'. it raises RuntimeError"),
     (WritesImages, "inputs", "changes its input in place"),
