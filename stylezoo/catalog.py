@@ -310,7 +310,7 @@ class Catalog:
         return runtime
 
 
-_discovery = threading.RLock()  # a plugin may ask for the catalog while it is loaded
+_discovery = threading.RLock()  # a plugin that asks while it is loaded is told so, and waits not
 _thread = threading.local()
 
 

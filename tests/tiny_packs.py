@@ -3,9 +3,9 @@
 import numpy as np
 
 import stylezoo
-from stylezoo.catalog import Catalog
 from stylezoo.train.description import PackDescription
 from tests import tiny_training
+from tests.catalogs import catalog_with
 
 COLORS = {"reds": (0.9, 0.2, 0.1), "blues": (0.1, 0.2, 0.9)}
 MIXED = PackDescription(
@@ -30,17 +30,7 @@ def description(name, *styles):
 
 def catalog_of(root):
     """The installed plugins, and a source for a folder."""
-
-    class Plugin:
-        STYLEZOO_API = stylezoo.PLUGIN_API
-
-        @stylezoo.hookimpl
-        def register_sources(self, register):
-            register("tests", lambda: stylezoo.FolderSource(root))
-
-    catalog = Catalog.discover()
-    catalog.add(Plugin(), "tests")
-    return catalog
+    return catalog_with("sources", "tests", lambda: stylezoo.FolderSource(root))
 
 
 def photo():

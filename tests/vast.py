@@ -2,8 +2,8 @@
 
 import torch
 
-import stylezoo
-from stylezoo import Backbone, Catalog
+from stylezoo import Backbone
+from tests.catalogs import catalog_with
 
 
 class Vast(Backbone):
@@ -15,13 +15,4 @@ class Vast(Backbone):
 
 def catalog_with_vast():
     """The installed plugins, and the backbone "vast"."""
-    catalog = Catalog.discover()
-
-    class Plugin:
-        @staticmethod
-        @stylezoo.hookimpl
-        def register_backbones(register):
-            register("vast", Vast)
-
-    catalog.add(Plugin, "vast")
-    return catalog
+    return catalog_with("backbones", "vast", Vast)

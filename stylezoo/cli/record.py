@@ -306,8 +306,7 @@ def _measure(folder: Path, photos: Path, painting: Path, sizes: tuple[int, ...])
 
     style = load(folder)
     assert style.record is not None
-    held = any(file.role == "painting" for file in style.record.files)
-    given = None if held else painting
+    given = None if style.record.paintings else painting
     config = EvaluationConfig(sizes=sizes)
     measured = evaluate_style(
         style,

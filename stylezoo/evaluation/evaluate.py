@@ -324,10 +324,10 @@ def painting_path(spec: str | Path, style: Style, catalog: Catalog) -> Path | No
     record = style.record
     if record is None:
         return None
-    paintings = [file for file in record.files if file.role == "painting"]
+    paintings = record.paintings
     if record.styles:
         wanted = style.pack_style.painting if style.pack_style else None
-        paintings = [file for file in paintings if file.path == wanted]
+        paintings = tuple(file for file in paintings if file.path == wanted)
     if not paintings:
         return None
     found = resolve(StyleSpec.parse(spec), all_sources(catalog))

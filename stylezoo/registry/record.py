@@ -478,6 +478,11 @@ class Record:
                 return file
         raise RecordError(f"no file has the role {role!r}", field="files", origin=self.name)
 
+    @property
+    def paintings(self) -> tuple[File, ...]:
+        """The paintings that the folder holds: one at most, or of a pack one a style."""
+        return tuple(file for file in self.files if file.role == "painting")
+
 
 def file_faults(files: Sequence[File]) -> Iterator[RecordError]:
     """What is wrong with the files of a record together."""

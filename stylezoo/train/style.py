@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -29,24 +29,21 @@ from stylezoo.loading import load
 from stylezoo.memory import within_memory
 from stylezoo.registry.pinned import resolve_base
 from stylezoo.registry.publish import (
-    PAINTING,
-    StyleDraft,
     check_draft,
     record_quality,
     write_style,
 )
-from stylezoo.registry.record import Base, PackStyle, Record, Training, status_of
+from stylezoo.registry.record import Record
 from stylezoo.registry.record_io import read_record
-from stylezoo.registry.record_text import UNKNOWN
 from stylezoo.registry.sources import all_sources
 from stylezoo.torch_modes import plain_modes
 from stylezoo.train.callbacks import Callbacks
 from stylezoo.train.config import TrainingConfig
 from stylezoo.train.description import StyleDescription
+from stylezoo.train.draft import draft_of, style_size_of
 from stylezoo.train.metrics import MetricsLog
-from stylezoo.train.preview import PREVIEW_SIZE, SHEET_SIDE, preview_of
+from stylezoo.train.preview import preview_of
 from stylezoo.train.samples import styles_of, write_samples
-from stylezoo.train.start import Start
 from stylezoo.train.trainer import StepReport, Trainer, painting_of
 
 CHECKPOINT = "checkpoint"
@@ -228,7 +225,7 @@ def _check_draft(
         RecordError: it breaks the format.
         OptionError: an adapter's base would not be found.
     """
-    draft, paintings = _draft(trainer, description, folders, catalog)
+    draft, paintings = draft_of(trainer, description, _preview_photo(trainer, folders), catalog)
     record = check_draft(trainer.start.net, draft, paintings)
     try:
         resolve_base(record, all_sources(catalog))
@@ -256,13 +253,13 @@ def _measure(
     style = load(output, device=str(choose_device(evaluation.device)), catalog=catalog)
     assert style.record is not None
     (painting,) = map(Path, config.style_images.values())
-    held = any(file.role == "painting" for file in style.record.files)
+    given = None if style.record.paintings else painting
     measured = evaluate_style(
         style,
         held_out,
-        painting_of(painting, _style_size(style.record.training, config)),
+        painting_of(painting, style_size_of(style.record.training, config)),
         evaluation,
-        command=measuring_command(style, held_out, evaluation, None if held else painting),
+        command=measuring_command(style, held_out, evaluation, given),
         on_progress=on_progress,
         catalog=catalog,
     )
@@ -282,8 +279,8 @@ def _write(
 ) -> Record:
     config = trainer.config
     net = trainer.averaged_net().float().cpu().to(memory_format=torch.contiguous_format)
-    draft, paintings = _draft(trainer, description, folders, catalog)
-    style_size = _style_size(draft.training, config)
+    draft, paintings = draft_of(trainer, description, _preview_photo(trainer, folders), catalog)
+    style_size = style_size_of(draft.training, config)
     return write_style(
         folders.output,
         net=net,
@@ -297,114 +294,5 @@ def _write(
     )
 
 
-def _style_size(training: Training, config: TrainingConfig) -> int:
-    """Of the painting, as the net was trained on it, which may have been elsewhere."""
-    return training.style_size or config.style_size
-
-
-def _draft(
-    trainer: Trainer, description: StyleDescription, folders: TrainingFolders, catalog: Catalog
-) -> tuple[StyleDraft, dict[str, str]]:
-    """The record as far as it is known, and by its path the name of each painting to write."""
-    config, start = trainer.config, trainer.start
-    names = list(config.style_images)
-    single = len(names) == 1
-    # Whoever gets the style can evaluate it, where the painting may be passed on at all.
-    known = description.licence.style_image != UNKNOWN
-    files = {name: PAINTING if single else f"paintings/{name}.jpg" for name in names}
-    weights = dict(zip(names, map(_rounded, trainer.balance.weights), strict=True))
-    size = PREVIEW_SIZE if single else SHEET_SIDE
-    training = Training(
-        recipe=_recipe(config, start, weights),
-        seed=config.seed,
-        command=description.command,
-        data=description.data,
-        style_size=config.style_size,
-    )
-    objective = config.objective(weights[names[0]])
-    if start.base is not None and start.base.objective is not None and not config.steps:
-        # A style that is taken as it is was trained there.
-        training = replace(start.base.training, recipe=training.recipe, command=training.command)
-        objective = start.base.objective.with_style_weight(weights[names[0]])
-    draft = StyleDraft(
-        name=description.name,
-        version=description.version,
-        status=status_of(description.version),
-        summary=description.summary,
-        tags=description.tags,
-        net_name=start.net_name,
-        net_plugin=start.base.net.plugin
-        if start.base
-        else catalog.find("net", start.net_name).distribution,
-        net_arguments=start.net_arguments,
-        style=description.images[names[0]] if single else None,
-        styles=()
-        if single
-        else tuple(
-            PackStyle(
-                name=name,
-                image=description.images[name],
-                style_weight=weights[name],
-                painting=files[name] if known else None,
-            )
-            for name in names
-        ),
-        base=_base(trainer),
-        training=training,
-        provenance=description.provenance(),
-        licence=description.licence,
-        # Of a pack, each style's own weight stands in its table.
-        objective=objective,
-        preview=f"{_preview_photo(trainer, folders).name}, stylised at {size} px",
-    )
-    return draft, {path: name for name, path in files.items()} if known else {}
-
-
 def _preview_photo(trainer: Trainer, folders: TrainingFolders) -> Path:
     return folders.preview or trainer.crops.first(1)[0]
-
-
-def _base(trainer: Trainer) -> Base | None:
-    """What an adapter builds on: a net trained as a whole builds on nothing any more."""
-    record = trainer.start.base
-    if record is None or not trainer.start.shared:
-        return None
-    return Base(name=record.name, version=record.version, sha256=record.file("weights").sha256)
-
-
-def _rounded(weight: float) -> float:
-    return float(f"{weight:.3g}")
-
-
-def _recipe(config: TrainingConfig, start: Start, weights: Mapping[str, float]) -> str:
-    vgg = config.backbone_options.get("weights", "default weights")
-    parts = []
-    if start.base is not None:
-        what = "the norms alone, on" if config.only_norm else "starting from"
-        wider = "" if config.widen_to is None else f", widened to {config.widen_to}"
-        parts.append(f"{what} {start.base.name} {start.base.version}{wider}")
-    if not config.steps and start.base is not None:
-        pack = f"{start.base.name} {start.base.version}"
-        return f"one of the styles of {pack}, as it is there: {start.base.training.recipe}"
-    half = f", the first {config.half_crops:.0%} of half the side" if config.half_crops else ""
-    *most, last = map(str, config.crop_sizes)
-    sizes = f"{', '.join(most)} and {last}" if most else last
-    named = ", ".join(f"{weight:g}" for weight in weights.values())
-    parts += [
-        f"{config.steps} steps of {config.batch_size} crops of {sizes} px{half}",
-        f"{config.backbone} ({vgg}), {config.normalization}: content {config.content_layer} × "
-        f"{config.content_weight:g}, Gram {', '.join(config.style_layers)} × {named}",
-        f"total variation ({config.tv_norm}) × {config.tv_weight:g}",
-    ]
-    if config.stability_weight:
-        parts.append(f"stability × {config.stability_weight:g}")
-    rates = f"Adam, {config.norm_learning_rate:g}"
-    if not config.only_norm:
-        rates = f"{config.optimizer.capitalize()}, {config.learning_rate:g}, for norms {rates}"
-    parts += [
-        f"painting at {config.style_size} px",
-        f"{rates}, {config.schedule}",
-    ]
-    if config.average_part:
-        parts.append(f"moving average of weights over {config.average_part:.0%} of the steps")
-    return "; ".join(parts)

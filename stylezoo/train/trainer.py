@@ -329,7 +329,7 @@ class Trainer:
         if base is None or spec is None:
             return ""
         parsed = StyleSpec.parse(spec)
-        if parsed.path is not None or str(base.version) in spec:
+        if parsed.path is not None or str(parsed.versions) == f"=={base.version}":
             return ""
         _, colon, style = spec.partition(":")
         pinned = f"{parsed.name or parsed.repository}@VERSION{colon}{style}"

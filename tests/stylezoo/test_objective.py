@@ -7,7 +7,6 @@ from torch import nn
 import stylezoo
 from stylezoo import (
     Backbone,
-    Catalog,
     Loss,
     ObjectiveConfig,
     PerceptualObjective,
@@ -18,6 +17,7 @@ from stylezoo import (
 from stylezoo.errors import OptionError, PluginError
 from stylezoo.memory import is_out_of_memory
 from stylezoo.objective import build_objective
+from tests.catalogs import catalog_with
 
 
 class Halves(Backbone):
@@ -143,13 +143,7 @@ def test_it_is_where_it_was_moved(backbone):
 
 @pytest.mark.parametrize("backbone", [Buffered, Bare])
 def test_it_is_built_where_it_was_asked_for(backbone):
-    class Plugin:
-        @stylezoo.hookimpl
-        def register_backbones(self, register):
-            register("mine", backbone)
-
-    catalog = Catalog.discover()
-    catalog.add(Plugin(), "tests")
+    catalog = catalog_with("backbones", "mine", backbone)
     term = TermConfig(name="tv", loss="total-variation", weight=1.0)
     config = ObjectiveConfig(backbone="mine", terms=(term,))
     built = build_objective(config, catalog, device=torch.device("meta"), dtype=torch.float32)
@@ -186,13 +180,7 @@ def test_a_backbone_that_draws_weights_leaves_the_global_generator_alone():
             super().__init__()
             self.scale = nn.Parameter(torch.rand(()))
 
-    class Plugin:
-        @stylezoo.hookimpl
-        def register_backbones(self, register):
-            register("drawing", Drawing, summary="its weights are random")
-
-    catalog = Catalog.discover()
-    catalog.add(Plugin(), "tests")
+    catalog = catalog_with("backbones", "drawing", Drawing)
     term = TermConfig(name="content", loss="content", weight=1.0, options={"layers": ("a",)})
     before = torch.random.get_rng_state()
     stylezoo.build_objective(

@@ -13,10 +13,11 @@ from PIL import Image
 from torch import nn
 
 import stylezoo
-from stylezoo import Catalog, Loss, OptimizationConfig, StyleInput
+from stylezoo import Loss, OptimizationConfig, StyleInput
 from stylezoo.errors import OptionError
 from stylezoo.images import Photo
 from stylezoo.optimization import optimize
+from tests.catalogs import catalog_with
 from tests.tiny_optimization import same, small
 from tests.vast import catalog_with_vast
 
@@ -144,15 +145,7 @@ class Cliff(Loss):
 
 
 def over_the_cliff(photo, painting, **options):
-    catalog = Catalog.discover()
-
-    class Plugin:
-        @staticmethod
-        @stylezoo.hookimpl
-        def register_losses(register):
-            register("cliff", partial(Cliff, **options))
-
-    catalog.add(Plugin, "cliff")
+    catalog = catalog_with("losses", "cliff", partial(Cliff, **options))
     config = small(further_terms={"cliff": 1.0}, iterations=50)
     return optimize(photo, [StyleInput(painting=painting)], config, catalog=catalog)
 

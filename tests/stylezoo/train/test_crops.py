@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 
 import stylezoo
-from stylezoo.catalog import Catalog
 from stylezoo.errors import OptionError
 from stylezoo.images import open_photo
 from stylezoo.train.crops import PhotoCrops
 from stylezoo.train.trainer import Trainer
+from tests.catalogs import catalog_with
 from tests.tiny_training import config
 
 
@@ -93,11 +93,4 @@ def catalog_with_a_coarse_net():
         def forward(self, images):
             return images * self.scale
 
-    class Plugin:
-        @stylezoo.hookimpl
-        def register_nets(self, register):
-            register("coarse", Coarse)
-
-    catalog = Catalog.discover()
-    catalog.add(Plugin(), "tests")
-    return catalog
+    return catalog_with("nets", "coarse", Coarse)

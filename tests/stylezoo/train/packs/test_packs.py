@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 import stylezoo
-from stylezoo.catalog import Catalog, default_catalog
+from stylezoo.catalog import default_catalog
 from stylezoo.errors import (
     InvalidSpecError,
     OptionError,
@@ -26,6 +26,7 @@ from stylezoo.registry.verify import verify_files
 from stylezoo.train.start import net_of_several
 from stylezoo.train.style import TrainingFolders
 from stylezoo.train.trainer import Trainer
+from tests.catalogs import catalog_with
 from tests.tiny_packs import COLORS, catalog_of, config, description, photo
 
 
@@ -232,15 +233,7 @@ class Glaze(stylezoo.MultiStyleNet):
 @pytest.fixture
 def glazing():
     """A catalog with the net ``glaze``."""
-
-    class Plugin:
-        @stylezoo.hookimpl
-        def register_nets(self, register):
-            register("glaze", Glaze)
-
-    catalog = Catalog.discover()
-    catalog.add(Plugin(), "tests")
-    return catalog
+    return catalog_with("nets", "glaze", Glaze)
 
 
 def test_a_net_without_norms_holds_several_paintings_too(glazing, material, tmp_path):
