@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, SupportsIndex
 
 from stylezoo.errors import OptionError
 from stylezoo.objective_config import STYLE_TERM, ObjectiveConfig, Scalar, TermConfig
@@ -120,6 +121,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         self._check_paintings()
+        self._take_numbers()
         for name, low in (("steps", 0 if self.only_norm else 1), ("batch_size", 1)):
             value = getattr(self, name)
             if value < low:
@@ -167,6 +169,30 @@ class TrainingConfig:
             )
         # A record keeps it.
         object.__setattr__(self, "seed", check_seed(self.seed, largest=MAX_INTEGER))
+
+    def _take_numbers(self) -> None:
+        """Take numbers of another library, such as numpy's in a search, as Python's: for JSON."""
+        for name in ("steps", "batch_size", "style_size", "widen_to"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, _whole(name, value))
+        sizes = tuple(_whole("crop_sizes", size) for size in self.crop_sizes)
+        object.__setattr__(self, "crop_sizes", sizes)
+        for name in (
+            "content_weight",
+            "style_weight",
+            "tv_weight",
+            "range_weight",
+            "stability_weight",
+            "half_crops",
+            "learning_rate",
+            "norm_learning_rate",
+            "gradient_clip",
+            "average_part",
+        ):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, _real(name, value))
 
     def _check_paintings(self) -> None:
         if not self.style_images:
@@ -241,6 +267,20 @@ class TrainingConfig:
             del values[elsewhere]
         values["style_images"] = list(self.style_images)
         return json.dumps(values)
+
+
+def _whole(name: str, value: SupportsIndex) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise OptionError(f"{name} is {value!r}; it must be a whole number") from None
+
+
+def _real(name: str, value: SupportsFloat) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise OptionError(f"{name} is {value!r}; it must be a number") from None
 
 
 # A pack of the zoo. From trained weights a net was in 300 steps where a fresh one was not in 700:

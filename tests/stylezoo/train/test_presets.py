@@ -92,3 +92,39 @@ def test_a_net_that_is_described_is_a_fresh_one(material, options, base):
     found = TrainingConfig.preset("standard", **given, style_images=paintings, photos=material)
     assert found.base == base
     assert found.net_arguments["width"] == options.get("width", 24)
+
+
+def test_numbers_of_numpy_are_numbers(material):
+    """A search over recipes names its values by numpy; what is kept of them is JSON."""
+    values = {"style_images": {"x": material / "waves.png"}, "photos": material}
+    numpys = TrainingConfig(
+        **values,
+        steps=np.int64(3),
+        batch_size=np.int32(2),
+        crop_sizes=tuple(np.array([64, 128])),
+        style_weight=np.float32(0.5),
+        learning_rate=np.geomspace(1e-3, 1e-2, 3)[0],
+    )
+    ours = TrainingConfig(
+        **values,
+        steps=3,
+        batch_size=2,
+        crop_sizes=(64, 128),
+        style_weight=0.5,
+        learning_rate=1e-3,
+    )
+    assert numpys.fingerprint() == ours.fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("steps", 2.5, "steps is 2.5; it must be a whole number"),
+        ("crop_sizes", ("64",), "crop_sizes is '64'; it must be a whole number"),
+        ("learning_rate", "fast", "learning_rate is 'fast'; it must be a number"),
+    ],
+)
+def test_what_is_no_number_is_named(material, name, value, message):
+    with pytest.raises(OptionError) as caught:
+        TrainingConfig(style_images={"x": material / "waves.png"}, photos=material, **{name: value})
+    assert str(caught.value) == message
