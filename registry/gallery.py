@@ -55,7 +55,7 @@ Each sheet shows a style on all 13 photos, which are in the public domain or CC0
 
 
 def table(records: list[Record]) -> str:
-    """The measured quality of every style, a line each and size."""
+    """The table of every style's measured quality, with a line per style and size."""
     lines = [
         "| style | weights | size | photos | from noise | from the photo | speed-up | SSIM |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -68,7 +68,7 @@ def table(records: list[Record]) -> str:
         )
         name = f"{record.name} {record.version}"
         measured = [(name, record.quality)]
-        # The same weights by a name of their own stand in a line of their own.
+        # The same weights published under their own name have a line of their own.
         own = [
             style
             for style in record.styles
@@ -87,12 +87,12 @@ def table(records: list[Record]) -> str:
 
 
 def sheet_name(record: Record, size: int) -> str:
-    """The file of a style's contact sheet."""
+    """The file name of a style's contact sheet."""
     return f"{record.name}-{size}.jpg"
 
 
 def page(records: list[Record]) -> str:
-    """The page, from the records alone."""
+    """The gallery page, made from the records alone."""
     singles = [record for record in records if not record.styles]
     sheets = "\n".join(
         f"- {record.name}: "
@@ -115,13 +115,13 @@ def write_sheets(record: Record, photos: Path) -> None:
 
 
 def own_records() -> list[Record]:
-    """The records of the curated styles, each in its newest version."""
+    """The newest record of each curated style."""
     source = FolderSource(STYLES)
     return [source.record(entry.name, entry.version) for entry in source.entries()]
 
 
 def main() -> None:
-    """Run the part that is asked for."""
+    """Run the requested part."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("part", choices=["table", "sheets"])
     parser.add_argument("--photos", type=Path, help="folder of photos for the sheets")

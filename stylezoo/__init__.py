@@ -5,8 +5,8 @@
     style = stylezoo.load("great-wave@1")
     style("photo.jpg").save("photo-great-wave.png")
 
-Importing this package imports none of torch, numpy or Pillow: each name below is
-imported from its module when it is first used.
+Importing this package does not import torch, numpy or Pillow: each name below is
+imported from its module on first use.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"module 'stylezoo' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME_OF[name]), name)
-    globals()[name] = value  # the next look-up finds it without coming here
+    globals()[name] = value  # the next look-up bypasses this function
     return value
 
 

@@ -1,4 +1,4 @@
-"""The catalog's look-ups as plain functions, over the installed plugins."""
+"""The catalog's look-ups as plain functions over the installed plugins."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def create_backbone(name: str, /, **options: Any) -> Backbone:
     """Make a registered backbone: ``create_backbone("vgg19", weights="caffe_q8")``.
 
     Raises:
-        ComponentNotFoundError: nobody registered it.
-        PluginConflictError: several plugins did; write ``"distribution:name"``.
+        ComponentNotFoundError: no plugin registers it.
+        PluginConflictError: several plugins do; write ``"distribution:name"``.
         OptionError: an option is unknown or out of range.
     """
     return default_catalog().create_backbone(name, **options)
@@ -45,7 +45,7 @@ def create_net(name: str, /, **arguments: Any) -> TransformNet:
 def get_norm(name: str) -> Norm:
     """Return a registered norm: ``get_norm("instance")(8)`` is its layer for 8 channels.
 
-    A conditional norm is a ``ConditionalNorm`` class, which takes the number of styles besides:
+    A conditional norm is a ``ConditionalNorm`` class, which also takes the number of styles:
     ``get_norm("conditional-instance")(8, styles=3)``.
 
     Raises: as ``create_backbone``.
@@ -74,5 +74,5 @@ def list_norms() -> list[Component]:
 
 
 def list_plugins() -> tuple[PluginInfo, ...]:
-    """Every plugin that was found, with its health."""
+    """Every plugin found, with its status."""
     return default_catalog().plugins

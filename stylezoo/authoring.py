@@ -1,4 +1,4 @@
-"""A style folder around a net that is trained already, and what only a person knows of it."""
+"""Build a style folder from a trained net and the facts that only a person can supply."""
 
 from __future__ import annotations
 
@@ -40,31 +40,31 @@ PATTERN_SIZE = (384, 512)
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What a person knows of a style, and no machine; None for what was not said.
+    """Facts about a style that only a person can supply; None for those not given.
 
     Attributes:
-        name: of the style, in kebab-case.
-        title: of the painting.
+        name: name of the style, in kebab-case.
+        title: title of the painting.
         artist: who painted it.
         year: when, in words.
-        source: where the picture of it is from.
+        source: where the picture of the painting is from.
         author: who trained the style.
-        recipe: how, in words.
-        data: the photos it was trained on, and whose they are.
-        weights_licence: of the weights, an SPDX expression.
-        image_licence: of the painting's picture.
-        data_licence: of the photos.
-        code_licence: of the code that made the style.
-        style_size: longest side of the painting in the training, pixels; None if it is not known.
-        status: None for that of the version.
-        version: of the style.
-        summary: one line; None to make one of title and artist.
-        tags: words to search by.
-        seed: of the training.
-        command: that trains it again.
+        recipe: how it was trained, in words.
+        data: the training photos, and whose they are.
+        weights_licence: licence of the weights, an SPDX expression.
+        image_licence: licence of the picture of the painting.
+        data_licence: licence of the training photos.
+        code_licence: licence of the code that made the style.
+        style_size: longest side of the painting in training, in pixels; None if unknown.
+        status: None to derive it from the version.
+        version: version of the style.
+        summary: one line; None to build one from title and artist.
+        tags: search keywords.
+        seed: training seed.
+        command: the command that reproduces the training.
         notes: anything else worth knowing.
         created: an ISO date; None for today.
-        software: that trained it; None for this one.
+        software: what trained it; None for this version of stylezoo.
     """
 
     name: str | None = None
@@ -92,16 +92,16 @@ class Facts:
 
     @property
     def missing(self) -> list[str]:
-        """The fields that a complete style needs and nobody has told."""
+        """The required fields that were not given."""
         return [name for name in NEEDED if getattr(self, name) is None]
 
     def filled(self) -> Facts:
-        """The same, with what was not told recorded as unknown."""
+        """Return a copy with the missing facts set to unknown."""
         unknown: dict[str, Any] = dict.fromkeys(self.missing, UNKNOWN)
         return dataclasses.replace(self, **unknown)
 
     def faults(self) -> dict[str, str]:
-        """What is wrong with the facts that were told, by field."""
+        """What is wrong with the given facts, by field."""
         known = self.filled()
         found = {fault.field: fault.reason for fault in known.image().faults()}
         found |= {fault.field: fault.reason for fault in known.training().faults()}
@@ -113,7 +113,7 @@ class Facts:
         return found | _fault_of("version", check_version, self.version)
 
     def image(self) -> StyleImage:
-        """The painting, of facts that are filled."""
+        """The painting; the facts must be filled."""
         return StyleImage(
             title=_told(self.title),
             artist=_told(self.artist),
@@ -122,7 +122,7 @@ class Facts:
         )
 
     def training(self) -> Training:
-        """How the weights were made, of facts that are filled."""
+        """How the weights were made; the facts must be filled."""
         return Training(
             recipe=_told(self.recipe),
             seed=self.seed,
@@ -132,7 +132,7 @@ class Facts:
         )
 
     def licence(self) -> Licence:
-        """The licences, of facts that are filled."""
+        """The licences; the facts must be filled."""
         return Licence(
             weights=_told(self.weights_licence),
             code=self.code_licence,
@@ -141,7 +141,7 @@ class Facts:
         )
 
     def provenance(self) -> Provenance:
-        """Who made the style, of facts that are filled."""
+        """Who made the style; the facts must be filled."""
         return Provenance(
             author=_told(self.author),
             created=self.created or datetime.now(UTC).date().isoformat(),
@@ -156,7 +156,7 @@ NEEDED = tuple(
     if field.default is None
     and field.name not in ("summary", "created", "software", "style_size", "status")
 )
-"""The facts that a complete style needs."""
+"""The facts that a complete style requires."""
 
 _LICENCES = {
     "weights": "weights_licence",
@@ -166,10 +166,10 @@ _LICENCES = {
 
 
 def facts_of_record(fields: Mapping[str, Any]) -> Facts:
-    """The facts that a record tells, as far as it can be read; some may be ``unknown``.
+    """Collect the facts in a record, as far as it can be read; some may be ``unknown``.
 
     Args:
-        fields: of ``RecordParts``.
+        fields: ``RecordParts.fields``.
     """
     told: dict[str, Any] = {
         name: fields[name] for name in ("name", "summary", "tags") if name in fields
@@ -186,7 +186,7 @@ def facts_of_record(fields: Mapping[str, Any]) -> Facts:
     if "licence" in fields:
         told |= {fact: getattr(fields["licence"], name) for name, fact in _LICENCES.items()}
         told["code_licence"] = fields["licence"].code
-    if fields.get("status") == "deprecated":  # the others follow from the version
+    if fields.get("status") == "deprecated":  # the other statuses follow from the version
         told["status"] = fields["status"]
     return Facts(**told)
 
@@ -206,22 +206,22 @@ def make_style(
     objective: ObjectiveConfig | None = None,
     quality: Quality | None = None,
 ) -> Record:
-    """Write a complete style folder around a net of one style.
+    """Write a complete style folder for a single-style net.
 
     Args:
-        folder: to make; it appears complete or not at all.
-        net: with its weights, on the CPU.
-        net_name: registered; ``plugin:name`` where several plugins have one of that name.
-        net_arguments: of the net.
-        facts: what is not told is recorded as unknown.
-        catalog: that provides the net.
-        dtype: to store the weights in.
-        photo: to show the style on; None for a pattern made by a formula.
-        photo_name: what to call it.
-        painting: as the net was trained on it; a file is taken as it is. Left out if its licence
-            is unknown.
-        objective: what the net was trained to minimise, if that is known.
-        quality: measured of these weights, if it was.
+        folder: the folder to make; it appears complete or not at all.
+        net: the net with its weights, on the CPU.
+        net_name: its registered name; ``plugin:name`` if several plugins register that name.
+        net_arguments: arguments of the net.
+        facts: those not given are recorded as unknown.
+        catalog: where the net is registered.
+        dtype: how to store the weights.
+        photo: the photo to show the style on; None for a generated pattern.
+        photo_name: what to call the photo.
+        painting: the painting as the net was trained on it; a file is copied as is. Left out if
+            its licence is unknown.
+        objective: what the net was trained to minimise, if known.
+        quality: the quality measured with these weights, if any.
 
     Raises:
         OutputError: the folder exists and is not empty, or cannot be written.

@@ -1,4 +1,4 @@
-"""Where stylezoo keeps what it can make or fetch again."""
+"""Where stylezoo keeps files that it can rebuild or fetch again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CACHE_VARIABLE = "STYLEZOO_CACHE"
 
 
 def cache_dir() -> Path:
-    """The cache folder: STYLEZOO_CACHE, or the platform's own place. It need not exist yet.
+    """The cache folder: STYLEZOO_CACHE or the platform's default. It need not exist yet.
 
     Raises:
         CacheError: there is no home folder to keep it in.
@@ -21,7 +21,7 @@ def cache_dir() -> Path:
     chosen = os.environ.get(CACHE_VARIABLE)
     try:
         folder = Path(chosen) if chosen else platformdirs.user_cache_path("stylezoo")
-        return folder.expanduser()  # some versions of platformdirs leave a "~" of nobody
+        return folder.expanduser()  # some versions of platformdirs leave an unresolvable "~"
     except RuntimeError as error:
         raise CacheError(
             f"there is no home folder to keep the cache in{f' ({chosen!r})' if chosen else ''}; "

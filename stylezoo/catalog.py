@@ -1,6 +1,6 @@
 """The catalog: every installed plugin, and the look-up from a name to its implementation.
 
-A plugin that cannot be loaded is kept with its error, and the rest goes on.
+A plugin that cannot be loaded is kept with its error; the others still work.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ DISABLE_VARIABLE = "STYLEZOO_DISABLE_PLUGINS"
 STRICT_VARIABLE = "STYLEZOO_STRICT"
 
 _KINDS_WITH_VARIANTS = frozenset({"backbone", "loss", "net"})
-"""Those whose implementations take options."""
+"""The kinds whose implementations take options."""
 
 
 class Catalog:
-    """The plugins that were added, and all that they registered."""
+    """The added plugins and the components they registered."""
 
     def __init__(self) -> None:
-        """Make an empty catalog, which finds nothing by itself: what a test wants."""
+        """Make an empty catalog that discovers nothing, as tests need."""
         self._loader = PluginLoader()
         self._plugins: list[PluginInfo] = []
         self._components: dict[Kind, list[Component]] = {kind: [] for kind in HOOKS}
@@ -55,14 +55,14 @@ class Catalog:
 
     @classmethod
     def discover(cls) -> Catalog:
-        """Load every installed plugin, except those that STYLEZOO_DISABLE_PLUGINS names.
+        """Load every installed plugin except those named in STYLEZOO_DISABLE_PLUGINS.
 
         The variable is a comma-separated list of plugin or distribution names; ``1`` or ``all``
-        leaves out every plugin that is not stylezoo's own.
+        disables every plugin except stylezoo's own.
 
         Raises:
-            PluginError: STYLEZOO_STRICT is set, other than to 0, and plugins failed; or a plugin
-                calls this while it is loaded.
+            PluginError: STYLEZOO_STRICT is set to anything but 0 and plugins failed, or a plugin
+                calls this while it is being loaded.
         """
         catalog = cls()
         catalog._strict = os.environ.get(STRICT_VARIABLE, "0") not in ("", "0")
@@ -98,16 +98,16 @@ class Catalog:
     def add(
         self, plugin: object, name: str, *, distribution: str = "local", version: str = "0"
     ) -> PluginInfo:
-        """Add one plugin: all that it registers, or, if any of it fails, nothing.
+        """Add one plugin: everything it registers, or nothing if any of it fails.
 
         Args:
             plugin: a module or other object with hook implementations.
             name: what to call it.
             distribution: the installed distribution it belongs to.
-            version: of that distribution.
+            version: version of that distribution.
 
         Returns:
-            How it went. A plugin that failed is kept with its error and warned of.
+            The outcome. A plugin that fails is kept with its error, with a warning.
         """
         entry = PluginEntry(name=name, distribution=distribution, version=version)
         return self._keep(self._loader.load(entry, lambda: plugin))
@@ -116,7 +116,7 @@ class Catalog:
         self._plugins.append(plugin)
         for component in plugin.components:
             self._components[component.kind].append(component)
-        if plugin.error and not self._strict:  # else all failures are told of in one error
+        if plugin.error and not self._strict:  # in strict mode one error reports all failures
             warnings.warn(
                 f"plugin {plugin.name!r} of {plugin.distribution} {plugin.version} is left out: "
                 f"{plugin.error}",
@@ -127,7 +127,7 @@ class Catalog:
 
     @property
     def plugins(self) -> tuple[PluginInfo, ...]:
-        """Every plugin that was found, in the order of loading."""
+        """Every plugin found, in loading order."""
         return tuple(self._plugins)
 
     def components(self, kind: Kind) -> list[Component]:
@@ -135,20 +135,20 @@ class Catalog:
         return sorted(self._components[kind], key=lambda component: component.name)
 
     def has(self, kind: Kind, name: str) -> bool:
-        """Whether any plugin registered a component of this name or ``distribution:name``."""
+        """Whether any plugin registers a component under this name or ``distribution:name``."""
         return bool(self._claims(kind, name))
 
     def find(self, kind: Kind, name: str) -> Component:
-        """Find a component by its name, or by ``distribution:name``, without importing it.
+        """Find a component by name or ``distribution:name``, without importing it.
 
-        A name that nobody registered may be that of a family and one of its variants: ``a:b`` is
-        the backbone, loss or net ``a``, which is made with the option ``variant="b"``.
+        A name that no plugin registers may stand for a variant of a family: ``a:b`` is the
+        backbone, loss or net ``a``, made with the option ``variant="b"``.
 
         Raises:
-            ComponentNotFoundError: nobody registered it.
-            PluginConflictError: several plugins did.
+            ComponentNotFoundError: no plugin registers it.
+            PluginConflictError: several plugins do.
         """
-        if not isinstance(name, str):  # a record may give a number where a name is wanted
+        if not isinstance(name, str):  # a record may hold a number here
             raise ComponentNotFoundError(f"the name of a {kind} is a text, not {name!r}")
         family, variant = self._split(kind, name)
         if variant:
@@ -166,14 +166,14 @@ class Catalog:
             )
             raise PluginConflictError(f"the {kind} {name!r} is claimed by {owners}; {advice}")
         known = [component.name for component in self.components(kind)]
-        listing = ", ".join(dict.fromkeys(known)) or "none"  # several may claim one name
+        listing = ", ".join(dict.fromkeys(known)) or "none"  # several plugins may claim one name
         raise ComponentNotFoundError(
             f"no plugin provides the {kind} {name!r}{did_you_mean(name, known)}; "
             f"installed: {listing}"
         )
 
     def advice_to_get(self, distribution: str) -> str:
-        """What to do where a distribution is said to provide a component, and nobody does."""
+        """Advice for when the distribution said to provide a component does not."""
         states = [plugin.status for plugin in self.plugins if plugin.distribution == distribution]
         if not states:
             return f"run: pip install {distribution}"
@@ -185,7 +185,7 @@ class Catalog:
         return [c for c in self._components[kind] if name in (c.name, c.full_name)]
 
     def _split(self, kind: Kind, name: str) -> tuple[str, str]:
-        """``("a", "b")`` for the variant b of a family a, ``(name, "")`` for any other name."""
+        """``("a", "b")`` for variant b of family a, ``(name, "")`` for any other name."""
         family, _, variant = name.rpartition(":")
         is_family = kind in _KINDS_WITH_VARIANTS and self._claims(kind, family)
         if is_family and not self._claims(kind, name):
@@ -196,8 +196,8 @@ class Catalog:
         """Find a component and import it.
 
         Raises:
-            ComponentNotFoundError: nobody registered it.
-            PluginConflictError: several plugins did.
+            ComponentNotFoundError: no plugin registers it.
+            PluginConflictError: several plugins do.
             PluginError: its plugin cannot be imported.
         """
         component = self.find(kind, name)
@@ -214,9 +214,9 @@ class Catalog:
             ) from error
 
     def sources(self) -> dict[str, RegistrySource]:
-        """Make every registered source, in the order of registration.
+        """Make every registered source, in registration order.
 
-        A source that fails is left out with a PluginWarning: the styles of the others are there.
+        A source that fails is left out with a PluginWarning; the others still work.
 
         Raises:
             PluginError: a source fails and STYLEZOO_STRICT is set.
@@ -232,7 +232,7 @@ class Catalog:
         return self._make_all("callback")
 
     def _make_all(self, kind: Kind) -> dict[str, Any]:
-        """One of each, by name; those that several plugins claim, by their full names."""
+        """One of each, by name, or by full name where several plugins claim a name."""
         components = self._components[kind]
         names = [component.name for component in components]
         made: dict[str, Any] = {}
@@ -251,10 +251,10 @@ class Catalog:
         return made
 
     def with_variant(self, kind: Kind, name: str, options: dict[str, Any]) -> dict[str, Any]:
-        """The options, with the variant if the name says one.
+        """Return the options, plus the variant if the name includes one.
 
         Raises:
-            OptionError: the options say one too.
+            OptionError: the options include one too.
         """
         family, variant = self._split(kind, name)
         if not variant:
@@ -267,19 +267,19 @@ class Catalog:
         return {"variant": variant, **options}
 
     def create_backbone(self, name: str, /, **options: Any) -> Backbone:
-        """Make a backbone; the options are its own (``weights="caffe_q8"``, ``pooling="max"``)."""
+        """Make a backbone with its own options (``weights="caffe_q8"``, ``pooling="max"``)."""
         options = self.with_variant("backbone", name, options)
         backbone: Backbone = _call("backbone", name, self.get("backbone", name), options)
         return backbone
 
     def create_loss(self, name: str, /, **options: Any) -> Loss:
-        """Make a loss; the options are its own."""
+        """Make a loss with its own options."""
         options = self.with_variant("loss", name, options)
         loss: Loss = _call("loss", name, self.get("loss", name), options)
         return loss
 
     def create_net(self, name: str, /, **arguments: Any) -> TransformNet:
-        """Make a transform net with fresh weights; the arguments are its own.
+        """Make a transform net with fresh weights from its own arguments.
 
         Raises:
             OptionError: an argument is unknown or out of range.
@@ -290,17 +290,17 @@ class Catalog:
         return net
 
     def net_of(self, name: str, plugin: str) -> str:
-        """The name to create the net of a record by: of the plugin that it is of, if that is here.
+        """The name to create a record's net by: qualified by its plugin, if that is installed.
 
         Args:
-            name: of the net.
-            plugin: the distribution that the record says it is of.
+            name: name of the net.
+            plugin: the distribution that provides it, according to the record.
         """
         full_name = f"{plugin}:{name}"
         return full_name if self.has("net", full_name) else name
 
     def get_norm(self, name: str) -> Norm:
-        """Return what makes normalisation layers; a conditional norm takes ``styles`` besides."""
+        """Return a factory of normalisation layers; a conditional norm also takes ``styles``."""
         norm: Norm = self.get("norm", name)
         return norm
 
@@ -310,12 +310,12 @@ class Catalog:
         return runtime
 
 
-_discovery = threading.RLock()  # a plugin that asks while it is loaded is told so, and waits not
+_discovery = threading.RLock()  # reentrant: a plugin that asks while loading must not deadlock
 _thread = threading.local()
 
 
 def default_catalog() -> Catalog:
-    """The catalog of the installed plugins, found once a process."""
+    """The catalog of the installed plugins, discovered once per process."""
     with _discovery:
         return _discovered()
 
@@ -327,10 +327,10 @@ def _discovered() -> Catalog:
 
 @contextmanager
 def _discovering() -> Iterator[None]:
-    """Load the plugins in this block; one of them that begins that anew would do so for ever.
+    """Guard plugin discovery: a plugin that restarts it would recurse for ever.
 
     Raises:
-        PluginError: this thread is in such a block already.
+        PluginError: this thread is already in such a block.
     """
     if getattr(_thread, "discovers", False):
         raise PluginError(
@@ -345,10 +345,10 @@ def _discovering() -> Iterator[None]:
 
 
 def _check_source(made: object) -> None:
-    """Refuse a source that is none: whoever asks it would fail, far from its plugin.
+    """Reject an object that is no RegistrySource here, before it fails far from its plugin.
 
     Raises:
-        PluginError: it is none.
+        PluginError: it is no RegistrySource.
     """
     from stylezoo.interfaces.source import RegistrySource
 
@@ -357,7 +357,7 @@ def _check_source(made: object) -> None:
 
 
 def _call(kind: Kind, name: str, factory: Any, options: dict[str, Any]) -> Any:
-    """Call a factory with keyword options; explain an option that it does not know."""
+    """Call a factory with keyword options; explain any option it does not know."""
     try:
         _signature(factory).bind(**options)
     except TypeError as error:
@@ -372,9 +372,9 @@ def _call(kind: Kind, name: str, factory: Any, options: dict[str, Any]) -> Any:
 
 
 def _signature(factory: Any) -> inspect.Signature:
-    """What a factory takes; a module without a constructor of its own takes nothing.
+    """The signature of a factory; a module without its own constructor takes nothing.
 
-    torch's own says that it takes anything, and refuses it.
+    The constructor of ``torch.nn.Module`` declares that it takes anything, but rejects it.
     """
     constructor = getattr(factory, "__init__", None)
     if getattr(constructor, "__module__", "") == "torch.nn.modules.module":

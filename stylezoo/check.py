@@ -1,7 +1,7 @@
-"""The check of a style folder: what contributors run, and CI on the whole zoo.
+"""Check a style folder: contributors run this locally, and CI on the whole zoo.
 
-Every fault is found in one go. A record that breaks the format is read as far as it can be, so that
-a licence misspelt does not hide a wrong hash.
+One run finds every fault. A record that breaks the format is read as far as possible, so that a
+misspelt licence does not hide a wrong hash.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ PICTURE_ROLES: tuple[Role, ...] = ("preview", "painting")
 TENSOR_ROLES: tuple[Role, ...] = ("weights", "golden")
 MAX_PREVIEW_SIDE = 2048
 MAX_CARD_BYTES = 256 * 1024
-SHOWN_LINES = 3  # of those that a card lacks; another text lacks them all
-FLAT = 1 / 255  # a picture whose values deviate less shows nothing
+SHOWN_LINES = 3  # of those a card lacks; an unrelated text would lack them all
+FLAT = 1 / 255  # a picture with a lower standard deviation shows nothing
 
 _TARGET = re.compile(r"\]\(\s*<?([^)>\s]+)")
 
@@ -64,19 +64,19 @@ def check_style_folder(
     """Check a style folder in every respect.
 
     Args:
-        folder: holds ``style.toml`` and the files that it lists.
+        folder: the folder with ``style.toml`` and the files it lists.
         catalog: where the net, and the base of an adapter, come from; None for the installed
             plugins.
-        root: the folder of styles that it was found in, if it was.
+        root: the folder of styles it was found in, if any.
 
     Returns:
-        Every fault that was found, with the field of the record or the file that it is about.
+        Every fault found, with the record field or file it concerns.
     """
     return _StyleCheck(folder, catalog or default_catalog(), root).run()
 
 
 def find_style_folders(root: Path) -> list[Path]:
-    """The style folders in a folder, at any depth, sorted; the folder itself if it is one.
+    """Find the style folders in a folder, at any depth, sorted; or the folder itself if it is one.
 
     Raises:
         StyleNotFoundError: there is none.
@@ -89,7 +89,7 @@ def find_style_folders(root: Path) -> list[Path]:
     for parent, folders, files in os.walk(root):
         if RECORD_FILE in files:
             found.append(Path(parent))
-            folders.clear()  # a style holds no other style
+            folders.clear()  # styles do not nest
     if not found:
         raise StyleNotFoundError(
             f"{root} is no style folder and holds none: there is no {RECORD_FILE} in it"
@@ -98,7 +98,7 @@ def find_style_folders(root: Path) -> list[Path]:
 
 
 class _StyleCheck:
-    """One check of one folder: what was read of it, and what was found."""
+    """A single check of one folder: what has been read, and what was found."""
 
     def __init__(self, folder: Path, catalog: Catalog, root: Path | None) -> None:
         self.folder = folder
@@ -107,8 +107,8 @@ class _StyleCheck:
         self.report = Report(subject=str(folder))
         self.fields: Mapping[str, Any] = {}
         self.record: Record | None = None
-        self._broken: set[str] = set()  # fields of the record with a fault somewhere in them
-        self._unusable: set[str] = set()  # paths of files with a fault that was told
+        self._broken: set[str] = set()  # fields of the record with a fault in them
+        self._unusable: set[str] = set()  # paths of files with a reported fault
         self._check = ""
 
     def run(self) -> Report:
@@ -131,7 +131,7 @@ class _StyleCheck:
         return self.report
 
     def _start(self, check: str) -> None:
-        """Begin a check: what is found now belongs to it."""
+        """Begin a check; later findings belong to it."""
         self._check = check
         self.report.checks.append(check)
 
@@ -144,7 +144,7 @@ class _StyleCheck:
         )
 
     def _files(self, *roles: Role) -> Iterator[tuple[str, File, Path]]:
-        """The listed files that can be used: the field of each, the entry, and where it is."""
+        """The usable listed files: the field, entry and path of each."""
         for index, file in enumerate(self.fields.get("files", ())):
             if file is None or file.path in self._unusable:
                 continue
@@ -169,9 +169,9 @@ class _StyleCheck:
             self.record = parse_record(text, origin=RECORD_FILE)
 
     def _compare_place(self) -> None:
-        """In a folder of styles, ``<name>/<version>``, both are those of the record."""
+        """Check that ``<name>/<version>`` in a folder of styles match the record."""
         if self.root is None or self.folder == self.root:
-            return  # whoever names a folder itself may have called it anything
+            return  # a folder given directly may have any name
         self._start("place")
         place = self.folder.resolve()
         try:
@@ -204,7 +204,7 @@ class _StyleCheck:
                 self._compare_content(field, file, path)
 
     def _refuse(self, where: str, file: File, reason: str) -> None:
-        """Tell the fault of a file, which the checks to come pass over."""
+        """Report a fault of a file, which later checks then skip."""
         self._error(where, f"{file.path} {reason}")
         self._unusable.add(file.path)
 
@@ -228,7 +228,7 @@ class _StyleCheck:
         self._start("stray-files")
         files = self.fields.get("files", (None,))
         if None in files:
-            return  # the list is broken: what is stray cannot be told
+            return  # the list is broken, so strays cannot be told apart
         listed = {file.path for file in files}
         for path in sorted(self.folder.rglob("*")):
             name = path.relative_to(self.folder).as_posix()
@@ -264,7 +264,7 @@ class _StyleCheck:
                 self._compare_metadata(field, path)
 
     def _compare_metadata(self, field: str, path: Path) -> None:
-        """A weights file that names its net is loaded alone, and must make the same one."""
+        """Check that a weights file that names its net, and so loads alone, names the same one."""
         described = self.fields.get("net")
         try:
             name, arguments = read_net_metadata(path)
@@ -281,7 +281,7 @@ class _StyleCheck:
     # The net
 
     def _build(self) -> TransformNet | None:
-        """The net with fresh weights; None if there is none to be made."""
+        """Make the net with fresh weights; None if that is impossible."""
         described = self.fields.get("net")
         if described is None:
             return None
@@ -324,7 +324,7 @@ class _StyleCheck:
             self._error("styles", f"the record names {named}, the net holds {holds}")
 
     def _load(self, net: TransformNet) -> bool:
-        """Fill the net with the weights; whether they fit."""
+        """Load the weights into the net; return whether they fit."""
         self._start("weights")
         found = list(self._files("weights"))
         if not found or "base" in self._broken:
@@ -347,7 +347,7 @@ class _StyleCheck:
         return not faults
 
     def _base(self, base: Base) -> dict[str, Tensor] | None:
-        """The tensors of an adapter's base: from beside it, else from any source."""
+        """The tensors of an adapter's base, from beside it or else from any source."""
         beside = {"beside": FolderSource(self.folder.resolve().parent.parent)}
         try:
             sources = {**beside, **all_sources(self.catalog)}
@@ -362,7 +362,7 @@ class _StyleCheck:
         return None
 
     def _run(self, net: TransformNet) -> None:
-        """Run the net on an odd size, as near as it takes one."""
+        """Run the net on an odd size, or the nearest it accepts."""
         self._start("runs")
         import torch
 
@@ -424,7 +424,7 @@ class _StyleCheck:
         self._start("card")
         files = self.fields.get("files")
         if files is None:
-            return  # the record cannot be read, which was told
+            return  # the record cannot be read, which has been reported
         if not any(file and file.role == "card" for file in files):
             self._error(
                 "files", f"no file has the role 'card'; '{self._writer()}' writes README.md"
@@ -456,7 +456,7 @@ class _StyleCheck:
                 )
 
     def _writer(self) -> str:
-        """The command that writes record and card: 'record make' is for single styles alone."""
+        """The command that writes record and card; 'record make' handles only single styles."""
         if self.fields.get("base") or self.fields.get("styles"):
             return "stylezoo train"
         return "stylezoo record make"
@@ -487,7 +487,7 @@ class _StyleCheck:
 
 
 def _missing_lines(card: str, record: Record) -> list[str]:
-    """What every card has, made by hand or not: front matter, headings, preview, licences."""
+    """Required lines a card lacks, hand-made or not: front matter, headings, preview, licences."""
     rendered = render_card(record).splitlines()
     front = rendered[: rendered.index("---", 1) + 1]
     wanted = [line for line in rendered if line.startswith(("# ", "## ", "!["))]
@@ -502,7 +502,7 @@ def _missing_lines(card: str, record: Record) -> list[str]:
 
 
 def _told(error: Exception) -> str:
-    """An error of ours by its message, any other with its type."""
+    """The message of our own error, with the type for any other."""
     if isinstance(error, StyleZooError):
         return str(error)
     return f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""Checkpoints: the state of a long computation; a kill leaves the old one or the new one."""
+"""Checkpoints: the state of a long computation, replaced atomically."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from stylezoo.files import write_file
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any], *, fingerprint: str) -> None:
-    """Write a state in place of an older one, in one move.
+    """Write a state, atomically replacing an older one.
 
     Args:
-        path: of the file.
-        state: tensors and plain values, nested as you like.
-        fingerprint: of all that decides the result; only the same may go on from here.
+        path: path of the file.
+        state: tensors and plain values, nested at will.
+        fingerprint: of all that determines the result; only a run with the same one may resume.
 
     Raises:
         OutputError: it cannot be written.
@@ -42,13 +42,13 @@ def load_checkpoint(path: Path, *, fingerprint: str, advice: str = "") -> dict[s
     """Read the state that ``save_checkpoint`` wrote.
 
     Args:
-        path: of the file.
-        fingerprint: of all that decides the result.
-        advice: what else to say if another belongs to the checkpoint.
+        path: path of the file.
+        fingerprint: of all that determines the result.
+        advice: what to add to the message if the fingerprints differ.
 
     Raises:
-        CheckpointError: it cannot be read or is damaged, another version of stylezoo wrote it,
-            whose states may have another form, or it belongs to a run with another fingerprint.
+        CheckpointError: it cannot be read or is damaged, was written by another version of
+            stylezoo, whose states may differ in form, or belongs to a run with another fingerprint.
     """
     try:
         line, _, content = path.read_bytes().partition(b"\n")
@@ -69,7 +69,7 @@ def load_checkpoint(path: Path, *, fingerprint: str, advice: str = "") -> dict[s
             f"the checkpoint {path} belongs to a run with other options; "
             f"give the same ones to resume{advice}, or delete it to start again"
         )
-    # torch does not look at the checksums of its own files.
+    # torch does not verify the checksums in its own files.
     if sha256(content).hexdigest() != digest:
         raise CheckpointError(f"the checkpoint {path} is damaged; delete it to start again")
     state = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")

@@ -1,6 +1,6 @@
-"""Colour: keep the photo's, paint with the photo's, and blend photo and styled picture.
+"""Colour: keep the photo's colours, paint with them, and blend photo and styled picture.
 
-The ways to keep colours are those of Gatys et al. 2016, "Preserving color in neural artistic
+The methods of keeping colours are those of Gatys et al. 2016, "Preserving color in neural artistic
 style transfer" (arXiv 1606.05897).
 """
 
@@ -11,14 +11,14 @@ import numpy.typing as npt
 
 from stylezoo.images import Pixels
 
-# Luma of ITU-R BT.601, which is what the Y of JPEG and of the YIQ space is.
+# Luma of ITU-R BT.601: the Y of JPEG and of the YIQ space.
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 MINIMUM_DEVIATION = 1e-4  # a fortieth of an 8-bit step
 
 
 def keep_color(styled: Pixels, photo: Pixels) -> Pixels:
-    """The luminance of the styled picture with the colours of the photo.
+    """Combine the luminance of the styled picture with the colours of the photo.
 
     Adding one number to all three channels changes the luma by that number and leaves the two
     colour differences as they are: Gatys et al. 2016, section 4, luminance-only transfer.
@@ -35,15 +35,15 @@ def keep_color(styled: Pixels, photo: Pixels) -> Pixels:
 
 
 def grey(pixels: Pixels) -> Pixels:
-    """The luminance, as a picture of three equal channels: (H, W, 3) to the same shape."""
+    """The luminance as a picture of three equal channels: (H, W, 3) to the same shape."""
     return np.repeat((pixels @ LUMA)[..., None], 3, axis=2)
 
 
 def match_luminance(painting: Pixels, photo: Pixels) -> Pixels:
     """The painting in grey, with the mean and deviation of the photo's luminance.
 
-    Gatys et al. 2016, equation 10: photo and painting must not differ in their brightness where
-    only luminance is transferred.
+    Gatys et al. 2016, equation 10: where only luminance is transferred, photo and painting must
+    not differ in brightness.
 
     Args:
         painting: (H, W, 3) in [0, 1].
@@ -60,10 +60,10 @@ def match_luminance(painting: Pixels, photo: Pixels) -> Pixels:
 
 
 def match_covariance(painting: Pixels, photo: Pixels) -> Pixels:
-    """The painting with the mean colour and the covariance of colours of the photo.
+    """The painting with the mean colour and colour covariance of the photo.
 
-    Gatys et al. 2016, section 3: the linear map that makes both moments equal, of the many there
-    are the one of Image Analogies, equation 8, C_photo^½ C_painting^-½.
+    Gatys et al. 2016, section 3: a linear map that makes both moments equal; of the many possible,
+    the one of Image Analogies, equation 8, C_photo^½ C_painting^-½.
 
     Args:
         painting: (H, W, 3) in [0, 1].
@@ -81,7 +81,7 @@ def match_covariance(painting: Pixels, photo: Pixels) -> Pixels:
 
 
 def match_histogram(painting: Pixels, photo: Pixels) -> Pixels:
-    """The painting with the histogram of each channel of the photo.
+    """Match the histogram of each channel of the painting to that of the photo.
 
     Args:
         painting: (H, W, 3) in [0, 1].
@@ -104,7 +104,7 @@ def _match_channel(source: Pixels, target: Pixels) -> npt.NDArray[np.float64]:
 
 
 def _power(covariance: npt.NDArray[np.float64], exponent: float) -> npt.NDArray[np.float64]:
-    """A power of a symmetric matrix; colours that do not vary are taken to vary a little."""
+    """A power of a symmetric matrix; constant colours are treated as varying slightly."""
     values, vectors = np.linalg.eigh(covariance)
     scaled = vectors * np.maximum(values, MINIMUM_DEVIATION**2) ** exponent
     power: npt.NDArray[np.float64] = scaled @ vectors.T

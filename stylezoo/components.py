@@ -1,4 +1,4 @@
-"""What plugins provide: the kinds of component, the hooks that register them, and their names."""
+"""The kinds of component that plugins provide, their hooks and their names."""
 
 from __future__ import annotations
 
@@ -56,24 +56,24 @@ class Component:
 
     @property
     def full_name(self) -> str:
-        """``distribution:name``, which picks one of several claims on a name."""
+        """``distribution:name``, which is unambiguous when several plugins claim the name."""
         return f"{self.distribution}:{self.name}"
 
 
 def check_registration(
     kind: Kind, name: str, target: str | object, summary: object, staged: Iterable[Component]
 ) -> None:
-    """Refuse what a plugin registers, where it could never be found, made or told of.
+    """Reject a registration that could never be found, made or described.
 
     Args:
-        kind: of the component.
-        name: to register it under.
+        kind: kind of the component.
+        name: name to register it under.
         target: the implementation, or where to import it from: ``"package.module:attribute"``.
-        summary: one line on it.
-        staged: what the plugin registered before.
+        summary: one-line description.
+        staged: what the plugin has registered so far.
 
     Raises:
-        PluginError: one of them is not what it should be, or the plugin has used the name.
+        PluginError: the name, target or summary is invalid, or the plugin already used the name.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise PluginError(
@@ -103,7 +103,7 @@ def check_registration(
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a message on an unknown name: the known one that is most like it, if any is."""
+    """A suffix for an unknown-name message: the closest known name, if one is close."""
     from difflib import get_close_matches
 
     near = get_close_matches(name, list(known), n=1)

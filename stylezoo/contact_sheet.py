@@ -16,7 +16,7 @@ FONT_SIZE = 14
 
 @dataclass(frozen=True)
 class LabelledPhoto:
-    """A picture of a sheet."""
+    """A picture on the sheet."""
 
     photo: Photo
     label: str
@@ -27,10 +27,10 @@ def contact_sheet(rows: Sequence[Sequence[LabelledPhoto]], *, side: int) -> Imag
 
     Args:
         rows: the pictures.
-        side: of the square, in pixels.
+        side: side of the square, in pixels.
 
     Returns:
-        The sheet, on white.
+        The sheet, on a white background.
     """
     font = ImageFont.load_default(size=FONT_SIZE)
     columns = max(len(row) for row in rows)
@@ -49,7 +49,7 @@ def contact_sheet(rows: Sequence[Sequence[LabelledPhoto]], *, side: int) -> Imag
 
 
 def _fitting(label: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """As much of a label as its picture is wide, so that it does not run into the next."""
+    """Shorten a label to the width of its picture, so that it does not run into the next."""
     if font.getlength(label) <= width:
         return label
     while label and font.getlength(f"{label}…") > width:
@@ -58,5 +58,5 @@ def _fitting(label: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.Im
 
 
 def in_rows(pictures: Sequence[LabelledPhoto], columns: int) -> list[Sequence[LabelledPhoto]]:
-    """Break a sequence of pictures into rows of so many; the last may be shorter."""
+    """Break a sequence of pictures into rows of ``columns``; the last may be shorter."""
     return [pictures[i : i + columns] for i in range(0, len(pictures), columns)]

@@ -1,4 +1,4 @@
-"""Which device, precision and runtime to compute with."""
+"""Choose the device, precision and runtime to compute with."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ PRECISIONS = ("auto", "bf16", "fp32")
 
 
 def choose_device(name: str | torch.device | None) -> torch.device:
-    """The device itself, or that of this name; None for the best there is.
+    """Return a device, given itself or its name; None for the best available.
 
     Raises:
-        OptionError: there is no such device.
+        OptionError: the device cannot be used.
     """
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device).item()  # fails where the device is not there, and on "meta"
+        torch.empty(1, device=device).item()  # fails on a missing device and on "meta"
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise OptionError(f"the device {str(name)!r} cannot be used: {reason}; try cpu") from error
@@ -30,10 +30,10 @@ def choose_device(name: str | torch.device | None) -> torch.device:
 
 
 def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """The dtype for backbones and nets; ``"auto"`` is bfloat16 where the hardware computes in it.
+    """The dtype for backbones and nets; ``"auto"`` is bfloat16 where hardware supports it.
 
     Raises:
-        OptionError: another precision.
+        OptionError: the precision is unknown.
     """
     if precision not in PRECISIONS:
         raise OptionError(
@@ -50,14 +50,14 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
 
 def choose_runtime(device: str | None) -> str:
-    """The runtime that applies styles fastest on a device, with no difference that one sees.
+    """The runtime that applies styles fastest on a device, without visible differences.
 
-    GPUs run nets in a few hundredths of a second in float32, and so keep it. CPUs with bfloat16
-    but without AMX, Intel's matrix unit, do too: the layers of nets have so few channels that
+    GPUs run nets in a few hundredths of a second in float32, so they keep it. So do CPUs with
+    bfloat16 but without AMX, Intel's matrix unit: the layers of nets have so few channels that
     float32 is faster there, unlike in backbones.
 
     Args:
-        device: its name; None for the best there is.
+        device: name of the device; None for the best available.
     """
     name = device or choose_device(None).type
     return "torch-bf16" if name.partition(":")[0] == "cpu" and _cpu_has_amx() else "torch"

@@ -1,4 +1,4 @@
-"""The plugins that are installed: what their distributions say of them, before any is imported."""
+"""Find the installed plugins from the metadata of distributions, without importing any."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class PluginEntry:
     """One entry point of the group ``stylezoo``.
 
     Attributes:
-        name: of the entry point.
+        name: name of the entry point.
         distribution: the distribution that declares it.
-        version: of that distribution.
-        module: the import path that it names; empty for a plugin that is handed over as an object.
-        fault: what is wrong with its declaration, if anything is.
+        version: version of that distribution.
+        module: the import path it names; empty for a plugin passed as an object.
+        fault: what is wrong with the declaration, if anything.
     """
 
     name: str
@@ -32,7 +32,7 @@ class PluginEntry:
     fault: str = ""
 
     def load(self) -> object:
-        """Import what the entry point names.
+        """Import the object the entry point names.
 
         Raises:
             PluginError: the declaration is broken. The import may raise anything else.
@@ -44,21 +44,21 @@ class PluginEntry:
 
 
 def find_entries() -> list[PluginEntry]:
-    """Every entry point of an installed distribution, stylezoo's own first.
+    """Find the entry points of all installed distributions, stylezoo's own first.
 
-    A distribution that is on the path several times counts once, where Python imports it from.
-    One whose declaration cannot be read does no harm to the others, which
-    ``importlib.metadata.entry_points`` would not promise.
+    A distribution found several times on the path counts once, where Python imports it from. One
+    with an unreadable declaration does not affect the others, which
+    ``importlib.metadata.entry_points`` does not guarantee.
     """
     found: dict[str, list[PluginEntry]] = {}
     for distribution in distributions():
         try:
             text = distribution.read_text("entry_points.txt")
         except (OSError, UnicodeDecodeError):
-            continue  # nobody can tell whether it has plugins
+            continue  # there is no telling whether it has plugins
         if text and _has_group(text):
             name, version = _origin(distribution)
-            # Those that lack their names may be many, and none may hide another.
+            # Several distributions may lack names, and none may hide another.
             key = f"{UNKNOWN} {len(found)}" if name == UNKNOWN else _normalized(name)
             found.setdefault(key, list(_entries(distribution, name, version)))
     return [
@@ -75,7 +75,7 @@ def _has_group(text: str) -> bool:
 def _entries(distribution: Distribution, name: str, version: str) -> Iterator[PluginEntry]:
     try:
         points = distribution.entry_points.select(group=GROUP)
-    except Exception as error:  # importlib.metadata raises whatever the broken text leads to
+    except Exception as error:  # importlib.metadata may raise anything on broken text
         fault = f"its entry_points.txt cannot be read ({error}); reinstall {name}"
         yield PluginEntry(name=name, distribution=name, version=version, fault=fault)
         return
@@ -91,12 +91,12 @@ def _entries(distribution: Distribution, name: str, version: str) -> Iterator[Pl
 
 
 def _origin(distribution: Distribution) -> tuple[str, str]:
-    """Name and version; an install that was interrupted may lack the file that says them."""
+    """Name and version; an interrupted install may lack the file that holds them."""
     try:
         metadata = distribution.metadata
         known = {key: metadata[key] for key in metadata}
         return known.get("Name") or UNKNOWN, known.get("Version") or UNKNOWN
-    except Exception:  # importlib.metadata raises whatever the missing text leads to
+    except Exception:  # importlib.metadata may raise anything if it is missing
         return UNKNOWN, UNKNOWN
 
 

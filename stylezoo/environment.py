@@ -1,4 +1,4 @@
-"""Numbers that users set in environment variables."""
+"""Numbers read from environment variables."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from stylezoo.errors import OptionError
 
 
 def seconds_of(variable: str, default: float) -> float:
-    """The seconds that a variable says, or the default where it is not set or empty.
+    """Read a number of seconds from a variable; the default if it is unset or empty.
 
     Raises:
-        OptionError: it says no number of seconds more than 0.
+        OptionError: it is not a number of seconds above 0 and below a million.
     """
     text = os.environ.get(variable, "")
     if not text:

@@ -3,50 +3,50 @@
 ::
 
     StyleZooError
-    ├── OptionError               an argument or option out of its range
-    ├── InvalidSpecError          a style name or version that cannot be read
+    ├── OptionError               an argument or option out of range
+    ├── InvalidSpecError          a style name or version that cannot be parsed
     ├── StyleNotFoundError        no source has a style of this name
     ├── VersionNotFoundError      the style exists, but not in this version
     ├── RecordError               a record (style.toml) that breaks the format
-    ├── IntegrityError            a file whose size or sha256 is not what the record says
+    ├── IntegrityError            a file whose size or sha256 differs from its record
     ├── RegistryError             a registry that cannot be used
     │   ├── RegistryFormatError       its index cannot be read
-    │   ├── SignatureError            its index is not signed by the keys that are trusted
-    │   ├── RollbackError             its index is older than one that was seen
-    │   └── ExpiredError              its index has expired: nobody vouches for it any more
-    ├── UnavailableError          a server that cannot be reached, or does not answer as it should
-    │   └── OfflineError              the network is wanted, and stylezoo is told to stay offline
-    ├── AuthError                 a server that refuses access: no token, or not the right one
+    │   ├── SignatureError            its index is not signed by trusted keys
+    │   ├── RollbackError             its index is older than one seen before
+    │   └── ExpiredError              its index has expired: nobody vouches for it now
+    ├── UnavailableError          a server that cannot be reached, or answers wrongly
+    │   └── OfflineError              the network is needed, but stylezoo must stay offline
+    ├── AuthError                 a server that refuses access: no token, or a wrong one
     ├── CacheError                the cache folder cannot be used
-    ├── LockFileError             a lock file that cannot be read, or what it does not hold
+    ├── LockFileError             a lock file that cannot be read, or lacks what is needed
     ├── PublishError              a style that cannot be published
     ├── WeightsError              weights that cannot be read or do not fit the net
     ├── ImageError                a picture that cannot be read
     ├── OutputError               a result that cannot be written
     ├── MissingDependencyError    an optional package that is not installed
     ├── PluginError               a plugin that cannot be used
-    │   ├── ComponentNotFoundError    a backbone, loss, net, norm, ... that nobody registered
+    │   ├── ComponentNotFoundError    a backbone, loss, net, norm, ... that no plugin registers
     │   └── PluginConflictError       one name, claimed by several plugins
-    ├── CheckpointError           a checkpoint that cannot be read, or is of another run or version
-    └── TrainingError             training that cannot start or go on
+    ├── CheckpointError           a checkpoint that cannot be read, or of another run or version
+    └── TrainingError             training that cannot start or continue
 
-A message names what was wrong, with the value, and what to do next. The command line prints
-the message alone; a traceback always means a fault in stylezoo or in a plugin.
+Each message says what is wrong, with the value, and what to do next. The command line prints
+only the message; a traceback always means a bug in stylezoo or in a plugin.
 """
 
 from __future__ import annotations
 
 
 class StyleZooError(Exception):
-    """The root of the tree: catch it to catch every error that stylezoo raises on purpose."""
+    """The base class of every error that stylezoo raises on purpose."""
 
 
 class OptionError(StyleZooError, ValueError):
-    """An argument or option has a value out of its range."""
+    """An argument or option is out of range."""
 
 
 class InvalidSpecError(StyleZooError, ValueError):
-    """A style name or version range cannot be read."""
+    """A style name or version range cannot be parsed."""
 
 
 class StyleNotFoundError(StyleZooError, LookupError):
@@ -54,7 +54,7 @@ class StyleNotFoundError(StyleZooError, LookupError):
 
 
 class VersionNotFoundError(StyleZooError, LookupError):
-    """The style exists, but not in a version that was asked for."""
+    """The style exists, but not in the requested version."""
 
 
 class RecordError(StyleZooError, ValueError):
@@ -63,11 +63,11 @@ class RecordError(StyleZooError, ValueError):
     Attributes:
         field: where in the record, such as ``files[0].sha256``; empty for the record as a whole.
         reason: what is wrong with that field.
-        origin: which record, such as the path of its ``style.toml``; None if it is not known.
+        origin: which record, such as the path of its ``style.toml``; None if unknown.
     """
 
     def __init__(self, reason: str, *, field: str = "", origin: str | None = None) -> None:
-        # Records come from anywhere: what they hold shall not fill or move a terminal.
+        # Records are untrusted: their content must not flood or control a terminal.
         self.field = _one_line(field, 200)
         self.reason = _one_line(reason, 1000)
         self.origin = origin
@@ -75,7 +75,7 @@ class RecordError(StyleZooError, ValueError):
 
 
 class IntegrityError(StyleZooError):
-    """A file's size or sha256 is not what its record says."""
+    """A file's size or sha256 differs from its record."""
 
 
 class RegistryError(StyleZooError):
@@ -87,11 +87,11 @@ class RegistryFormatError(RegistryError, ValueError):
 
 
 class SignatureError(RegistryError):
-    """The index of a registry is not signed by the keys that are trusted."""
+    """The index of a registry is not signed by trusted keys."""
 
 
 class RollbackError(RegistryError):
-    """The index of a registry is older than one that was seen before."""
+    """The index of a registry is older than one seen before."""
 
 
 class ExpiredError(RegistryError):
@@ -99,11 +99,11 @@ class ExpiredError(RegistryError):
 
 
 class UnavailableError(StyleZooError):
-    """A server cannot be reached, or does not answer as it should."""
+    """A server cannot be reached, or answers wrongly."""
 
 
 class OfflineError(UnavailableError):
-    """The network is wanted, and stylezoo is told to stay offline."""
+    """The network is needed, but stylezoo must stay offline."""
 
 
 class AuthError(StyleZooError):
@@ -115,7 +115,7 @@ class CacheError(StyleZooError):
 
 
 class LockFileError(StyleZooError):
-    """A lock file cannot be read, or does not hold what is asked for."""
+    """A lock file cannot be read, or lacks what is needed."""
 
 
 class PublishError(StyleZooError):
@@ -143,7 +143,7 @@ class PluginError(StyleZooError):
 
 
 class ComponentNotFoundError(PluginError, LookupError):
-    """No plugin registered a component of this kind and name."""
+    """No plugin registers a component of this kind and name."""
 
 
 class PluginConflictError(PluginError):
@@ -155,10 +155,10 @@ class CheckpointError(StyleZooError):
 
 
 class TrainingError(StyleZooError):
-    """Training cannot start or go on."""
+    """Training cannot start or continue."""
 
 
 def _one_line(text: str, limit: int) -> str:
-    """A text that prints on one line, and not on a long one."""
+    """Make a text printable on one line of limited length."""
     shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: limit + 1])
     return shown if len(shown) <= limit else f"{shown[:limit]}…"

@@ -1,4 +1,4 @@
-"""What the EXIF block of a picture says of the photo, without what it says of the file."""
+"""The part of a picture's EXIF block that describes the photo, not the file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DESCRIPTIVE_TAGS = frozenset(
         ExifTags.Base.XPSubject,
     )
 )
-# The size is written anew, and the colours become sRGB, whatever space they were in.
+# The size is rewritten, and colours become sRGB, whatever space they were in.
 OUTDATED_DETAILS = frozenset(
     (
         ExifTags.Base.ExifImageWidth,
@@ -39,14 +39,14 @@ OUTDATED_DETAILS = frozenset(
 
 
 def descriptive_exif(image: Image.Image) -> bytes | None:
-    """The EXIF block of a loaded picture as it fits another file of the photo; None for none.
+    """The EXIF block of a loaded picture, fit for another file of the photo; None if absent.
 
-    A camera's JPEG may hold tags for strips, compression or size; a TIFF that is written with
-    them cannot be read again. The orientation is left out: the reader applies it. A block that is
-    broken is none: that is no reason to refuse a sound picture.
+    A camera's JPEG may hold tags for strips, compression or size; a TIFF written with them cannot
+    be read back. The orientation is left out, as the reader applies it. A broken block counts as
+    absent: it is no reason to reject a sound picture.
 
     Args:
-        image: as it was opened; Pillow's copies of a TIFF have lost its tags.
+        image: the image as opened; Pillow's copies of a TIFF lose its tags.
     """
     try:
         found = image.getexif()

@@ -1,4 +1,4 @@
-"""Files and folders that appear complete or not at all."""
+"""Write files and folders so that they appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from pathlib import Path
 
 from stylezoo.errors import OutputError, StyleZooError
 
-_UNFINISHED = (".stylezoo-", ".part")  # begin and end of the name of a file that is being written
+_UNFINISHED = (".stylezoo-", ".part")  # prefix and suffix of a file being written
 
 
 def check_writable(path: Path, *, overwrite: bool) -> None:
-    """Fail before the work is done, where writing the file would fail after it.
+    """Fail before the work starts if writing the file would fail after it.
 
     Args:
-        path: of the file.
-        overwrite: whether it may be there.
+        path: path of the file.
+        overwrite: whether the file may exist.
 
     Raises:
-        OutputError: it exists and may not be replaced, it is a folder, pipe or device, or the
-            folder for it cannot be written or made.
+        OutputError: it exists and may not be replaced, it is a folder, pipe or device, or its
+            folder cannot be written or made.
     """
     with writing(path):
         _refuse_existing(path, overwrite)
         folder = next((folder for folder in path.absolute().parents if folder.exists()), None)
-        if folder is None:  # a drive, or a computer on the network
+        if folder is None:  # a missing drive or network host
             raise OutputError(f"{path} cannot be written: {path.absolute().anchor} is not there")
         with tempfile.TemporaryFile(dir=folder):
             pass
 
 
 def write_file(path: Path, content: bytes, *, overwrite: bool, private: bool = False) -> None:
-    """Write a file under another name beside it, and move it into place.
+    """Write a file under a temporary name beside it, then move it into place.
 
     Args:
-        path: of the file; the folder for it is made, if it is not there.
-        content: of it.
-        overwrite: whether it may be there.
-        private: whether its owner alone may read it, from the first byte on.
+        path: path of the file; its folder is made if missing.
+        content: content of the file.
+        overwrite: whether the file may exist.
+        private: whether only its owner may read it, from the first byte on.
 
     Raises:
         OutputError: the file exists and may not be replaced, it is a folder, pipe or device, or it
@@ -59,7 +59,7 @@ def write_file(path: Path, content: bytes, *, overwrite: bool, private: bool = F
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
             if not private:
-                # mkstemp makes private files; this one gets the permissions of any new file.
+                # mkstemp makes private files; give this one the permissions of any new file.
                 mask = os.umask(0)
                 os.umask(mask)
                 unfinished.chmod(0o666 & ~mask)
@@ -71,7 +71,7 @@ def write_file(path: Path, content: bytes, *, overwrite: bool, private: bool = F
 
 
 def is_unfinished(path: Path) -> bool:
-    """Whether a file is one that ``write_file`` is writing, or was when it was killed."""
+    """Whether a file is an unfinished one of ``write_file``, still running or killed."""
     prefix, suffix = _UNFINISHED
     return path.name.startswith(prefix) and path.name.endswith(suffix)
 
@@ -81,7 +81,7 @@ def _refuse_existing(path: Path, overwrite: bool) -> None:
         raise OutputError(f"{path} is a folder")
     if not path.exists():
         return
-    if not path.is_file():  # a pipe or a device, which a file in its place would end
+    if not path.is_file():  # a pipe or device, which must not be replaced by a file
         raise OutputError(f"{path} exists and is no file; choose another name")
     if not overwrite:
         raise OutputError(f"{path} exists; replace it with --overwrite, or choose another name")
@@ -89,7 +89,7 @@ def _refuse_existing(path: Path, overwrite: bool) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Make what the system refuses in this block an error that names the file or folder.
+    """Turn an OSError in this block into an OutputError that names the file or folder.
 
     Raises:
         OutputError: it cannot be written.
@@ -101,7 +101,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def check_new_folder(folder: Path) -> None:
-    """Fail before the work is done, where ``new_folder`` would fail after it.
+    """Fail before the work starts if ``new_folder`` would fail after it.
 
     Raises:
         OutputError: the folder exists and is not empty, has no name, or cannot be written.
@@ -116,10 +116,10 @@ def check_new_folder(folder: Path) -> None:
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """Fill a folder under another name beside it, and move it into place.
+    """Fill a folder under a temporary name beside it, then move it into place.
 
     Args:
-        folder: to make; it may be there if it is empty.
+        folder: the folder to make; it may exist if it is empty.
 
     Yields:
         The folder to fill.
@@ -128,7 +128,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         OutputError: the folder exists and is not empty, or it cannot be written.
     """
     check_new_folder(folder)
-    # Not mkdtemp: its folders are private, on Windows for good.
+    # Not mkdtemp: its folders are private, on Windows permanently.
     unfinished = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         raise OutputError(f"{folder} cannot be made: {error.strerror}") from error
     try:
         yield unfinished
-        if folder.is_dir():  # an empty one, which Windows would not replace
+        if folder.is_dir():  # empty, but Windows would not replace it
             folder.rmdir()
         unfinished.replace(folder)
     except OSError as error:
@@ -147,18 +147,18 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def expand_home(path: str | Path, refusal: type[StyleZooError]) -> Path:
-    """A path with the home folder in place of ``~``.
+    """Replace ``~`` in a path by the home folder.
 
     Args:
-        path: as a person wrote it.
-        refusal: what to raise.
+        path: the path as the user wrote it.
+        refusal: the error class to raise.
 
     Raises:
-        StyleZooError: there is no such user; of the class given.
+        StyleZooError: there is no such user; an instance of ``refusal``.
     """
     try:
         return Path(path).expanduser()
-    except (RuntimeError, ValueError) as error:  # no such user, or no name of one
+    except (RuntimeError, ValueError) as error:  # no such user, or none named
         raise refusal(
             f"{str(path)[:300]!r} begins with the home folder of nobody known here; write the "
             "whole path"
@@ -166,7 +166,7 @@ def expand_home(path: str | Path, refusal: type[StyleZooError]) -> Path:
 
 
 def remove_path(path: Path) -> None:
-    """Remove a folder, file or link, if it is there; a link is not followed.
+    """Remove a folder, file or link if it exists; a link is not followed.
 
     Raises:
         OSError: it cannot be removed.

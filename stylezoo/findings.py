@@ -1,4 +1,4 @@
-"""What checks find: every fault at once, each with its place and reason."""
+"""The findings of checks: every fault at once, each with its place and reason."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """One thing that a check found.
+    """One finding of a check.
 
     Attributes:
         check: name of the check, in kebab-case.
         where: what it is about: a field's path, a file, an input's shape.
         message: what is wrong, with the value, and what to do.
-        severity: ``"error"`` for what must be mended, ``"advice"`` for what may be better.
+        severity: ``"error"`` for what must be fixed, ``"advice"`` for what could be better.
     """
 
     check: str
@@ -29,7 +29,7 @@ class Finding:
 
 @dataclass(kw_only=True, slots=True)
 class Report:
-    """What a series of checks found on one subject.
+    """What a series of checks found about one subject.
 
     Attributes:
         subject: what was checked.
@@ -43,10 +43,10 @@ class Report:
 
     @property
     def errors(self) -> list[Finding]:
-        """The findings that must be mended."""
+        """The findings that must be fixed."""
         return [finding for finding in self.findings if finding.severity == "error"]
 
     @property
     def ok(self) -> bool:
-        """Whether nothing must be mended."""
+        """Whether nothing must be fixed."""
         return not self.errors

@@ -7,11 +7,11 @@ these hooks with ``@stylezoo.hookimpl``. Each hook is called once with a ``regis
 
 ``name`` is what users write. ``target`` is an import path ``"package.module:attribute"``, imported
 only when the component is first used, so that listing components imports nothing heavy; the object
-itself is accepted too. A backbone, loss or net may be a family: if its target takes an option
+itself works too. A backbone, loss or net may be a family: if its target takes an option
 ``variant``, users write ``name:b`` for ``variant="b"``.
 
-pluggy passes an implementation only the arguments that it names, so hooks can gain arguments
-without breaking plugins.
+pluggy passes an implementation only the arguments it names, so hooks can gain arguments without
+breaking plugins.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 class Register(Protocol):
-    """The function that a hook is handed."""
+    """The function passed to a hook."""
 
     def __call__(self, name: str, target: str | object, *, summary: str = "") -> None:
         """Register one component under a name.
@@ -35,7 +35,7 @@ class Register(Protocol):
         Args:
             name: letters, digits, ``-``, ``_`` and ``.``, starting with a letter or digit.
             target: an import path ``"package.module:attribute"``, or the object itself.
-            summary: one line that says what it is.
+            summary: one-line description.
         """
 
 
@@ -66,24 +66,24 @@ def register_runtimes(register: Register) -> None:
 
 @hookspec
 def register_sources(register: Register) -> None:
-    """Register sources of styles. A target is called without arguments: a RegistrySource."""
+    """Register style sources. A target called without arguments returns a RegistrySource."""
 
 
 @hookspec
 def register_registries(register: Register) -> None:
-    """Register signed registries. A target is a RegistryConfig, itself and no factory of one."""
+    """Register signed registries. A target is a RegistryConfig itself, not a factory."""
 
 
 @hookspec
 def register_importers(register: Register) -> None:
-    """Register importers of checkpoints. A target is called without arguments: an Importer."""
+    """Register checkpoint importers. A target called without arguments returns an Importer."""
 
 
 @hookspec
 def register_commands(register: Register) -> None:
-    """Register commands of the command line. A target is a click.Command."""
+    """Register command-line commands. A target is a click.Command."""
 
 
 @hookspec
 def register_callbacks(register: Register) -> None:
-    """Register training callbacks. A target is called without arguments: a TrainingCallback."""
+    """Register callbacks. A target called without arguments returns a TrainingCallback."""

@@ -1,4 +1,4 @@
-"""The kinds of image that a user may hand over, each of which comes back as the same kind."""
+"""The kinds of image a user may pass; each comes back as the same kind."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ if TYPE_CHECKING:
 
 
 def change_image(image: Any, change: Change) -> Any:
-    """Change the pixels of an image of any kind and return the same kind.
+    """Change the pixels of an image of any kind, and return the same kind.
 
     Args:
         image: a path (which returns a PIL image), a PIL image, a Photo, an ndarray (H, W, 3),
             uint8 or float in [0, 1], or a tensor (3, H, W) or (B, 3, H, W) in [0, 1].
-        change: gives (H, W, 3) for (H, W, 3), float32 in [0, 1]; called once for each image of a
-            batch.
+        change: maps (H, W, 3) to (H, W, 3), float32 in [0, 1]; called once per image of a batch.
 
     Raises:
-        OptionError: it is none of these, or its shape, type or range is another.
-        ImageError: the path leads to no picture.
+        OptionError: the image is none of these, or has the wrong shape, type or range.
+        ImageError: the path does not lead to a picture.
     """
     import numpy as np
     import torch

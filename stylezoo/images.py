@@ -1,7 +1,7 @@
-"""Photos in and out: any file a camera, scanner or editor writes becomes sRGB in [0, 1].
+"""Read and write photos: any file from a camera, scanner or editor becomes sRGB in [0, 1].
 
-Orientation is applied, colour profiles are converted to sRGB, alpha is kept apart, and grey of
-more than 8 bits keeps them until a file is written; colours are read with 8 bits a channel.
+Orientation is applied, colour profiles are converted to sRGB, alpha is kept separate, and grey of
+more than 8 bits keeps its depth until a file is written; colours are read with 8 bits a channel.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from stylezoo.process_setting import ProcessSetting
 
 Pixels = npt.NDArray[np.float32]
 
-# No EPS, PDF or the like among them: Pillow would start other programs to read those.
+# No EPS, PDF and the like: Pillow would start other programs to read them.
 READ_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF", "GIF", "PPM")
 IMAGE_SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".gif", ".ppm")
@@ -47,12 +47,12 @@ _PILLOW_LIMIT = ProcessSetting(
 )
 DEFAULT_QUALITY = 95
 _JPEG_EXIF_LIMIT = 65533  # bytes: a segment's length takes 16 bits, and counts itself
-_LARGEST_OF_UNIT_SCALE = 2  # floats: what is brighter than twice white is on another scale
-_SMALLEST_ALPHA = 0.5 / 255  # less is written as transparent
+_LARGEST_OF_UNIT_SCALE = 2  # floats: anything above twice white is on another scale
+_SMALLEST_ALPHA = 0.5 / 255  # anything less is written as transparent
 
 
 class ImageWarning(UserWarning):
-    """A picture was read or written, but something about it was passed over."""
+    """A picture was read or written, but something about it was ignored."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,9 +61,9 @@ class Photo:
 
     Attributes:
         rgb: (H, W, 3) float32, sRGB in [0, 1].
-        alpha: (H, W) float32 in [0, 1], 1 for opaque; None for a picture without.
-        exif: what the EXIF block says of the photo, without orientation, layout and colour
-            space; None for none.
+        alpha: (H, W) float32 in [0, 1], 1 for opaque; None for a picture without alpha.
+        exif: the EXIF data that describes the photo, without orientation, layout and colour
+            space; None if absent.
     """
 
     rgb: Pixels
@@ -76,12 +76,12 @@ class Photo:
         return self.rgb.shape[1], self.rgb.shape[0]
 
     def resized(self, longest_side: int) -> Photo:
-        """Scale so that the longer side has this many pixels, up or down, by Lanczos.
+        """Scale up or down with Lanczos so that the longer side has this many pixels.
 
-        What transparent pixels hide does not show at the edges of what is seen.
+        The colours of transparent pixels do not bleed into the edges of visible ones.
 
         Raises:
-            OptionError: it is less than 1.
+            OptionError: ``longest_side`` is less than 1.
         """
         if longest_side < 1:
             raise OptionError(f"the size is {longest_side}; it must be 1 pixel or more")
@@ -106,7 +106,7 @@ class Photo:
         return image
 
     def on_white(self) -> Image.Image:
-        """The picture with 8 bits a channel, RGB: laid on white if it has alpha."""
+        """The picture as RGB with 8 bits a channel, on white if it has alpha."""
         image = self.to_pil()
         if self.alpha is None:
             return image
@@ -124,16 +124,16 @@ def open_photo(
 
     Args:
         source: a path, the bytes of a file, an open file, or a PIL image.
-        max_pixels: refuse larger pictures, which can be decompression bombs; None for no limit.
-        least_side: of a JPEG, a half, a quarter or an eighth of the size will do, if its shorter
-            side has this many pixels then: that is read in a fraction of the time. None for all.
+        max_pixels: reject larger pictures, which can be decompression bombs; None for no limit.
+        least_side: read a JPEG at a half, a quarter or an eighth of its size, in a fraction of the
+            time, if its shorter side still has this many pixels. None for full size.
 
     Returns:
-        The picture. Of an animation, the first frame, with an ImageWarning.
+        The picture. For an animation, the first frame, with an ImageWarning.
 
     Raises:
         ImageError: it is missing, broken, of no known format, or too large.
-        OptionError: it is none of these.
+        OptionError: ``source`` is of no supported type.
     """
     if not (isinstance(source, str | Path | bytes | Image.Image) or hasattr(source, "read")):
         raise OptionError(
@@ -144,21 +144,21 @@ def open_photo(
     try:
         if isinstance(source, Image.Image):
             return _from_pil(source, name)
-        # open_photo has a limit of its own.
+        # open_photo has its own limit.
         with _PILLOW_LIMIT.at(None), _open(source, name) as image:
             width, height = image.size
             if max_pixels is not None and width * height > max_pixels:
                 raise ImageError(
                     f"{name} has {width} × {height} pixels, more than the limit of {max_pixels}; "
-                    "make it smaller, or if you trust it, lift the limit, which 'stylezoo apply' "
-                    "does with --max-pixels 0, and open_photo with max_pixels=None"
+                    "make it smaller, or, if you trust it, lift the limit with --max-pixels 0 "
+                    "(stylezoo apply) or max_pixels=None (open_photo)"
                 )
             if least_side is not None:
                 image.draft(None, (least_side, least_side))
             return _from_pil(image, name)
     except ImageError:
         raise
-    # What Pillow raises for broken files of one format or another.
+    # What Pillow raises on broken files, depending on the format.
     except (OSError, ValueError, SyntaxError, EOFError, TypeError, IndexError, KeyError) as error:
         raise ImageError(f"{name} is broken: {error or type(error).__name__}") from error
     except MemoryError as error:
@@ -175,17 +175,17 @@ def _open(source: str | Path | bytes | BinaryIO, name: str) -> Image.Image:
         if name.lower().endswith((".heic", ".heif")):
             raise ImageError(f"{name} is HEIC, which is not read; convert it to JPEG") from error
         raise ImageError(
-            f"{name} is no picture that can be read (known: {', '.join(READ_FORMATS)})"
+            f"{name} cannot be read as a picture; supported formats: {', '.join(READ_FORMATS)}"
         ) from error
     except PermissionError as error:
         raise ImageError(f"{name} may not be read: {error.strerror}") from error
 
 
 def _readable(path: Path, name: str) -> Path | bytes:
-    """The path of a file, or all that comes through a pipe: Pillow goes back and forth in a file.
+    """Return the path of a file, or the content of a pipe, as Pillow seeks in a file.
 
     Raises:
-        ImageError: it holds no picture, whatever is in it.
+        ImageError: it cannot hold a picture.
     """
     try:
         status = path.stat()
@@ -195,8 +195,8 @@ def _readable(path: Path, name: str) -> Path | bytes:
             raise ImageError(f"{name} is a device, not a picture")
         piped = None if stat.S_ISREG(status.st_mode) else path.read_bytes()
     except FileNotFoundError as error:
-        raise ImageError(f"{name} does not exist") from error
-    except OSError as error:  # a folder that may not be entered, a link to itself
+        raise ImageError(f"{name} does not exist; check the path") from error
+    except OSError as error:  # a folder without permission, a link to itself
         raise ImageError(f"{name} cannot be read: {error.strerror}") from error
     if (status.st_size if piped is None else len(piped)) == 0:
         raise ImageError(f"{name} is empty")
@@ -228,13 +228,13 @@ def _from_pil(image: Image.Image, name: str) -> Photo:
 
 
 def _is_white_zero(image: Image.Image) -> bool:
-    """Whether a TIFF counts from white to black, which Pillow heeds in one of 8 bits alone."""
+    """Whether 0 is white in a TIFF, which Pillow handles only with 8 bits."""
     tags = getattr(image, "tag_v2", {})
     return bool(tags.get(ExifTags.Base.PhotometricInterpretation) == 0)
 
 
 def _deep_grey(image: Image.Image, name: str) -> Pixels | None:
-    """The values of a grey picture with more than 8 bits, which Pillow's convert would clip."""
+    """The values of a grey picture of more than 8 bits, which Pillow's convert would clip."""
     if image.mode.startswith("I"):
         values: Pixels = np.asarray(image).astype(np.float32) / np.float32(65535)
     elif image.mode == "F":
@@ -245,9 +245,9 @@ def _deep_grey(image: Image.Image, name: str) -> Pixels | None:
 
 
 def _float_grey(values: Pixels, name: str) -> Pixels:
-    """Floats on the scale where white is 1; no file says which it is on: that, 255 or 65535.
+    """Scale floats so that white is 1; files do not say whether theirs is 1, 255 or 65535.
 
-    Infinite values are as bright or dark as can be, and those that are no numbers are black.
+    Infinite values become black or white, and NaN becomes black.
     """
     largest = float(values[np.isfinite(values)].max(initial=0))
     if largest > _LARGEST_OF_UNIT_SCALE:
@@ -262,7 +262,7 @@ def _float_grey(values: Pixels, name: str) -> Pixels:
 
 
 def _deep_alpha(image: Image.Image) -> Pixels | None:
-    """Of a grey PNG with 16 bits: one value can be the transparent one."""
+    """The alpha of a 16-bit grey PNG, where one value can mean transparent."""
     transparent = image.info.get("transparency")
     if not isinstance(transparent, int):
         return None
@@ -274,7 +274,7 @@ def _grey_to_srgb(values: Pixels, profile: bytes | None, name: str) -> Pixels:
     """Grey values in [0, 1] as sRGB: (H, W) to (H, W, 3)."""
     if not profile:
         return np.repeat(values[..., None], 3, axis=2)
-    # LittleCMS takes 8 bits here: it converts a ramp, and the values lie between its steps.
+    # LittleCMS takes 8 bits here: convert a ramp, and interpolate between its steps.
     ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
     converted = _to_floats(np.asarray(_to_srgb(ramp, profile, name)))[0]
     steps = np.arange(256) / 255
@@ -291,7 +291,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None, name: str) -> Image.Imag
             converted = ImageCms.profileToProfile(
                 image, embedded, ImageCms.createProfile("sRGB"), outputMode="RGB"
             )
-            assert converted is not None  # in place only if asked for
+            assert converted is not None  # None only when converting in place
             return converted
         except (ImageCms.PyCMSError, OSError, ValueError) as error:
             warnings.warn(
@@ -303,10 +303,10 @@ def _to_srgb(image: Image.Image, profile: bytes | None, name: str) -> Image.Imag
 
 
 def find_photos(folder: str | Path) -> list[Path]:
-    """The pictures of a folder, by their suffix, sorted by name; not those of its subfolders.
+    """The pictures in a folder, by suffix, sorted by name; subfolders are not searched.
 
     Raises:
-        ImageError: the folder does not exist, cannot be read, or holds none.
+        ImageError: the folder does not exist, cannot be read, or holds no pictures.
     """
     try:
         paths = sorted(Path(folder).iterdir())
@@ -321,20 +321,20 @@ def find_photos(folder: str | Path) -> list[Path]:
     ]
     if not photos:
         raise ImageError(
-            f"{folder} holds no pictures (known suffixes: {', '.join(sorted(IMAGE_SUFFIXES))})"
+            f"{folder} holds no pictures; supported suffixes: {', '.join(sorted(IMAGE_SUFFIXES))}"
         )
     return photos
 
 
 def is_picture_name(path: Path) -> bool:
-    """Whether a path ends like that of a picture."""
+    """Whether a path has the suffix of a picture."""
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def _may_be_file(path: Path) -> bool:
     try:
         return stat.S_ISREG(path.stat().st_mode)
-    except OSError:  # a link to nothing: reading it says so
+    except OSError:  # a dangling link: reading it reports the error
         return True
 
 
@@ -342,7 +342,7 @@ def format_of(path: Path) -> str:
     """The format to write for a path, by its suffix.
 
     Raises:
-        OptionError: the suffix is of none.
+        OptionError: the suffix belongs to no format.
     """
     try:
         return _FORMAT_OF_SUFFIX[path.suffix.lower()]
@@ -354,15 +354,15 @@ def format_of(path: Path) -> str:
 
 
 def encode_photo(photo: Photo, *, format: str, quality: int | None = None) -> bytes:
-    """Encode a picture with 8 bits a channel, its EXIF, and no profile, which means sRGB.
+    """Encode a picture with 8 bits a channel, its EXIF, and no profile, which implies sRGB.
 
-    JPEG has no alpha: there the picture is laid on white. Nor does it hold more than 64 kB of EXIF:
-    longer ones are left out, with an ImageWarning.
+    JPEG has no alpha, so the picture is laid on white. Nor does it hold more than 64 kB of EXIF:
+    a longer block is left out, with an ImageWarning.
 
     Args:
         photo: the picture.
         format: ``"png"``, ``"jpeg"``, ``"webp"`` or ``"tiff"``.
-        quality: of JPEG and WebP, from 1 to 100; None for 95.
+        quality: quality of JPEG and WebP, from 1 to 100; None for 95.
 
     Raises:
         OptionError: the format or quality is not one of these.
@@ -411,14 +411,14 @@ def save_photo(
 
     Args:
         photo: the picture.
-        path: of the file.
-        format: see ``encode_photo``; None for that of the suffix.
+        path: path of the file.
+        format: see ``encode_photo``; None to derive it from the suffix.
         quality: see ``encode_photo``.
-        overwrite: whether an older file may be replaced.
+        overwrite: whether an existing file may be replaced.
 
     Raises:
-        OptionError: see ``encode_photo``.
-        OutputError: the file exists, or cannot be written.
+        OptionError: see ``encode_photo``; or the suffix belongs to no format.
+        OutputError: the file exists, or the picture cannot be written.
     """
     path = Path(path)
     write_file(

@@ -1,4 +1,4 @@
-"""Checkpoints of other programs: found an importer, converted, and fitted into a net."""
+"""Import checkpoints of other programs: find an importer, convert, and load into a net."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PICKLE = b"\x80"
 PICKLE_SUFFIXES = frozenset((".pkl", ".pickle", ".pt", ".pth"))
-_GLOBAL = re.compile(r"GLOBAL (\S+)")  # what torch's message calls a name that it refuses
+_GLOBAL = re.compile(r"GLOBAL (\S+)")  # how torch's message names a global that it rejects
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +30,8 @@ class ImportedCheckpoint:
 
     Attributes:
         net: in eval mode, on the CPU.
-        described: its registered name and arguments, and what the checkpoint was.
-        importer: what converted it.
+        described: its registered name and arguments, and the original format.
+        importer: the importer that converted it.
     """
 
     net: TransformNet
@@ -42,18 +42,18 @@ class ImportedCheckpoint:
 def import_checkpoint(
     path: Path, *, importer: str | None = None, catalog: Catalog | None = None
 ) -> ImportedCheckpoint:
-    """Convert a checkpoint that another program made.
+    """Convert a checkpoint from another program.
 
-    Nothing in it is executed: a pickle that holds more than tensors and plain values is refused
+    Nothing in it is executed: a pickle that holds more than tensors and plain values is rejected
     before any importer sees it.
 
     Args:
-        path: of the checkpoint.
+        path: path of the checkpoint.
         importer: a registered importer; None for the one that recognises the file.
         catalog: where importers and nets come from; None for the installed plugins.
 
     Raises:
-        WeightsError: no importer recognises it, it is broken, is refused, or does not fit the net.
+        WeightsError: no importer recognises it, or it is broken, rejected or does not fit the net.
         OptionError: several importers recognise it.
         PluginError: an importer fails, or the net is not installed.
     """
@@ -105,10 +105,10 @@ def _recognises(importer: Importer, component: Component, path: Path) -> bool:
 
 
 def _refuse_unsafe_pickle(path: Path) -> None:
-    """Refuse a pickle that torch cannot read as tensors and plain values alone.
+    """Reject a pickle that torch cannot read as tensors and plain values alone.
 
     Raises:
-        WeightsError: reading it as its program does would run code that it brings.
+        WeightsError: reading it normally would run code it contains, or it is broken.
     """
     if not _is_pickle(path):
         return
@@ -125,14 +125,14 @@ def _refuse_unsafe_pickle(path: Path) -> None:
             "code and is never loaded. Save the state dict alone, where you trust it: "
             "torch.save(model.state_dict(), FILE)"
         ) from error
-    except Exception as error:  # hostile bytes fail in whatever way they lead to
+    except Exception as error:  # hostile bytes may raise anything
         raise WeightsError(
             f"{path} is a broken checkpoint ({type(error).__name__}: {error}); fetch it again"
         ) from error
 
 
 def _is_pickle(path: Path) -> bool:
-    """Whether it begins like a pickle, or is a zip archive that holds one."""
+    """Whether a file begins like a pickle, or is a zip archive that holds one."""
     try:
         with path.open("rb") as file:
             start = file.read(4)
@@ -143,5 +143,5 @@ def _is_pickle(path: Path) -> bool:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
     except zipfile.BadZipFile as error:
         raise WeightsError(f"{path} is cut off or broken ({error}); fetch it again") from error
-    # Pickles of protocol 0 and 1 begin with any letter; their names tell.
+    # Pickles of protocols 0 and 1 may begin with any letter; go by the suffix.
     return start.startswith(PICKLE) or path.suffix.lower() in PICKLE_SUFFIXES

@@ -1,4 +1,4 @@
-"""From what a user writes to a style: find it, verify it, and put its weights into its net."""
+"""Load a style from a user's spec: find it, verify it, and load its weights into its net."""
 
 from __future__ import annotations
 
@@ -39,29 +39,29 @@ def load(
 ) -> Style:
     """Load a style by name, by name and version, or from a folder or weights file.
 
-    What is here already is taken without any network; what is not is fetched and verified.
+    A style already on this machine needs no network; any other is fetched and verified.
 
     Args:
         spec: such as ``"great-wave"``, ``"great-wave@1"``, ``"great-wave@>=1,<2"``,
-            ``"./my-style"``, ``"model.safetensors"``, or of a pack ``"museum:monet"``.
-        device: such as ``"cpu"`` or ``"cuda"``; None for the best there is.
+            ``"./my-style"``, ``"model.safetensors"``, or ``"museum:monet"`` for one of a pack.
+        device: such as ``"cpu"`` or ``"cuda"``; None for the best available.
         runtime: a registered runtime; None for ``"torch-bf16"`` on CPUs with AMX, else
             ``"torch"``.
         catalog: where styles and nets come from; None for the installed plugins.
-        locked: a lock file, as ``stylezoo lock`` writes it: nothing else than it says is loaded.
+        locked: a lock file as written by ``stylezoo lock``; nothing but what it pins is loaded.
 
     Raises:
         InvalidSpecError: the spec cannot be read.
-        LockFileError: what there is is not what the lock file says.
-        OfflineError, UnavailableError: the style must be fetched, and cannot be.
-        RegistryError: a registry that was to be asked cannot be trusted.
+        LockFileError: the lock file cannot be read, lacks the style, or pins another.
+        OfflineError, UnavailableError: the style must be fetched, but cannot be.
+        RegistryError: a registry that is needed cannot be trusted.
         StyleNotFoundError, VersionNotFoundError: there is no such style or version.
         RecordError: the record breaks the format.
-        IntegrityError: the weights are not those of the record, or the base of an adapter is
-            not the one it was made on.
+        IntegrityError: the weights do not match the record, or the base of an adapter is not
+            the one it was made on.
         WeightsError: the weights are broken or do not fit.
         PluginError: no installed plugin provides the net or the runtime.
-        OptionError: the device is not there.
+        OptionError: the device is not available.
     """
     from stylezoo.device import choose_runtime
     from stylezoo.torch_modes import plain_modes
@@ -95,13 +95,13 @@ def build_net(
     style: str,
     catalog: Catalog,
 ) -> TransformNet:
-    """Make a net and put weights that were verified into it.
+    """Make a net and load verified weights into it.
 
     Args:
         described: the net.
-        record: of the style; None for a weights file alone.
-        weights: the file.
-        base: the weights of the style that an adapter builds on; None for a style that is complete.
+        record: record of the style; None for a weights file alone.
+        weights: the weights file.
+        base: the weights of the style that an adapter builds on; None for a complete style.
         style: what the user calls it, for messages.
         catalog: where the net comes from.
 
@@ -110,7 +110,7 @@ def build_net(
 
     Raises:
         PluginError: no installed plugin provides it.
-        RecordError: it holds another number of styles than the record names.
+        RecordError: the net holds a different number of styles than the record names.
         WeightsError: the weights are broken or do not fit.
     """
     from stylezoo.seeding import seeded
@@ -120,7 +120,7 @@ def build_net(
     _require_net(described, style, catalog)
     with plain_modes():
         with _naming_the_field(record):
-            with seeded():  # what a net draws is replaced by its weights
+            with seeded():  # random initial values are replaced by the weights
                 _check_fit(described, catalog, weights, base)
                 net = catalog.create_net(described.name, **described.arguments)
             load_weights(net, weights, base)
@@ -142,24 +142,24 @@ def _base_weights(record: Record, sources: Mapping[str, RegistrySource]) -> Path
 
 
 def _check_fit(described: Net, catalog: Catalog, weights: Path, base: Path | None) -> None:
-    """Compare the net with the header of the weights, before it takes any memory.
+    """Compare the net with the header of the weights before either takes any memory.
 
-    For that it is built on torch's meta device. A net that computes while it is built may fail
-    there; it is compared when it is filled.
+    The net is built on torch's meta device for this. One that computes while being built may fail
+    there; it is compared when the weights are loaded.
     """
     import torch
 
     try:
         with torch.device("meta"):
             net = catalog.create_net(described.name, **described.arguments)
-    except Exception:  # third-party code may raise anything; if it is no such net, it will again
+    except Exception:  # third-party code may raise anything; a real fault will recur
         return
     check_header(net, weights, base)
 
 
 @contextmanager
 def _naming_the_field(record: Record | None) -> Iterator[None]:
-    """Where weights do not fit, let the error name their field of the record."""
+    """If the weights do not fit, name their field of the record in the error."""
     try:
         yield
     except WeightsError as error:

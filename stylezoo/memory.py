@@ -1,4 +1,4 @@
-"""How much memory a computation will take, and how much there is."""
+"""Estimate how much memory a computation takes, and how much is available."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from torch.utils._pytree import tree_leaves
 from stylezoo.allocator import return_freed_memory
 from stylezoo.errors import OptionError
 
-# Besides what is kept for the backward pass: the working memory of convolutions, the gradients of
-# two layers at a time, and gaps. Measured peaks at 256 to 1024 pixels were 1.2 to 1.5 times of it.
+# On top of what is kept for the backward pass: convolution workspace, the gradients of two layers
+# at a time, and gaps. Peaks measured at 256 to 1024 pixels were 1.2 to 1.5 times what is kept.
 OVERHEAD = 1.6
 
 CGROUP = Path("/sys/fs/cgroup")  # of this container
@@ -30,7 +30,7 @@ def kept_bytes(forward: Callable[[], object]) -> int:
     def count(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         sizes[storage.data_ptr()] = storage.nbytes()
-        return tensor.detach()  # else an output would hold the graph that holds it, for ever
+        return tensor.detach()  # else an output and its graph would keep each other alive
 
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
         forward()
@@ -38,11 +38,11 @@ def kept_bytes(forward: Callable[[], object]) -> int:
 
 
 def peak_bytes(compute: Callable[[], object], device: torch.device) -> int:
-    """Compute something without gradients, and count the most that its tensors take at a time.
+    """Run a computation without gradients, and measure the peak size of its tensors in bytes.
 
     Args:
-        compute: with torch; what other libraries take is not counted.
-        device: that the memory is of.
+        compute: uses torch; memory of other libraries is not counted.
+        device: whose memory to count.
     """
     counter = _LiveTensors(device)
     with torch.no_grad(), counter:
@@ -51,7 +51,7 @@ def peak_bytes(compute: Callable[[], object], device: torch.device) -> int:
 
 
 class _LiveTensors(TorchDispatchMode):
-    """Counts the bytes of a device's tensors that are made in its block, until their end."""
+    """Counts the bytes of a device's tensors made in its block for as long as they live."""
 
     def __init__(self, device: torch.device) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -88,10 +88,10 @@ def _storages(nested: object) -> Iterator[torch.UntypedStorage]:
 
 
 def available_bytes(device: torch.device) -> int:
-    """The memory that is free on a device: on the CPU also within the limit of a container."""
+    """The free memory of a device; on the CPU, within the limit of a container, if any."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        # What torch keeps of freed tensors for the next ones is used in the driver's eyes.
+        # The driver counts what torch keeps of freed tensors for reuse as used.
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(free) + kept
     import psutil
@@ -102,10 +102,10 @@ def available_bytes(device: torch.device) -> int:
 
 
 def available_in_cgroup(folder: Path) -> int | None:
-    """What a container may still take of its own limit; None if it has none.
+    """What a container has left of its own limit, in bytes; None if it has no limit.
 
     Args:
-        folder: the files of a control group, as in
+        folder: folder of a control group's files, as in
             https://docs.kernel.org/admin-guide/cgroup-v2.html.
     """
     try:
@@ -116,19 +116,19 @@ def available_in_cgroup(folder: Path) -> int | None:
         return None
     if not limit.isdigit():
         return None
-    # Files that were read count as used, and are dropped as soon as somebody wants the memory.
+    # Cached file pages count as used, but are dropped as soon as the memory is needed.
     reclaimable = dict(line.split() for line in parts.splitlines()).get("inactive_file", "0")
     return int(limit) - int(used) + int(reclaimable)
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether numpy or torch has asked for memory that there is not.
+    """Whether numpy or torch failed to allocate memory.
 
-    On the CPU torch raises a RuntimeError that its message alone tells from others.
+    On the CPU torch raises a RuntimeError that differs from others only in its message.
     """
     return (
         isinstance(error, MemoryError | torch.OutOfMemoryError)
-        # Of torch's DefaultCPUAllocator, the second on Windows; the last of mmap.
+        # From torch's DefaultCPUAllocator, the second on Windows; the last from mmap.
         or any(
             text in str(error)
             for text in ("can't allocate memory", "not enough memory", "Cannot allocate memory")
@@ -138,14 +138,14 @@ def is_out_of_memory(error: Exception) -> bool:
 
 @contextmanager
 def within_memory(what: str, advice: str) -> Iterator[None]:
-    """In this block, running out of memory is an error that says what to do.
+    """Turn running out of memory in this block into an error that says what to do.
 
     Args:
-        what: does not fit then, in the plural, such as ``"640 × 480 pixels"``.
+        what: what does not fit, in the plural, such as ``"640 × 480 pixels"``.
         advice: such as ``"choose a smaller size (--size)"``.
 
     Raises:
-        OptionError: numpy or torch asked for memory that there is not.
+        OptionError: numpy or torch ran out of memory.
     """
     try:
         yield
@@ -156,24 +156,24 @@ def within_memory(what: str, advice: str) -> Iterator[None]:
 
 
 def check_memory(needed: int, device: torch.device, *, size: int) -> None:
-    """Refuse a picture that would not fit: a process that is killed explains nothing.
+    """Reject a picture that would not fit, as a killed process explains nothing.
 
     Args:
-        needed: bytes, for a picture of this size; in proportion to its pixels.
-        device: where to.
-        size: longest side, in pixels.
+        needed: bytes for a picture of this size; assumed proportional to its pixels.
+        device: the device to compute on.
+        size: longest side of the picture, in pixels.
 
     Raises:
         OptionError: it does not fit; the message says which size would.
     """
     if needed <= available_bytes(device):
         return
-    return_freed_memory()  # what was freed since, and kept for more of it, counts as used
+    return_freed_memory()  # memory freed since but kept for reuse counts as used
     free = available_bytes(device)
     if needed <= free:
         return
     fitting = int(size * (free / needed) ** 0.5 * 0.98)
     raise OptionError(
-        f"{size} pixels need about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free; "
-        f"choose a size of {fitting} or less (--size)"
+        f"{size} pixels need about {needed / 1e9:.1f} GB of memory, but only "
+        f"{free / 1e9:.1f} GB is free; choose a size of {fitting} or less (--size)"
     )

@@ -1,6 +1,6 @@
 """The perceptual objective: a backbone, weighted losses, and their targets.
 
-Optimisation, training and evaluation all judge images by it, and nothing else does.
+Optimisation, training and evaluation, and nothing else, judge images by it.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from stylezoo.seeding import seeded
 if TYPE_CHECKING:
     from stylezoo.catalog import Catalog
 
-SHORTEST_SIDE = 16  # pixels, of a picture to judge: four poolings of a VGG leave one of them
+SHORTEST_SIDE = 16  # pixels of a picture to judge: a VGG's four poolings reduce them to one
 
 Targets = Mapping[str, Any]
-"""What each term compares with, by the term's name."""
+"""The target of each term, by the term's name."""
 
 
 @dataclass(frozen=True)
 class Term:
-    """One weighted loss of an objective, under a name of its own."""
+    """One named, weighted loss of an objective."""
 
     name: str
     loss: Loss
@@ -53,12 +53,12 @@ class PerceptualObjective(nn.Module):
     """The sum of weighted losses over one pass of a backbone.
 
     Args:
-        backbone: whose features are compared.
-        terms: at least one; names differ.
+        backbone: the backbone whose features are compared.
+        terms: at least one, with unique names.
 
     Raises:
-        OptionError: no terms, a name twice, a weight that is negative or not finite, or a layer
-            that the backbone does not have.
+        OptionError: there are no terms, a name is repeated, a weight is negative or not finite, or
+            the backbone lacks a layer.
     """
 
     def __init__(self, backbone: Backbone, terms: Sequence[Term]) -> None:
@@ -80,12 +80,12 @@ class PerceptualObjective(nn.Module):
         self.backbone = backbone
         self.terms = tuple(terms)
         self.losses = nn.ModuleList(term.loss for term in terms)
-        # Moves with the objective, and says where to compute if the backbone has no tensors.
+        # Moves with the objective, and tells the device if the backbone has no tensors.
         self.register_buffer("_place", torch.empty(0), persistent=False)
 
     @property
     def device(self) -> torch.device:
-        """Where the backbone is: images go there."""
+        """The device of the backbone, where images belong."""
         backbone, place = self.backbone, self.get_buffer("_place")
         return next(chain(backbone.parameters(), backbone.buffers(), [place])).device
 
@@ -97,20 +97,20 @@ class PerceptualObjective(nn.Module):
         terms: Collection[str] | None = None,
         region: Region | None = None,
     ) -> dict[str, Any]:
-        """Compute the targets of the terms that take theirs from this kind of image.
+        """Compute the targets that terms take from this kind of image.
 
         Args:
             image: (B, 3, H, W) RGB in [0, 1].
             origin: whether it is the content or the style image.
-            terms: the names of the terms concerned, where several style images share an
-                objective; None for all of this origin.
-            region: the part of the image to take them from; None for all of it.
+            terms: names of the terms to include, if several style images share an objective;
+                None for all of this origin.
+            region: the part of the image to use; None for all of it.
 
         Returns:
-            A target for each term concerned; join those of several images with ``|``.
+            A target for each included term; merge those of several images with ``|``.
 
         Raises:
-            OptionError: there is no such origin or term, or a term concerned cannot be restricted
+            OptionError: there is no such origin or term, or an included term cannot be restricted
                 to a region.
         """
         with torch.no_grad():
@@ -125,7 +125,7 @@ class PerceptualObjective(nn.Module):
         terms: Collection[str] | None = None,
         region: Region | None = None,
     ) -> dict[str, Any]:
-        """Compute targets as ``targets`` does, of an image whose features are there already."""
+        """Compute targets as ``targets`` does, from features already computed."""
         return {
             term.name: _target(term, _given_to(term, features, region))
             for term in self._concerned(origin, terms)
@@ -138,15 +138,15 @@ class PerceptualObjective(nn.Module):
         *,
         terms: Collection[str] | None = None,
     ) -> dict[str, Tensor]:
-        """Run the backbone once, for the union of all layers wanted.
+        """Run the backbone once for the union of all layers needed.
 
         Args:
             images: (B, 3, H, W) RGB, about [0, 1].
-            origin: only what targets from this kind of image need; None for what judging needs.
-            terms: the names of the terms concerned; None for all.
+            origin: compute what targets from this image need; None for what judging needs.
+            terms: names of the terms to include; None for all.
 
         Returns:
-            By layer, (B, C, h, w); and the images themselves.
+            (B, C, h, w) features by layer, and the images themselves.
         """
         concerned = self.terms if origin is None else self._concerned(origin, terms)
         layers = {layer: None for term in concerned for layer in term.loss.layers}
@@ -184,16 +184,16 @@ class PerceptualObjective(nn.Module):
 
         Args:
             images: (B, 3, H, W) RGB, about [0, 1]; gradients flow to them.
-            targets: of content and style together.
-            regions: the part of the images that a term judges, by the term's name; a term that
-                is not named judges all of them.
-            weights: of terms by name, in place of their own.
+            targets: those of content and style together.
+            regions: the part of the images that a term judges, by the term's name; terms not
+                named judge all of them.
+            weights: weights by term name, in place of the terms' own.
 
         Returns:
             The mean over the images.
 
         Raises:
-            OptionError: a term has no target, a region or weight is of no term, or a term with a
+            OptionError: a term has no target, a region or weight names no term, or a term with a
                 region cannot be restricted to one.
             PluginError: a loss fails, or returns no scalar.
         """
@@ -206,7 +206,7 @@ class PerceptualObjective(nn.Module):
         regions: Mapping[str, Region] | None = None,
         weights: Mapping[str, float] | None = None,
     ) -> ObjectiveValue:
-        """Judge images as ``forward`` does, whose features are there already."""
+        """Judge images as ``forward`` does, from features already computed."""
         regions, weights = regions or {}, weights or {}
         self._check_names([*regions, *weights])
         values = {
@@ -237,7 +237,7 @@ def _target(term: Term, given: Mapping[str, Tensor]) -> Any:
 
 
 def _value(term: Term, given: Mapping[str, Tensor], target: Any) -> Tensor:
-    """What a loss returned, which comes from a plugin and may be anything."""
+    """The checked value of a loss, which comes from a plugin and may return anything."""
     with _naming_the_loss(term):
         value: object = term.loss(given, target)
     if isinstance(value, Tensor) and value.dim() == 0:
@@ -255,12 +255,12 @@ def _value(term: Term, given: Mapping[str, Tensor], target: Any) -> Tensor:
 
 @contextmanager
 def _naming_the_loss(term: Term) -> Iterator[None]:
-    """Say which loss failed. What has nothing to do with it passes as it is."""
+    """Say which loss failed; errors that are not its fault pass unchanged."""
     try:
         yield
     except StyleZooError:
         raise
-    except Exception as error:  # the code of a plugin may raise anything
+    except Exception as error:  # plugin code may raise anything
         if is_out_of_memory(error):
             raise
         raise PluginError(
@@ -272,19 +272,19 @@ def _naming_the_loss(term: Term) -> Iterator[None]:
 def build_objective(
     config: ObjectiveConfig, catalog: Catalog, *, device: torch.device, dtype: torch.dtype
 ) -> PerceptualObjective:
-    """Make the objective that a config describes.
+    """Build the objective described by a config.
 
     Args:
         config: the backbone and the terms.
         catalog: where they come from.
         device: where to compute.
-        dtype: of the backbone; losses are computed in float32 at least.
+        dtype: dtype of the backbone; losses are computed in float32 or higher.
 
     Raises:
         PluginError: no plugin provides the backbone or a loss.
-        OptionError: an option of theirs is unknown or out of range.
+        OptionError: one of their options is unknown or out of range.
     """
-    with seeded():  # a plugin may make random weights first, to fill them
+    with seeded():  # a plugin may initialise weights at random before loading them
         terms = [
             Term(term.name, catalog.create_loss(term.loss, **term.options), term.weight)
             for term in config.terms
@@ -298,7 +298,7 @@ def build_objective(
 def _given_to(
     term: Term, features: Mapping[str, Tensor], region: Region | None
 ) -> dict[str, Tensor]:
-    """What a loss sees of the features: its layers, the positions of its region, wide enough."""
+    """The features a loss receives: its layers, within its region, in sufficient precision."""
     if region is not None and term.loss.needs_grid:
         raise OptionError(
             f"the term {term.name!r} compares neighbours and cannot be restricted to a region; "

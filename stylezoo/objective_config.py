@@ -1,6 +1,6 @@
-"""What a perceptual objective is made of, as plain values: no torch is needed to read or write it.
+"""The configuration of a perceptual objective, in plain values that need no torch.
 
-Optimisation, training, evaluation and the record of a style all name an objective this way.
+Optimisation, training, evaluation and style records all describe an objective this way.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class TermConfig:
     Attributes:
         name: what to call the term, such as ``"content"``.
         loss: a registered loss.
-        weight: what its value is multiplied by.
-        options: of the loss.
+        weight: factor applied to its value.
+        options: options of the loss.
 
     Raises:
         OptionError: the weight is negative or not finite.
@@ -54,7 +54,7 @@ class ObjectiveConfig:
         terms: the weighted losses.
 
     Raises:
-        OptionError: there is no term, a name stands twice, or no term counts.
+        OptionError: there is no term, a name is repeated, or every weight is 0.
     """
 
     backbone: str
@@ -70,11 +70,11 @@ class ObjectiveConfig:
 
     @property
     def style_weight(self) -> float | None:
-        """The weight of the term ``style``, which each painting has of its own; None without."""
+        """The weight of the term ``style``, specific to each painting; None if there is none."""
         return next((term.weight for term in self.terms if term.name == STYLE_TERM), None)
 
     def with_style_weight(self, weight: float) -> ObjectiveConfig:
-        """The same but for the weight of the term ``style``."""
+        """Return a copy with another weight for the term ``style``."""
         terms = (
             dataclasses.replace(term, weight=weight) if term.name == STYLE_TERM else term
             for term in self.terms

@@ -1,4 +1,4 @@
-"""Plots, by matplotlib, which the extra ``plot`` brings."""
+"""Plots with matplotlib, which the extra ``plot`` installs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ FORMATS = (".png", ".svg", ".pdf")
 
 
 def check_plot(path: Path) -> None:
-    """Find out before an hour of work whether a plot can be drawn.
+    """Check that a plot can be drawn, before an hour of work.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
-        OptionError: the suffix is of no format.
+        OptionError: the suffix belongs to no plot format.
     """
     from importlib.util import find_spec
 
@@ -44,10 +44,10 @@ def plot_losses(
     """Draw an objective and its weighted terms over the iterations.
 
     Args:
-        path: of a .png, .svg or .pdf; replaced if it is there.
+        path: path of a .png, .svg or .pdf; replaced if it exists.
         totals: the objective at each iteration.
-        terms: each term times its weight, by its name.
-        new_levels: the iterations, from 1, at which the picture grew.
+        terms: each term times its weight, by name.
+        new_levels: the iterations, counted from 1, at which the picture grew.
 
     Raises:
         OutputError: it cannot be written.
@@ -69,7 +69,7 @@ def plot_losses(
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """A curve of an optimisation, and the objective of a style that it comes down to."""
+    """An optimisation curve, and the objective of the style it is compared with."""
 
     label: str
     objectives: Sequence[float]
@@ -77,11 +77,11 @@ class Level:
 
 
 def plot_levels(path: Path, panels: Mapping[str, Sequence[Level]]) -> None:
-    """Draw objectives against iterations, with the style's own drawn in (Johnson et al., figure 5).
+    """Draw objectives over iterations, with the styles' own as lines (Johnson et al., figure 5).
 
     Args:
-        path: of a .png, .svg or .pdf; replaced if it is there.
-        panels: the curves of each panel, by its title.
+        path: path of a .png, .svg or .pdf; replaced if it exists.
+        panels: the curves of each panel, by title.
 
     Raises:
         OutputError: it cannot be written.

@@ -1,4 +1,4 @@
-"""What a plugin may do while it is loaded: not print to stdout, and not take for ever."""
+"""Guard the loading of a plugin: it must not print to stdout or take for ever."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from types import FrameType
 from stylezoo.errors import PluginError
 
 TIMEOUT_VARIABLE = "STYLEZOO_PLUGIN_TIMEOUT"
-TIMEOUT = 60.0  # seconds; importing torch from a slow disk takes a part of it
+TIMEOUT = 60.0  # seconds; importing torch from a slow disk takes part of it
 
 
 @contextmanager
@@ -22,10 +22,10 @@ def guarded() -> Iterator[None]:
     """Load a plugin in this block.
 
     What it prints goes to stderr, as stdout is for results. If it takes too long, a PluginError is
-    raised in it; not outside of the main thread, and not where the system has no timers (Windows).
+    raised in it, but only in the main thread, and not on systems without timers (Windows).
 
     Raises:
-        PluginError: it takes longer than the limit.
+        PluginError: loading exceeds the time limit.
     """
     with redirect_stdout(sys.stderr), _time_limit(_seconds()):
         yield
@@ -53,7 +53,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
 
     began = time.monotonic()
     before = signal.signal(signal.SIGALRM, stop)
-    # Again every second, for a plugin that catches whatever is raised in it.
+    # Repeat every second, for plugins that catch everything raised in them.
     left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
     try:
         yield

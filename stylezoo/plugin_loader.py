@@ -1,6 +1,6 @@
-"""Loads plugins one by one: each gives all that it registers, or why it failed.
+"""Load plugins one by one: each yields all its components, or the reason it failed.
 
-pluggy's own loader of entry points would stop at the first failure.
+pluggy's own entry-point loader would stop at the first failure.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from stylezoo.errors import PluginError
 from stylezoo.plugin_guard import guarded
 
 PLUGIN_API = (1, 0)
-"""The version of the hooks and interfaces. A plugin may declare the one it was written for."""
+"""The version of the hooks and interfaces; a plugin may declare the one it was written for."""
 
 
 class PluginWarning(UserWarning):
@@ -28,17 +28,17 @@ class PluginWarning(UserWarning):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PluginInfo:
-    """A plugin that was found, whether it could be loaded or not.
+    """A plugin that was found, whether or not it could be loaded.
 
     Attributes:
-        name: of its entry point.
-        distribution: the installed distribution that it belongs to.
-        version: of that distribution.
+        name: name of its entry point.
+        distribution: the installed distribution it belongs to.
+        version: version of that distribution.
         status: ``"ok"``, ``"failed"`` or ``"disabled"``.
         error: why it is not ok.
         components: what it registered.
         module: what its entry point names; empty if it has none.
-        seconds: that importing it and calling its hooks took; None if that was not tried.
+        seconds: time taken to import it and call its hooks; None if not tried.
     """
 
     name: str
@@ -52,18 +52,18 @@ class PluginInfo:
 
 
 class PluginLoader:
-    """Calls the hooks of one plugin after the other."""
+    """Calls the hooks of one plugin at a time."""
 
     def __init__(self) -> None:
         self._pm = pluggy.PluginManager(hookspecs.PROJECT)
         self._pm.add_hookspecs(hookspecs)
 
     def load(self, entry: PluginEntry, load: Callable[[], object]) -> PluginInfo:
-        """Load one plugin: all that it registers, or, if any of it fails, nothing.
+        """Load one plugin: everything it registers, or nothing if any of it fails.
 
         Args:
-            entry: what is known of it before.
-            load: gives the module or other object with its hook implementations.
+            entry: what its metadata says.
+            load: returns the module or other object with its hook implementations.
         """
         started = time.perf_counter()
         components: tuple[Component, ...] = ()
@@ -85,7 +85,7 @@ class PluginLoader:
         )
 
     def _register(self, plugin: object, entry: PluginEntry) -> tuple[Component, ...]:
-        """Register a plugin with pluggy, and give what it registers with stylezoo."""
+        """Register a plugin with pluggy, and return the components it registers."""
         _check_api(plugin)
         unique = f"{entry.distribution}:{entry.name}"
         if self._pm.has_plugin(unique):
@@ -98,13 +98,13 @@ class PluginLoader:
             self._check_hook_names(plugin)
             return self._call_hooks(plugin, entry)
         except BaseException:  # Ctrl-C too: half a plugin must not stay
-            # pluggy enters the name before it looks at the hooks, which may make it raise.
+            # pluggy records the name before it inspects the hooks, which may raise.
             if self._pm.has_plugin(unique):
                 self._pm.unregister(name=unique)
             raise
 
     def _check_hook_names(self, plugin: object) -> None:
-        # pluggy never calls a hook whose name it does not know, and says nothing.
+        # pluggy silently ignores a hook whose name it does not know.
         for caller in self._pm.get_hookcallers(plugin) or ():
             if not caller.has_spec():
                 raise PluginError(

@@ -1,4 +1,4 @@
-"""A setting of the whole process that some blocks of code need otherwise."""
+"""A process-wide setting that some blocks of code change temporarily."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ Value = TypeVar("Value")
 
 
 class ProcessSetting(Generic[Value]):
-    """A global that several threads may want changed at once: the last puts it back.
+    """A global that several threads may change at once; the last to finish restores it.
 
     Args:
-        read: gives its value.
-        write: changes it.
+        read: returns its value.
+        write: sets it.
     """
 
     def __init__(self, read: Callable[[], Value], write: Callable[[Value], None]) -> None:
         self._read = read
         self._write = write
         self._lock = threading.Lock()
-        self._found: list[Value] = []  # by each block that is open; the program's own comes first
+        self._found: list[Value] = []  # one per open block; the program's own comes first
 
     @contextmanager
     def at(self, value: Value) -> Iterator[None]:
-        """In this block it has this value; after the last such block, that of before the first."""
+        """Set the value within this context; the last such context restores the original."""
         with self._lock:
             self._found.append(self._read())
             self._write(value)

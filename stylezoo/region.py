@@ -1,4 +1,4 @@
-"""A region of a picture: the part that a mask shows, at the size of any layer."""
+"""A region of a picture, given by a mask, at the size of any layer."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from torch import Tensor
 
 from stylezoo.errors import OptionError
 
-THRESHOLD = 0.5  # what part of a position of a layer the mask must cover for it to belong
+THRESHOLD = 0.5  # fraction of a layer's position that the mask must cover to include it
 
 
 class Region:
     """The positions of a layer that a mask covers.
 
-    A loss that treats features as a set of positions (Gram matrices, moments, histograms) is given
-    those of the region alone. For Gram matrices that is the guided Gram matrix of Gatys et al.
-    2017, "Controlling perceptual factors in neural style transfer" (arXiv 1611.07865), section 4.1,
-    with guidance of 0 and 1.
+    A loss that treats features as a set of positions (Gram matrices, moments, histograms) receives
+    only those of the region. For Gram matrices this is the guided Gram matrix of Gatys et al. 2017,
+    "Controlling perceptual factors in neural style transfer" (arXiv 1611.07865), section 4.1, with
+    guidance of 0 and 1.
 
     Args:
-        mask: (H, W) in [0, 1], 1 inside; of the picture's size or in its proportions.
+        mask: (H, W) in [0, 1], 1 inside; of the picture's size or its proportions.
 
     Raises:
         OptionError: the mask is empty.
@@ -32,7 +32,7 @@ class Region:
         self._positions: dict[tuple[int, int], Tensor] = {}
 
     def select(self, features: Tensor) -> Tensor:
-        """Take the features of the region.
+        """Select the features of the region.
 
         Args:
             features: (B, C, h, w).

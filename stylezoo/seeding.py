@@ -1,4 +1,4 @@
-"""Seeds, and torch's global generators in a known state: what draws from them draws the same."""
+"""Seed torch's global generators, so that random draws are reproducible."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ LARGEST_SEED = 2**64 - 1  # torch's
 
 
 def check_seed(seed: SupportsIndex, largest: int = LARGEST_SEED) -> int:
-    """A seed as an integer of Python, which that of another library may be, too.
+    """Return a seed as a Python integer; other libraries' integers are accepted too.
 
     Raises:
-        OptionError: it is no integer, or out of range.
+        OptionError: it is not an integer, or out of range.
     """
     try:
         number = operator.index(seed)
@@ -32,17 +32,17 @@ def check_seed(seed: SupportsIndex, largest: int = LARGEST_SEED) -> int:
     return number
 
 
-_found: list[_States] = []  # of each block that is open; the program's own come first
+_found: list[_States] = []  # one per open block; the program's own comes first
 _found_lock = threading.Lock()
 
 
 @contextmanager
 def seeded(seed: int = 0) -> Iterator[None]:
-    """Seed torch's global generators for this block, and leave them after it as they were.
+    """Seed torch's global generators for this block, and restore them after it.
 
-    Those of GPUs, too, if this process uses them: to ask one for its state would take it into use.
-    Blocks of several threads at once draw from the same generators, so which numbers each gets is
-    chance; the last of them still leaves what the first found.
+    GPU generators are included if this process already uses GPUs: asking one for its state would
+    initialise it. Blocks in concurrent threads share the generators, so which numbers each gets is
+    undefined; the last of them still restores what the first found.
 
     Raises:
         OptionError: the seed is out of range.
@@ -60,12 +60,12 @@ def seeded(seed: int = 0) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _States:
-    """What torch's global generators will draw next.
+    """The states of torch's global generators.
 
     Attributes:
-        cpu: of the CPU's.
-        cuda: of those of all GPUs; None while this process does not use them.
-        mps: of that of Apple's GPU; None where there is none.
+        cpu: state of the CPU's generator.
+        cuda: states for all GPUs; None while this process does not use them.
+        mps: state for Apple's GPU; None if there is none.
     """
 
     cpu: Tensor
@@ -97,5 +97,5 @@ def _seed_generators(seed: int) -> None:
 
     if torch.cuda.is_initialized() or torch.backends.mps.is_available():
         torch.manual_seed(seed)
-    else:  # torch.manual_seed would seed a GPU too, once it is used
+    else:  # torch.manual_seed would also seed a GPU once it is used
         torch.default_generator.manual_seed(seed)

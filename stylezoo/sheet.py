@@ -28,12 +28,12 @@ MAX_SIDE = 2048  # pixels
 def styles_for_sheet(
     specs: Sequence[str] = (), *, tag: str | None = None, catalog: Catalog | None = None
 ) -> list[str]:
-    """Give the specs of single styles: a pack stands for all that it holds.
+    """List the specs of single styles, with each pack expanded into the styles it holds.
 
     Args:
-        specs: of styles and packs; none for all that installed packages bring, in their newest
-            version, which takes no network.
-        tag: take only those with this tag.
+        specs: specs of styles and packs; empty for the newest version of all that installed
+            packages provide, which needs no network.
+        tag: include only those with this tag.
         catalog: where they come from; None for the installed plugins.
 
     Raises:
@@ -59,7 +59,7 @@ def styles_for_sheet(
 
 
 def _entry(spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> StyleEntry | None:
-    """What is known of a style; None for a file of weights, which says nothing."""
+    """The listing entry of a style; None for a weights file, which has none."""
     if spec.path is not None and spec.path.is_file():
         return None
     return resolve(spec, sources).record.entry
@@ -84,25 +84,25 @@ def style_sheet(
     catalog: Catalog | None = None,
     on_style: Callable[[str, StyleZooError | None], None] | None = None,
 ) -> Image.Image:
-    """Draw a labelled contact sheet: the photo, then each style on it.
+    """Draw a labelled contact sheet: the photo, then each style applied to it.
 
     Args:
-        photo: or the path of one.
-        specs: of single styles, such as ``styles_for_sheet`` gives.
+        photo: a photo or its path.
+        specs: specs of single styles, as ``styles_for_sheet`` returns them.
         side: the longest side of each picture, in pixels; the photo is styled at this size.
-        columns: pictures in a row.
-        strength: from 0, the photo, to 1, the whole style.
+        columns: pictures per row.
+        strength: from 0, the photo, to 1, the full style.
         preserve_color: take only the luminance from the styles.
-        device: such as ``"cpu"`` or ``"cuda"``; None for the best there is.
-        runtime: a registered runtime; None for the one that ``load`` takes.
+        device: such as ``"cpu"`` or ``"cuda"``; None for the best available.
+        runtime: a registered runtime; None for the default of ``load``.
         catalog: where styles come from; None for the installed plugins.
-        on_style: called after each style, with the error of one that could not be loaded or
-            applied: the sheet goes on without it.
+        on_style: called after each style, with the error if it could not be loaded or applied;
+            the sheet continues without it.
 
     Raises:
         ImageError: the photo cannot be read.
-        OptionError: an argument is out of its range.
-        StyleZooError: a style fails and there is no ``on_style`` to tell.
+        OptionError: an argument is out of range.
+        StyleZooError: a style fails and no ``on_style`` is given.
     """
     if not 16 <= side <= MAX_SIDE:
         raise OptionError(f"the side is {side}; it must be from 16 to {MAX_SIDE} pixels")

@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     Run = Callable[[Tensor], Tensor]
 
 
-PROBE = 128  # pixels a side, about: what the memory of a larger picture is judged by
-ANYWHERE = 2_000_000  # pixels that are not judged: a net takes some 300 to 500 bytes for each
+PROBE = 128  # pixels per side, roughly: used to estimate the memory of a larger picture
+ANYWHERE = 2_000_000  # pixels up to which memory is not checked: a net takes 300 to 500 bytes each
 
-MOST_PREPARED = 16  # mixtures: a slow change from one style to another takes hundreds
+MOST_PREPARED = 16  # mixtures: a gradual change from one style to another needs hundreds
 
 Shares = str | Mapping[str, float]
-"""Of a pack: the name of one of its styles, or several with the share of each."""
+"""One style of a pack by name, or several with the share of each."""
 
 
 class Style:
     """A transform net with its weights, ready for images of any kind and size.
 
     Args:
-        net: in eval mode.
-        record: what it is; None for weights without one.
-        prepare: makes a net ready to run, as a runtime does; None for the net as it is.
-        shares: for a pack, the style or mixture to take where a call names none.
+        net: the net, in eval mode.
+        record: record of the style; None for weights without one.
+        prepare: makes a net ready to run, as a runtime does; None to run the net as is.
+        shares: for a pack, the style or mixture to use when a call names none.
 
     Raises:
         OptionError: the shares are not of this pack, or a pack has no record.
@@ -69,9 +69,9 @@ class Style:
             self._run(())
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but what is of this process alone: the runs, prepared again when wanted, and a lock.
+        """Everything except the runs, which are prepared again on demand, and the lock.
 
-        So a style can be copied, and sent to another process.
+        This lets a style be copied or sent to another process.
         """
         return {name: x for name, x in vars(self).items() if name not in ("_runs", "_lock")}
 
@@ -87,7 +87,7 @@ class Style:
 
     @property
     def pack_style(self) -> PackStyle | None:
-        """The one style of a pack that this was loaded with; None if it is none, or a mixture."""
+        """The single style of a pack that was chosen on loading; None for none or a mixture."""
         named = [style for style, share in zip(self.styles, self.shares, strict=False) if share]
         if self.record is None or len(named) != 1:
             return None
@@ -106,23 +106,23 @@ class Style:
         preserve_color: bool = False,
         seed: int = 0,
     ) -> Any:
-        """Apply the style to an image and return the same kind, in the same size.
+        """Apply the style to an image and return the same kind in the same size.
 
         Args:
             image: a path (which returns a PIL image), a PIL image, a Photo, an ndarray (H, W, 3),
                 uint8 or float in [0, 1], or a tensor (3, H, W) or (B, 3, H, W) in [0, 1]. The
-                images of a batch are styled one by one, as if they came alone.
-            style: of a pack, which one, ``"monet"``, or a mixture, ``{"monet": 0.5,
-                "hokusai": 0.5}``, whose shares count in proportion to their sum; None for what
-                the pack was loaded with.
-            strength: from 0, the image itself, to 1, the whole style.
+                images of a batch are styled independently, one by one.
+            style: one style of a pack, ``"monet"``, or a mixture, ``{"monet": 0.5,
+                "hokusai": 0.5}``, whose shares are normalised by their sum; None for what the
+                pack was loaded with.
+            strength: from 0, the image itself, to 1, the full style.
             preserve_color: take only the luminance from the style.
-            seed: of nets that draw random numbers.
+            seed: seed for nets that draw random numbers.
 
         Raises:
-            OptionError: an argument, or the shape, type or range of the image, or it does not fit
-                into memory.
-            ImageError: the path leads to no picture.
+            OptionError: an argument or the image's shape, type or range is invalid, or the image
+                does not fit into memory.
+            ImageError: the path does not lead to a picture.
         """
         from stylezoo.image_kinds import change_image
         from stylezoo.memory import within_memory
@@ -141,7 +141,7 @@ class Style:
             return change_image(image, partial(restyle, run=self._run(mixture)))
 
     def _mixture(self, shares: Shares | None) -> tuple[float, ...]:
-        """The share of each style of the net, 1 together; empty where none is named."""
+        """The share of each style of the net, summing to 1; empty if none is named."""
         if not shares:
             return ()
         named = {shares: 1.0} if isinstance(shares, str) else shares
@@ -168,7 +168,7 @@ class Style:
         return tuple(relative.get(name, 0.0) / total for name in self.styles)
 
     def _run(self, mixture: tuple[float, ...]) -> Run:
-        """What runs the net for a mixture: a net of one style, made when it is first wanted."""
+        """The function that runs the net for a mixture, prepared on first use."""
         with self._lock:
             if self.styles and not mixture:
                 raise OptionError(
@@ -182,7 +182,7 @@ class Style:
             return self._runs[mixture]
 
     def _net_of(self, mixture: tuple[float, ...]) -> TransformNet:
-        """The net of one style to run for a mixture."""
+        """The single-style net to run for a mixture."""
         if not self.styles:
             return self.net
         # load has checked that the net of a pack can be blended.
@@ -212,9 +212,9 @@ class Style:
         return np.ascontiguousarray(blend(pixels, styled, strength))
 
     def _check_memory(self, run: Run, height: int, width: int, seed: int) -> None:
-        """Refuse a picture that would not fit into the memory of the CPU.
+        """Reject a picture that would not fit into CPU memory.
 
-        The system would not refuse it, but end the process. GPUs answer by an error.
+        The system would kill the process instead of raising an error, as GPUs do.
 
         Raises:
             OptionError: it does not fit; the message says which size would.
@@ -234,7 +234,7 @@ class Style:
         check_memory(peak * height * width // side**2, cpu, size=max(height, width))
 
     def _pad(self, pixels: np.ndarray) -> np.ndarray:
-        """Pad at the bottom and on the right to a size that the net takes, by mirroring."""
+        """Pad at the bottom and right, by mirroring, to a size that the net accepts."""
         import numpy as np
 
         least, stride = self.net.minimum_size, self.net.stride
@@ -244,15 +244,15 @@ class Style:
 
 
 def _multiple(number: int, of: int) -> int:
-    """The least multiple that is no less than a number."""
+    """The smallest multiple of ``of`` that is at least ``number``."""
     return -(-number // of) * of
 
 
 def _check_output(output: Tensor, shape: tuple[int, ...]) -> None:
-    """Refuse what is no picture: it would be saved as a wrong one.
+    """Reject output that is not a valid picture, before it is saved as one.
 
     Raises:
-        PluginError: the net, or the runtime, gave another shape or values that are not finite.
+        PluginError: the net or the runtime gave the wrong shape or values that are not finite.
     """
     import torch
 

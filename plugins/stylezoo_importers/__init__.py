@@ -1,4 +1,4 @@
-"""First-party plugin: importers of checkpoints that other programs made."""
+"""First-party plugin: importers for checkpoints of other programs."""
 
 from stylezoo import Register, hookimpl
 

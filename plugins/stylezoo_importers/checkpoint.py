@@ -17,16 +17,16 @@ from stylezoo_importers.transformer_net import DECODER, ENCODER, Layer, imported
 
 PREFIX = "module."  # of torch.nn.DataParallel
 FIRST = "conv1.conv2d.weight"
-# Instance norm of before PyTorch 0.4 kept them; the example itself drops them on loading.
+# Instance norms saved before PyTorch 0.4 have them; the example itself drops them on loading.
 RUNNING = re.compile(r"\.(running_mean|running_var|num_batches_tracked)$")
 SHOWN = 5
 
 
 class CheckpointImporter(Importer):
-    """Reads ``.pth`` and ``.model`` files. A pickle that needs more than tensors is never read."""
+    """Reads ``.pth`` and ``.model`` files. Pickles that need more than tensors are never read."""
 
     def recognises(self, path: Path) -> bool:
-        """Whether it is a checkpoint of torch with the first layer of such a net."""
+        """Whether the file is a torch checkpoint with the first layer of such a net."""
         try:
             return FIRST in _state_dict(path)
         except WeightsError:
@@ -69,14 +69,14 @@ def _paired(name: str, blocks: int) -> list[str]:
 
 
 def _state_dict(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by the names that the net has for them.
+    """The tensors of a checkpoint, by their names in the net.
 
     Raises:
-        WeightsError: it is no checkpoint of torch, or holds more than tensors.
+        WeightsError: it is not a torch checkpoint, or holds more than tensors.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    # A file of another kind fails in whatever way its bytes lead to.
+    # A file of another kind can fail in any way.
     except (OSError, RuntimeError, ValueError, EOFError, LookupError, pickle.PickleError) as error:
         raise WeightsError(f"{path} is no checkpoint of tensors: {error}") from error
     tensors = _tensors(content)
@@ -90,7 +90,7 @@ def _state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def _tensors(content: Any) -> Mapping[str, Tensor] | None:
-    """The state dict itself, or one that stands under its usual name in a larger checkpoint."""
+    """The state dict: the checkpoint itself, or its ``state_dict`` entry."""
     if not isinstance(content, Mapping):
         return None
     inner = content.get("state_dict", content)

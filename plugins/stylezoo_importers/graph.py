@@ -1,8 +1,8 @@
 """``TransformerNet`` of the PyTorch examples as an ONNX graph.
 
 Exporters name weights as they like, so the graph is read by its structure: from the output back to
-the input, along the path of the picture. What does not have the layers of that net, in their order
-and with their options, is refused: it would be another net's output.
+the input, along the path of the picture. A graph without exactly that net's layers, in their order
+and with their options, is refused: its output would be another.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ KINDS = {
 }
 STRUCTURE = re.compile(r"(PCNR){3}(PCNRPCNA)*(UPCNR){2}PC")
 BLOCK = 7  # nodes of a residual block before its sum
-EPSILON = 1e-5  # of the norm that johnson takes
-# Where the pixels of twice the size come from, and how that is rounded, if each is there twice.
+EPSILON = 1e-5  # of the norm that johnson uses
+# The coordinate transformations and roundings of a doubling Resize that repeat each pixel.
 REPEATING = [
     ("asymmetric", "floor"),
     ("asymmetric", "round_prefer_floor"),
@@ -47,14 +47,14 @@ REPEATING = [
         ("round_prefer_floor", "round_prefer_ceil"),
     ),
 ]
-ANY_SIDE = 64  # of a picture, where the graph takes any
+ANY_SIDE = 64  # of a picture, if the graph takes any size
 
 
 class GraphImporter(Importer):
-    """Reads ``.onnx`` files; tensors must be in the file itself."""
+    """Reads ``.onnx`` files; all tensors must be in the file itself."""
 
     def recognises(self, path: Path) -> bool:
-        """Whether it is called ``.onnx``: the format has no mark of its own."""
+        """Whether the suffix is ``.onnx``: the format has no magic number."""
         return path.suffix.lower() == ".onnx"
 
     def convert(self, path: Path) -> ImportedNet:
@@ -62,7 +62,7 @@ class GraphImporter(Importer):
 
         Raises:
             MissingDependencyError: onnx is not installed.
-            WeightsError: it is broken, or another net.
+            WeightsError: the file is broken, or holds another net.
         """
         graph = _Graph(path, _read(path))
         nodes = graph.picture_path()
@@ -85,7 +85,7 @@ class GraphImporter(Importer):
 
 
 def _check_sizes(graph: _Graph, nodes: list[NodeProto]) -> None:
-    """Follow the size of the picture, and refuse layers that change it otherwise than the net's."""
+    """Follow the picture's size, and refuse layers that change it in another way than the net."""
     (shape,) = graph.shapes.values()  # of the input
     convolutions = 0
     for node, following in zip(nodes, [*nodes[1:], None], strict=True):
@@ -123,12 +123,12 @@ def _check_pad(graph: _Graph, node: NodeProto, pads: list[int]) -> None:
 
 
 def _check_doubling(graph: _Graph, node: NodeProto, shape: list[int]) -> None:
-    """Each pixel must come twice, in both directions.
+    """Check that a node repeats each pixel twice in both directions.
 
     Args:
-        graph: that the node is of.
-        node: of which the options are to be checked.
-        shape: (1, C, h, w) of what comes to it.
+        graph: the graph of the node.
+        node: the node to check.
+        shape: (1, C, h, w) of its input.
     """
     graph.expect(node, "mode", "nearest", "nearest")
     graph.expect(node, "axes", None, None)
@@ -138,7 +138,7 @@ def _check_doubling(graph: _Graph, node: NodeProto, shape: list[int]) -> None:
     wanted = [*shape[:2], *(2 * side for side in shape[2:])] if has_sizes else [1, 1, 2, 2]
     if found != wanted:
         raise graph.refuse(f"{graph.label(node)} has {what} {found}, not {wanted}")
-    if len(node.input) > 2:  # since opset 11; before, there was no choice
+    if len(node.input) > 2:  # since opset 11; there was no choice before
         source = graph.attribute(node, "coordinate_transformation_mode", "half_pixel")
         rounding = graph.attribute(node, "nearest_mode", "round_prefer_floor")
         if (source, rounding) not in REPEATING:
@@ -149,10 +149,10 @@ def _check_doubling(graph: _Graph, node: NodeProto, shape: list[int]) -> None:
 
 
 class _Graph:
-    """The nodes of a model by what they make.
+    """The nodes of a model, by their outputs.
 
     Attributes:
-        shapes: (1, C, H, W) of the picture on its path, by name; at first of the input alone.
+        shapes: (1, C, H, W) of the picture along its path, by name; at first only of the input.
     """
 
     def __init__(self, path: Path, model: ModelProto) -> None:
@@ -165,7 +165,7 @@ class _Graph:
         self.shapes = {value.name: _shape(value) for value in self.inputs}
 
     def refuse(self, reason: str) -> WeightsError:
-        """The error to raise."""
+        """Make the error to raise."""
         return WeightsError(f"{self.path} cannot be imported: {reason}")
 
     def picture_path(self) -> list[NodeProto]:
@@ -175,13 +175,12 @@ class _Graph:
             raise self.refuse("it has not one picture for input and one for output")
         name = self.graph.output[0].name
         path: list[NodeProto] = []
-        skips: dict[
-            str, int
-        ] = {}  # where residual blocks must begin, and how long the path is then
+        # Where residual blocks must begin, and the path's length there.
+        skips: dict[str, int] = {}
         while name != inputs[0]:
             if skips.pop(name, len(path)) != len(path):
                 raise self.refuse("a residual block adds another layer than it began with")
-            node = self.makers.pop(name, None)  # once: a picture never comes back
+            node = self.makers.pop(name, None)  # only once: the graph has no loops
             if node is None:
                 raise self.refuse(f"the picture does not get from its input to {name!r}")
             if node.op_type in ("Identity", "Dropout"):
@@ -199,7 +198,7 @@ class _Graph:
         return path[::-1]
 
     def _branch(self, node: NodeProto, length: int, skips: dict[str, int]) -> str:
-        """Of what a residual block adds up, that which ran through its layers."""
+        """The input of a residual block's sum that ran through its layers."""
         for branch, skip in (node.input[:2], node.input[1::-1]):
             maker = self.makers.get(branch)
             if maker is not None and maker.op_type == "InstanceNormalization":
@@ -208,11 +207,11 @@ class _Graph:
         raise self.refuse(f"{self.label(node)} ends no residual block")
 
     def label(self, node: NodeProto) -> str:
-        """What to call a node in a message."""
+        """A node's name in messages."""
         return f"{node.op_type} {node.name or node.output[0]}"
 
     def attribute(self, node: NodeProto, name: str, default: Any) -> Any:
-        """An attribute of a node."""
+        """An attribute of a node, or the default."""
         from onnx.helper import get_attribute_value
 
         found = [a for a in node.attribute if a.name == name]
@@ -220,27 +219,27 @@ class _Graph:
         return value.decode(errors="replace") if isinstance(value, bytes) else value
 
     def argument(self, node: NodeProto, name: str, index: int) -> Any:
-        """A list that is an input of a node, or an attribute as in old opsets; None for neither."""
+        """A list from a node's input, or from an attribute as in old opsets; None for neither."""
         if len(node.input) > index and node.input[index]:
             return self._value(node.input[index]).tolist()
         return self.attribute(node, name, None)
 
     def expect(self, node: NodeProto, name: str, wanted: Any, default: Any) -> None:
-        """Refuse a node whose attribute is another than that of the net."""
+        """Refuse a node whose attribute differs from the net's."""
         value = self.attribute(node, name, default)
         same = abs(value - wanted) < 1e-7 if isinstance(wanted, float) else value == wanted
         if not same:
             raise self.refuse(f"{self.label(node)} has {name} {value}, not {wanted}")
 
     def kernel(self, node: NodeProto) -> tuple[int, ...]:
-        """The shape of the weight of a convolution: (C_out, C_in, kh, kw)."""
+        """The shape of a convolution's weight: (C_out, C_in, kh, kw)."""
         shape = tuple(self.layer(node).weight.shape)
         if len(shape) != 4:
             raise self.refuse(f"{self.label(node)} is not of pictures: its weight is {shape}")
         return shape
 
     def layer(self, node: NodeProto) -> Layer:
-        """Weight and bias of a convolution or norm."""
+        """The weight and bias of a convolution or norm."""
         if len(node.input) != 3:
             raise self.refuse(f"{self.label(node)} has no bias")
         return Layer(*(self._tensor(name) for name in node.input[1:]))
@@ -259,7 +258,7 @@ class _Graph:
 
 
 def _shape(value: ValueInfoProto) -> list[int]:
-    """The shape of a picture that a graph takes: of one that it may take, where it takes any."""
+    """The shape of a picture that a graph takes; just one of them if it takes any."""
     *_, height, width = [0, 0, *(side.dim_value for side in value.type.tensor_type.shape.dim)]
     return [1, 3, height or ANY_SIDE, width or ANY_SIDE]
 
@@ -268,7 +267,7 @@ def _read(path: Path) -> ModelProto:
     load = _onnx_load()
     try:
         return load(path)
-    except Exception as error:  # protobuf raises errors of its own, by platform
+    except Exception as error:  # protobuf raises its own errors, which depend on the platform
         raise WeightsError(f"{path} is no ONNX model: {error}") from error
 
 

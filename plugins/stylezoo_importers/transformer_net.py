@@ -1,11 +1,11 @@
 """``TransformerNet`` of the PyTorch examples, as the net ``johnson``.
 
 Source: github.com/pytorch/examples, fast_neural_style/neural_style/transformer_net.py. Its layers
-are those of ``johnson``, which is why it needs no net of its own: three convolutions, residual
-blocks, two resize-convolutions and a last convolution, each padded by reflection and, but for the
-last, followed by instance norm. It differs in the range alone: its values run over [0, 255] at both
-ends, while ``johnson`` maps [0, 1] to [-1, 1] inside and back by a half. The first convolution and
-the last take the change of scale.
+are those of ``johnson``, so it needs no net of its own: three convolutions, residual blocks, two
+resize-convolutions and a last convolution, each padded by reflection and, except for the last,
+followed by instance norm. It only differs in range: its values run over [0, 255] at both ends,
+while ``johnson`` maps [0, 1] to [-1, 1] inside and back. The first and the last convolution absorb
+the change of scale.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class Layer:
 def imported_net(
     convolutions: Sequence[Layer], norms: Sequence[Layer], *, format: str
 ) -> ImportedNet:
-    """Make a ``johnson`` of the layers of a ``TransformerNet``.
+    """Make a ``johnson`` from the layers of a ``TransformerNet``.
 
     Args:
         convolutions: in the order in which they run.
         norms: in the order in which they run.
-        format: what the checkpoint was, in words.
+        format: the checkpoint's format, in words.
 
     Raises:
         WeightsError: these are not the layers of such a net.

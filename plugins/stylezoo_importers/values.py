@@ -1,7 +1,7 @@
-"""Values that an ONNX graph holds: constants, and what it computes of them.
+"""Values in an ONNX graph: constants, and what is computed from them.
 
-Exporters leave amounts of padding and scales to be computed of constants and of the shape of the
-picture, even where they are the same for every picture.
+Exporters leave padding amounts and scales to be computed from constants and the picture's shape,
+even if they are the same for every picture.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ COMPUTING = frozenset(
         "Unsqueeze",
     }
 )
-"""The kinds of nodes that exporters compute such values with; no other is run."""
+"""The kinds of nodes that exporters compute such values with; no others are run."""
 
 
 def value_of(model: ModelProto, name: str, shapes: Mapping[str, Sequence[int]]) -> np.ndarray:
-    """The value of a name in a graph, if it is one without a picture.
+    """Compute the value of a name in a graph, if it does not depend on the picture.
 
     Args:
-        model: that the graph is of.
+        model: the model of the graph.
         name: in the graph.
-        shapes: of what depends on the picture: the shape of it may be used, but no value.
+        shapes: of values that depend on the picture: only their shapes may be used.
 
     Raises:
-        ValueError: it depends on the picture, is broken, or lies in another file.
+        ValueError: it depends on the picture, is broken, or is in another file.
     """
     from onnx import TensorProto, ValueInfoProto, helper
     from onnx.reference import ReferenceEvaluator
@@ -43,10 +43,10 @@ def value_of(model: ModelProto, name: str, shapes: Mapping[str, Sequence[int]]) 
     graph = helper.make_graph(nodes, "value", inputs, [ValueInfoProto(name=name)], tensors)
     part = helper.make_model(graph, opset_imports=model.opset_import)
     try:
-        zero = np.float32(0)  # once: the pictures take no memory
+        zero = np.float32(0)  # stored once, so that the pictures take no memory
         values = {picture: np.broadcast_to(zero, shapes[picture]) for picture in pictures}
         (value,) = ReferenceEvaluator(part).run(None, values)
-    except Exception as error:  # a broken graph fails in whatever way its nodes lead to
+    except Exception as error:  # a broken graph can fail in any way
         raise ValueError(str(error)) from error
     return np.asarray(value)
 
@@ -54,7 +54,7 @@ def value_of(model: ModelProto, name: str, shapes: Mapping[str, Sequence[int]]) 
 def _needed(
     graph: GraphProto, name: str, shapes: Mapping[str, Sequence[int]]
 ) -> tuple[list[NodeProto], list[TensorProto], set[str]]:
-    """The nodes and constants that a value is computed of, and the pictures of which the shape."""
+    """The nodes and constants a value is computed from, and the pictures whose shape it uses."""
     from onnx import AttributeProto as Kind
 
     plain = (Kind.FLOAT, Kind.FLOATS, Kind.INT, Kind.INTS, Kind.STRING, Kind.TENSOR)
@@ -65,7 +65,7 @@ def _needed(
     wanted = [name]
     while wanted:
         one = wanted.pop()
-        if one in seen or not one:  # an optional input that is left out has no name
+        if one in seen or not one:  # an omitted optional input has no name
             continue
         seen.add(one)
         node = makers.get(one)
@@ -88,6 +88,6 @@ def _needed(
 def _check_place(tensor: Any) -> None:
     from onnx import TensorProto
 
-    # Such a tensor names a file to read, which could be any.
+    # Such a tensor names a file to read, which could be any file.
     if tensor.data_location == TensorProto.EXTERNAL:
         raise ValueError("it lies in another file; save it in one")

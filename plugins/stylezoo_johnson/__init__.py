@@ -4,7 +4,7 @@ from stylezoo import Register, hookimpl
 
 STYLEZOO_API = (1, 0)
 
-# How stylezoo.testing checks it: small, with each kind of norm.
+# What stylezoo.testing checks it with: small nets, with each kind of norm.
 STYLEZOO_CHECKS = {
     "net:johnson": [
         {"arguments": {"width": 8}},

@@ -1,14 +1,13 @@
 """The image transform net of Johnson, Alahi, Fei-Fei 2016 (arXiv 1603.08155, supplement, table 1).
 
 The net keeps the paper's layers and channels (of the table's two versions, the one whose residual
-blocks are padded: 256 → 128 → 64 → 128 → 256), and takes the changes that the field made since,
+blocks are padded: 256 → 128 → 64 → 128 → 256), with the changes that the field has made since,
 each against a visible fault: every convolution pads by reflection (zero padding draws a frame),
-upsampling
-is a resize followed by a convolution (a transposed convolution draws a checkerboard; Odena et al.
-2016, https://distill.pub/2016/deconv-checkerboard), and the norm is chosen by name, instance norm
-by default (Ulyanov et al. 2016), or conditional instance norm for several styles in one net
-(Dumoulin et al. 2017). The output is affine with the range pulled in by training and
-clamped in use, in place of the paper's scaled tanh, which flattens strong colours.
+upsampling is a resize followed by a convolution (a transposed convolution draws a checkerboard;
+Odena et al. 2016, https://distill.pub/2016/deconv-checkerboard), and the norm is chosen by name:
+instance norm by default (Ulyanov et al. 2016), or conditional instance norm for several styles in
+one net (Dumoulin et al. 2017). The output is affine, kept in range by training and clamped in use,
+instead of the paper's scaled tanh, which flattens strong colours.
 """
 
 from __future__ import annotations
@@ -39,8 +38,8 @@ class JohnsonArguments:
         width: channels of the first convolution; the trunk has four times as many. 32 is the
             paper's 32-64-128. From 1 to 256.
         residual_blocks: the paper has 5. From 0 to 64.
-        norm: a registered norm, such as ``"instance"`` or ``"batch"``.
-        styles: how many the net holds; more than one need a conditional norm. From 1 to 256.
+        norm: name of a registered norm, such as ``"instance"`` or ``"batch"``.
+        styles: how many the net holds; more than one needs a conditional norm. From 1 to 256.
     """
 
     width: int = 32
@@ -61,11 +60,11 @@ def _check_integer(name: str, value: object, low: int, high: int) -> None:
         raise OptionError(f"{name} is {value!r}; it must be an integer from {low} to {high}")
 
 
-MARGIN = 2  # pixels on each side that come out of Upsample besides the features
+MARGIN = 2  # pixels of padding on each side of Upsample's output
 
 
 class Johnson(MultiStyleNet):
-    """The net: (B, 3, H, W) in [0, 1] to the same. H and W are multiples of 4, at least 16."""
+    """Maps (B, 3, H, W) in [0, 1] to the same. H and W are multiples of 4, at least 16."""
 
     Arguments = JohnsonArguments
     stride = 4
@@ -110,7 +109,7 @@ class Johnson(MultiStyleNet):
                     f"the net holds {self.styles} styles; say which to take for each image"
                 )
             style = images.new_ones(len(images), 1)
-        # The trunk sees values around zero, and starts near mid-grey: both speed up training.
+        # The trunk sees values around zero and starts near mid-grey; both speed up training.
         features = images * 2 - 1
         for block in (*self.encoder, *self.residuals, *self.decoder):
             features = block(features, style)
@@ -118,12 +117,12 @@ class Johnson(MultiStyleNet):
         return images if self.training else images.clamp(0, 1)
 
     def blend(self, style: Sequence[float]) -> Johnson:
-        """The net of one style that this one is for a mixture; it shares the convolutions."""
+        """The net of one style that equals this one for a mixture; it shares the convolutions."""
         norms = [(n, m) for n, m in self.named_modules() if isinstance(m, ConditionalNorm)]
         if not norms:
             return self
         arguments = replace(self.arguments, norm=norms[0][1].blended, styles=1)
-        with torch.device("meta"):  # nothing is drawn: all that has numbers is replaced here
+        with torch.device("meta"):  # nothing is drawn at random: all tensors are replaced here
             net = Johnson(arguments).train(self.training)
         self._share_convolutions(net)
         with _without_autocast(self):
@@ -167,7 +166,7 @@ class Johnson(MultiStyleNet):
 
 
 def _without_autocast(net: Johnson) -> AbstractContextManager[object]:
-    """Compute in a net's own dtype, whatever the program around does."""
+    """Compute in a net's own dtype, whatever the calling program does."""
     kind = next(net.parameters()).device.type
     if not torch.amp.is_autocast_available(kind):  # such as "meta"
         return nullcontext()
@@ -180,7 +179,7 @@ def _draw_the_same(first: Johnson, second: Johnson) -> bool:
     images = images.to(next(first.parameters()).device)
     style = images.new_full((1, first.styles), 1 / first.styles)
     with torch.no_grad(), _without_autocast(first):
-        # In float32: half precision rounds by more than is allowed here.
+        # In float32: half precision rounds by more than the tolerance.
         one, other = (copy.deepcopy(net).eval().float()(images, style) for net in (first, second))
     return torch.allclose(one, other, atol=1e-3)
 
@@ -201,12 +200,12 @@ class Convolution(nn.Conv2d):
     """A convolution that pads by reflection, for any style.
 
     Args:
-        in_channels: of the features.
-        out_channels: of what comes out.
-        kernel: its side.
+        in_channels: of the input.
+        out_channels: of the output.
+        kernel: side of the kernel.
         stride: of the convolution.
-        margin: how many pixels on each side of what it is given are padding already. What is
-            missing is added, what is too much is cropped in the end.
+        margin: pixels on each side of the input that are padding already. Missing padding is
+            added, excess is cropped from the output.
     """
 
     def __init__(
@@ -233,18 +232,18 @@ class Convolution(nn.Conv2d):
 def _pad(features: Tensor, margin: int, mode: str) -> Tensor:
     """Pad (B, C, H, W) on each side, in its own dtype.
 
-    Autocast on CPUs would pad in float32, and the convolution convert that back: a fifth of the
-    time of a training's pass through the net.
+    Autocast on CPUs would pad in float32, and the convolution would convert that back: a fifth of
+    the time of a pass through the net in training.
     """
     padding = (margin, margin, margin, margin)
-    if not torch.is_autocast_enabled("cpu"):  # so that an exported graph has no trace of it
+    if not torch.is_autocast_enabled("cpu"):  # so that exported graphs have no trace of it
         return F.pad(features, padding, mode=mode)
     with torch.autocast("cpu", enabled=False):
         return F.pad(features, padding, mode=mode)
 
 
 class ConvolutionBlock(nn.Module):
-    """A convolution, a norm and, but for the end of a residual block, a ReLU."""
+    """A convolution, a norm and a ReLU."""
 
     def __init__(
         self,
@@ -287,7 +286,7 @@ class ResidualBlock(nn.Module):
 
 
 def normalize(norm: nn.Module, features: Tensor, style: Tensor) -> Tensor:
-    """Apply a norm, whether it asks for the style or not: (B, C, h, w) to the same shape."""
+    """Apply a norm, conditional or not: (B, C, h, w) to the same shape."""
     normalized: Tensor
     normalized = norm(features, style) if isinstance(norm, ConditionalNorm) else norm(features)
     return normalized
@@ -296,8 +295,8 @@ def normalize(norm: nn.Module, features: Tensor, style: Tensor) -> Tensor:
 class Upsample(nn.Module):
     """Nearest-neighbour upsampling by two: the first half of a resize-convolution.
 
-    With the padding of the convolution that follows: next to a border, reflection repeats the
-    pixel at it, and so does upsampling. To pad the small features spares a copy of the large
+    It includes the padding of the following convolution: next to a border, reflection repeats the
+    border pixel, and so does upsampling. Padding the small features saves a copy of the large
     ones, the largest of the net: a fifth of its memory, and of its time on a CPU.
     """
 

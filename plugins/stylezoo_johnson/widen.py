@@ -1,8 +1,8 @@
 """A wider net that draws the same: Net2WiderNet (Chen, Goodfellow, Shlens 2016, arXiv 1511.05641).
 
-Channels of the narrow net are doubled until the wide net is full, and what reads a doubled channel
-shares its old weight among the copies. The shares differ from one reader to the next, so that the
-copies get other gradients from the first step on, and grow apart.
+The narrow net's channels are copied until the wide net is full, and whatever reads a copied channel
+divides its old weight among the copies. The shares differ from one reader to the next, so that the
+copies get different gradients from the first step on, and grow apart.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from torch import Tensor
 from stylezoo.errors import OptionError
 from stylezoo_johnson.johnson import Convolution, Johnson
 
-SMALLEST_SHARE = 0.25  # of one copy; at 0 it would be blind
+SMALLEST_SHARE = 0.25  # of one copy; at 0 the reader would not see it
 
 
 def widened(net: Johnson, width: int) -> Johnson:
-    """Make a net of a greater width that maps every picture to what a given net maps it to.
+    """Make a wider net that maps every picture to what a given net maps it to.
 
     Args:
-        net: to start from. It stays as it is.
+        net: to start from; it is not changed.
         width: of the new net.
 
     Raises:
-        OptionError: the net is as wide, or wider, or its norms mix channels.
+        OptionError: the net is already that wide, or its norms mix channels.
     """
     if width <= net.arguments.width:
         raise OptionError(
@@ -53,24 +53,24 @@ def widened(net: Johnson, width: int) -> Johnson:
                 f"norms of the kind {net.arguments.norm!r} mix channels, so that a net with them "
                 f"cannot be widened to {width}; start from one with plain norms"
             )
-        else:  # the bias of a convolution, or what a norm has for each channel, of each style
+        else:  # the bias of a convolution, or a norm's value for each channel and style
             grown[key] = tensor[..., _copies(tensor.shape[-1], shape[-1])]
     wide.load_state_dict(grown)
     return wide
 
 
 def _copies(old: int, new: int) -> Tensor:
-    """For each of ``new`` channels, which of the ``old`` it copies."""
+    """For each of the ``new`` channels, which of the ``old`` ones it copies."""
     return torch.arange(new) % old
 
 
 def _shared(weight: Tensor, channels: int, generator: torch.Generator) -> Tensor:
-    """Let each copy of an input channel have a part of its weight: (O, I, k, k) to (O, C, k, k)."""
+    """Divide each input channel's weight among its copies: (O, I, k, k) to (O, C, k, k)."""
     readers, old = weight.shape[:2]
     copies = _copies(old, channels)
     parts = torch.rand(readers, channels, generator=generator) * (1 - SMALLEST_SHARE)
     parts += SMALLEST_SHARE
-    # Half precision would round the shares so that they do not add up to the whole.
+    # Shares rounded to half precision would not add up to the whole.
     parts = parts.to(torch.promote_types(weight.dtype, torch.float32))
     totals = parts.new_zeros(readers, old).index_add_(1, copies, parts)
     shares = (parts / totals[:, copies]).to(weight.device)

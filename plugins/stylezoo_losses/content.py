@@ -20,9 +20,9 @@ from stylezoo_losses.normalization import (
 
 
 class ContentLoss(Loss):
-    """Squared distance of features F of the image and P of the content photo, summed over layers.
+    """Squared distance of the image's features F and the content photo's P, summed over layers.
 
-    With C, H, W the size of a layer, ``normalization`` is
+    With C, H, W the size of a layer, its distance by ``normalization`` is
 
     - ``"gatys"``: ½ Σ (F − P)² (Gatys et al. 2015, equation 1);
     - ``"johnson"`` or ``"gatys-program"``: Σ (F − P)² / (C H W) (Johnson et al. 2016, section
@@ -33,11 +33,12 @@ class ContentLoss(Loss):
 
     Args:
         layers: whose features to compare.
-        layer_weights: what the distance of each layer is multiplied by; None for 1.
+        layer_weights: weight of each layer's distance; None for 1.
         normalization: as above.
 
     Raises:
-        OptionError: no layer, one twice, a weight out of range, or an unknown normalisation.
+        OptionError: no layer, a repeated layer, a weight out of range, or an unknown
+            normalisation.
     """
 
     target_from = "content"
@@ -67,7 +68,7 @@ class ContentLoss(Loss):
         """The distance, a scalar; the mean over the batch.
 
         Raises:
-            OptionError: the images are not of the size that the content photo had.
+            OptionError: the images do not have the size of the content photo.
         """
         for layer in self._layers:
             _check_size(layer, features[layer], target[layer])
@@ -78,7 +79,7 @@ class ContentLoss(Loss):
         return torch.stack(terms).sum()
 
     def _distance(self, image: Tensor, content: Tensor) -> Tensor:
-        """Of each image: (B,)."""
+        """The distance of each image: (B,)."""
         distance = mean_square(image - content)
         if self.normalization == "gatys":
             return distance * content[0].numel() / 2

@@ -21,10 +21,10 @@ from stylezoo_losses.normalization import (
 
 
 def gram_matrix(features: Tensor) -> Tensor:
-    """The Gram matrix of each image: inner products of its channels, a mean over positions.
+    """The Gram matrix of each image: inner products of its channels, averaged over positions.
 
-    G_ij = Σ_k F_ik F_jk / (H W), so that pictures of different sizes compare (Gatys et al. 2015,
-    equation 3, without the division).
+    G_ij = Σ_k F_ik F_jk / (H W), so that pictures of different sizes are comparable (Gatys et al.
+    2015, equation 3, which does not divide).
 
     Args:
         features: (B, C, H, W).
@@ -39,10 +39,10 @@ def gram_matrix(features: Tensor) -> Tensor:
 class _GramMatrix(torch.autograd.Function):
     """F Fᵀ / K with half the work in the backward pass.
 
-    F stands twice in the product, and autograd would compute the two parts of its gradient one by
-    one; they are (D + Dᵀ) F / K together. The gradient has the layout in memory and the dtype of
-    F, as it is to be added to what comes from deeper layers. The matrix itself is float32 at
-    least: in bfloat16 the difference of two of them would be noise.
+    F occurs twice in the product, and autograd would compute the two parts of its gradient one by
+    one; together they are (D + Dᵀ) F / K. The gradient has F's memory layout and dtype, since it
+    is added to the gradient from deeper layers. The matrix itself is at least float32: in bfloat16
+    the difference of two of them would be noise.
     """
 
     @staticmethod
@@ -62,13 +62,13 @@ class _GramMatrix(torch.autograd.Function):
 
 
 class GramLoss(Loss):
-    """Squared distance of the Gram matrices of the image and of the style picture.
+    """Squared distance of the Gram matrices of the image and the style picture.
 
-    With N the channels of a layer, G and A the matrices of image and style as ``gram_matrix`` gives
-    them (means over positions), the distance of a layer is by ``normalization``
+    With N the channels of a layer, G and A the matrices of image and style from ``gram_matrix``
+    (means over positions), the distance of a layer by ``normalization`` is
 
-    - ``"gatys"``: Σ (G − A)² / (4 N²), which is equation 4 of Gatys et al. 2015 for image and
-      style of one size M: its 1/M² is in the means here;
+    - ``"gatys"``: Σ (G − A)² / (4 N²), which is equation 4 of Gatys et al. 2015 for an image and
+      style of the same size M: its 1/M² is in the means here;
     - ``"gatys-program"``: Σ (G − A)² / N⁴, as in the programs of both papers' authors
       (https://github.com/leongatys/PytorchNeuralStyleTransfer and
       https://github.com/jcjohnson/fast-neural-style);
@@ -81,12 +81,13 @@ class GramLoss(Loss):
 
     Args:
         layers: whose features to compare.
-        layer_weights: of each layer's distance; None for 1 with ``"johnson"`` and
-            ``"gatys-program"``, and for 1 / layers with the others, as Gatys et al. 2015 have it.
+        layer_weights: weight of each layer's distance; None for 1 with ``"johnson"`` and
+            ``"gatys-program"``, and 1 / layers with the others, as in Gatys et al. 2015.
         normalization: as above.
 
     Raises:
-        OptionError: no layer, one twice, a weight out of range, or an unknown normalisation.
+        OptionError: no layer, a repeated layer, a weight out of range, or an unknown
+            normalisation.
     """
 
     target_from = "style"
@@ -124,7 +125,7 @@ class GramLoss(Loss):
         return torch.stack(terms).sum()
 
     def _distance(self, image: Tensor, style: Tensor) -> Tensor:
-        """Of each image: (B,)."""
+        """The distance of each image: (B,)."""
         distance = mean_square(image - style)  # over N² entries: the 1/N² of both papers
         if self.normalization == "gatys":
             return distance / 4

@@ -15,21 +15,21 @@ from stylezoo_losses.quantiles import resample_sorted
 class HistogramLoss(Loss):
     """Squared distance of activations to themselves with the style's histogram.
 
-    Each channel of the image is remapped so that its values are distributed as those of the style:
-    the smallest takes the style's smallest value, and so on. The loss is the mean squared
-    difference between activations and remapped ones, whose own gradient is left out, as in the
-    paper; summed over the layers. It keeps the Gram loss from the unstable textures that share a
-    matrix and not a histogram. Source: Risser, Wilmot & Barnes 2017, "Stable and controllable
-    neural texture synthesis and style transfer using histogram losses" (arXiv 1701.08893), section
-    4, where binned histograms are matched and squares are summed.
+    Each channel of the image is remapped so that its values are distributed like the style's: the
+    smallest takes the style's smallest value, and so on. The loss is the mean squared difference
+    between the activations and the remapped ones, through which no gradient flows, as in the
+    paper; summed over the layers. It keeps the Gram loss from unstable textures that share a matrix
+    but not a histogram. Source: Risser, Wilmot & Barnes 2017, "Stable and controllable neural
+    texture synthesis and style transfer using histogram losses" (arXiv 1701.08893), section 4,
+    where binned histograms are matched and squares are summed.
 
     Args:
-        layers: whose features to compare; the paper takes relu1_1 and relu4_1 beside Gram
+        layers: whose features to compare; the paper uses relu1_1 and relu4_1 along with Gram
             matrices.
-        layer_weights: of each layer's distance; None for 1.
+        layer_weights: weight of each layer's distance; None for 1.
 
     Raises:
-        OptionError: no layer, one twice, or a weight out of range.
+        OptionError: no layer, a repeated layer, or a weight out of range.
     """
 
     target_from = "style"
@@ -73,7 +73,7 @@ def match_histogram(values: Tensor, target: Tensor) -> Tensor:
         target: (1, C, m), ascending.
 
     Returns:
-        (B, C, n). Equal values keep their order of places.
+        (B, C, n). Equal values keep their order.
     """
     order = values.argsort(dim=2, stable=True)
     wanted = resample_sorted(target, values.shape[2]).expand_as(values)

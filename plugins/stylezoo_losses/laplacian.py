@@ -15,21 +15,21 @@ LAPLACIAN = ((0.0, -1.0, 0.0), (-1.0, 4.0, -1.0), (0.0, -1.0, 0.0))
 
 
 class LaplacianLoss(Loss):
-    """Squared distance of the Laplacians of the pooled image and of the pooled content photo.
+    """Squared distance of the Laplacians of the pooled image and the pooled content photo.
 
-    It keeps the photo's lines and edges where the features of deep layers let them go. The image
-    is pooled by averages, the Laplacians of its three channels are added up, and the squared
-    differences averaged over positions; summed over the pool sizes. Source: Li, Xu, Nie & Chua
-    2017, "Laplacian-steered neural style transfer" (arXiv 1707.01253), where squares are summed.
-    The authors' program (https://github.com/askerlee/lapstyle) averages, too, and gives windows of
-    16 sixteen times the weight of windows of 4; two terms, of one size each, do that here.
+    It keeps lines and edges of the photo that features of deep layers lose. The image is average
+    pooled, the Laplacians of its three channels are added up, and the squared differences are
+    averaged over positions; summed over the pool sizes. Source: Li, Xu, Nie & Chua 2017,
+    "Laplacian-steered neural style transfer" (arXiv 1707.01253), where squares are summed. The
+    authors' program (https://github.com/askerlee/lapstyle) averages, too, and gives windows of 16
+    sixteen times the weight of windows of 4; two terms, with one size each, do that here.
 
     Args:
-        pool_sizes: sides of the pooling windows, in pixels; one that leaves less than 3 positions
-            in a row or column counts nothing.
+        pool_sizes: sides of the pooling windows, in pixels; one that leaves fewer than 3 positions
+            in a row or column is ignored.
 
     Raises:
-        OptionError: there is no pool size, one twice, or one below 1.
+        OptionError: there is no pool size, a repeated one, or one below 1.
     """
 
     target_from = "content"
@@ -68,10 +68,10 @@ class LaplacianLoss(Loss):
 
 
 def laplacian(image: Tensor, pool_size: int) -> Tensor:
-    """The Laplacian of a pooled image, added up over its channels, at all inner positions.
+    """The Laplacian of a pooled image, summed over its channels, at all inner positions.
 
     Args:
-        image: (B, 3, H, W), of 3 · pool_size pixels in each direction at least.
+        image: (B, 3, H, W), at least 3 · pool_size pixels in each direction.
         pool_size: side of the pooling window.
 
     Returns:

@@ -16,16 +16,16 @@ class MeanStdLoss(Loss):
 
     For each layer Σ (μ(F) − μ(A))² / C + Σ (σ(F) − σ(A))² / C over its C channels, summed over the
     layers. Sources: Huang & Belongie 2017, "Arbitrary style transfer in real-time with adaptive
-    instance normalization" (arXiv 1703.06868), equation 13, who take norms in place of squares;
-    Li et al. 2017, "Demystifying neural style transfer" (arXiv 1701.01036), "BN statistics
-    matching", which has the squares and 1 / C.
+    instance normalization" (arXiv 1703.06868), equation 13, with norms instead of squares; Li et
+    al. 2017, "Demystifying neural style transfer" (arXiv 1701.01036), "BN statistics matching",
+    which has the squares and 1 / C.
 
     Args:
         layers: whose features to compare.
-        layer_weights: of each layer's distance; None for 1.
+        layer_weights: weight of each layer's distance; None for 1.
 
     Raises:
-        OptionError: no layer, one twice, or a weight out of range.
+        OptionError: no layer, a repeated layer, or a weight out of range.
     """
 
     target_from = "style"
@@ -59,7 +59,7 @@ class MeanStdLoss(Loss):
 
 
 def mean_and_std(features: Tensor) -> Tensor:
-    """The mean and the standard deviation of each channel over positions.
+    """The mean and standard deviation of each channel over positions.
 
     Args:
         features: (B, C, H, W).
@@ -68,5 +68,5 @@ def mean_and_std(features: Tensor) -> Tensor:
         (B, 2, C), means first.
     """
     variance, mean = torch.var_mean(features.flatten(2), dim=2, correction=0)
-    # The square root has no slope at 0, where a channel is the same all over.
+    # The square root has no derivative at 0, which is the variance of a constant channel.
     return torch.stack([mean, (variance + EPSILON).sqrt()], dim=1)

@@ -12,32 +12,33 @@ from stylezoo import Loss
 from stylezoo.errors import OptionError
 from stylezoo_losses.normalization import EPSILON, checked_layer_weights, checked_layers
 
-CHUNK = 1024  # patches of the image that are compared with all of the style's at a time
+CHUNK = 1024  # number of image patches to compare with all of the style's at a time
 
 
 class MRFLoss(Loss):
-    """Squared distance of every patch of features to the most alike patch of the style.
+    """Squared distance of every patch of features to the most similar patch of the style.
 
-    Likeness is normalised cross-correlation. It keeps local structure that statistics over all
-    positions lose. Source: Li & Wand 2016, "Combining Markov random fields and convolutional
+    Similarity is normalised cross-correlation. The loss keeps local structure that statistics over
+    all positions lose. Source: Li & Wand 2016, "Combining Markov random fields and convolutional
     neural networks for image synthesis" (arXiv 1601.04589), equations 2 and 3; they sum the
-    squares, here each patch's are averaged over its values and patches are averaged, so that
-    pictures of different sizes compare.
+    squares, which here are averaged over the values of a patch and over patches, so that pictures
+    of different sizes are comparable.
 
-    The nearest patches are found without gradients, for ``CHUNK`` patches at a time, so that the
-    likenesses take ``CHUNK`` numbers for each of the style's patches. The patches themselves take
-    patch² times the memory of the features. The time goes with the patches of the image times
-    those of the style: strides of 2 take a sixteenth of it.
+    The nearest patches are found without gradients, ``CHUNK`` patches at a time, so that the
+    similarities take ``CHUNK`` numbers for each of the style's patches. The patches themselves take
+    patch² times the memory of the features. The time is proportional to the patches of the image
+    times those of the style: with both strides at 2, it is a sixteenth.
 
     Args:
         layers: whose features to compare.
-        layer_weights: of each layer's distance; None for 1.
+        layer_weights: weight of each layer's distance; None for 1.
         patch: side of a patch, in positions.
         stride: between the patches of the image.
         style_stride: between the patches of the style.
 
     Raises:
-        OptionError: no layer, one twice, a weight out of range, or a side or stride below 1.
+        OptionError: no layer, a repeated layer, a weight out of range, or a side or stride below
+            1.
     """
 
     target_from = "style"
@@ -84,7 +85,7 @@ class MRFLoss(Loss):
         return torch.stack(terms).sum()
 
     def _patches(self, features: Tensor, layer: str, stride: int) -> Tensor:
-        """(B, patches, C · patch²)."""
+        """Cut features into patches: (B, patches, C · patch²)."""
         height, width = features.shape[-2:]
         if min(height, width) < self.patch:
             raise OptionError(
@@ -95,7 +96,7 @@ class MRFLoss(Loss):
 
 
 def nearest_patches(patches: Tensor, style: Tensor) -> Tensor:
-    """For each patch the number of the style's patch with the largest cross-correlation.
+    """For each patch, the index of the style patch with the largest cross-correlation.
 
     Args:
         patches: (n, d).
@@ -104,6 +105,6 @@ def nearest_patches(patches: Tensor, style: Tensor) -> Tensor:
     Returns:
         (n,) integers below m.
     """
-    # The norm of the image's own patch divides all candidates alike, so it decides nothing.
+    # The norm of the image's own patch divides all candidates alike, so it does not matter.
     unit = style / (style.norm(dim=1, keepdim=True) + EPSILON)
     return torch.cat([(chunk @ unit.T).argmax(dim=1) for chunk in patches.split(CHUNK)])

@@ -1,4 +1,4 @@
-"""What losses share: the checks of their layers, and the normalisations of content and Gram."""
+"""What losses share: checks of their layers, and the normalisations of content and Gram."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stylezoo.errors import OptionError
 Normalization = Literal["gatys", "gatys-program", "johnson", "relative"]
 NORMALIZATIONS = ("gatys", "gatys-program", "johnson", "relative")
 
-# Keeps a division by the energy of an all-zero target finite.
+# Keeps division by the energy of an all-zero target finite.
 EPSILON = 1e-8
 
 
@@ -21,7 +21,7 @@ def checked_layers(layers: Sequence[str]) -> tuple[str, ...]:
     """Return the layers as a tuple.
 
     Raises:
-        OptionError: there is none, or one stands twice.
+        OptionError: there is none, or one is repeated.
     """
     if isinstance(layers, str):
         layers = (layers,)
@@ -36,7 +36,7 @@ def checked_layer_weights(
     """Return a weight for each layer: those given, or the default for all.
 
     Raises:
-        OptionError: there is not one for each layer, or one is negative or not finite.
+        OptionError: their number differs from that of the layers, or one is negative or not finite.
     """
     if layer_weights is None:
         return (default,) * len(layers)
@@ -57,7 +57,7 @@ def checked_normalization(normalization: Normalization) -> Normalization:
     """Return the normalisation.
 
     Raises:
-        OptionError: it is none of those.
+        OptionError: there is no such normalisation.
     """
     if normalization not in NORMALIZATIONS:
         raise OptionError(
@@ -67,5 +67,5 @@ def checked_normalization(normalization: Normalization) -> Normalization:
 
 
 def mean_square(difference: Tensor) -> Tensor:
-    """The mean of the squares of each image: (B, ...) to (B,)."""
+    """The mean square of each image: (B, ...) to (B,)."""
     return difference.square().mean(dim=tuple(range(1, difference.ndim)))

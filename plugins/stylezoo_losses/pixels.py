@@ -1,4 +1,4 @@
-"""Losses on the pixels themselves: they need no backbone layer and no target."""
+"""Losses on the pixels themselves, which need no backbone layer and no target."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stylezoo.errors import OptionError
 
 
 class PixelLoss(Loss):
-    """A regulariser that reads the image alone."""
+    """A regulariser that only reads the image."""
 
     target_from = None
 
@@ -27,7 +27,7 @@ class TotalVariationLoss(PixelLoss):
     """How much neighbouring pixels differ: mean over rows plus mean over columns.
 
     Source: Johnson et al. 2016, section 3.2, after Mahendran & Vedaldi 2015. They sum the squares;
-    means make the term independent of the picture's size.
+    means make the term independent of picture size.
 
     Args:
         norm: ``"l1"`` (absolute differences, keeps edges) or ``"l2"`` (squared differences).
@@ -60,7 +60,7 @@ class TotalVariationLoss(PixelLoss):
 class RangeLoss(PixelLoss):
     """Mean squared distance of values to [0, 1]: it pulls back what clamping would cut off.
 
-    Clamping while training stops the gradient wherever a value has left the range.
+    Clamping in training would stop the gradient wherever a value has left the range.
     """
 
     def forward(self, features: Mapping[str, Tensor], target: None) -> Tensor:

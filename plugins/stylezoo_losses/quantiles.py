@@ -1,4 +1,4 @@
-"""Sorted values at another number of places."""
+"""Resampling of sorted values to another number of values."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from torch import Tensor
 
 
 def resample_sorted(values: Tensor, count: int) -> Tensor:
-    """The quantiles of sorted values at ``count`` places, between neighbours in proportion.
+    """Compute ``count`` quantiles of sorted values, interpolating between neighbours.
 
-    Each of n values stands for an n-th of the distribution, around its middle; so two pictures of
-    different sizes compare.
+    Each of n values stands for an n-th of the distribution, around its middle, so that pictures of
+    different sizes are comparable.
 
     Args:
         values: (..., n), ascending.
-        count: how many are wanted.
+        count: number of values wanted.
 
     Returns:
-        (..., count), ascending; ``values`` itself if there are as many.
+        (..., count), ascending; ``values`` itself if it has that many.
     """
     n = values.shape[-1]
     if n == count:
         return values
-    # On the CPU: in float32 large counts would be inexact, and Apple's GPUs have no float64.
+    # On the CPU: float32 is inexact for large counts, and Apple's GPUs have no float64.
     places = (torch.arange(count, dtype=torch.float64) + 0.5) / count * n
     places = (places - 0.5).clamp(0, n - 1)
     below = places.floor().long()

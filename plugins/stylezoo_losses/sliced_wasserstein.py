@@ -16,22 +16,22 @@ from stylezoo_losses.quantiles import resample_sorted
 class SlicedWassersteinLoss(Loss):
     """Distance of the whole distributions of features, along random directions.
 
-    Features are projected on directions of unit length; the values along each direction are
-    sorted, and those of image and style compared place by place: the mean squared difference,
-    averaged over directions and summed over layers. Unlike the Gram matrix it tells all
+    Features are projected onto directions of unit length; the values along each direction are
+    sorted, and those of image and style are compared one by one: the mean squared difference,
+    averaged over directions and summed over layers. Unlike the Gram matrix, it tells all
     distributions apart. Source: Heitz et al. 2021, "A sliced Wasserstein loss for neural texture
-    synthesis" (arXiv 2006.07229), section 3. They draw new directions at every step;
-    here they are drawn once, so that L-BFGS sees one function. A style picture of another size is
-    compared by its quantiles.
+    synthesis" (arXiv 2006.07229), section 3. They draw new directions at every step; here they are
+    drawn once, so that L-BFGS sees a single function. A style picture of another size is compared
+    by its quantiles.
 
     Args:
         layers: whose features to compare.
-        layer_weights: of each layer's distance; None for 1.
+        layer_weights: weight of each layer's distance; None for 1.
         directions: how many; None for as many as the layer has channels, as in the paper.
         seed: of the directions.
 
     Raises:
-        OptionError: no layer, one twice, a weight out of range, or no direction.
+        OptionError: no layer, a repeated layer, a weight out of range, or no direction.
     """
 
     target_from = "style"

@@ -7,7 +7,7 @@ STYLEZOO_API = (1, 0)
 
 @hookimpl
 def register_norms(register: Register) -> None:
-    """Register batch norm, and the kinds of instance norm."""
+    """Register batch norm and the kinds of instance norm."""
     register("batch", "stylezoo_norms.norms:batch_norm", summary="Batch norm (Johnson et al. 2016)")
     register(
         "instance",

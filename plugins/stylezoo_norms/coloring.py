@@ -1,14 +1,14 @@
-"""Instance norm with coloring: channels are mixed, not only scaled, after they are normalised.
+"""Instance norm with coloring: normalised channels are mixed, not only scaled.
 
-The scale of a norm is a vector, one number a channel. Coloring makes a matrix of it, which gives
-channels a correlation besides their variance (Siarohin, Sangineto, Sebe 2019, arXiv 1806.00420,
-section 3.1, there after whitening in place of instance norm). A full matrix for each layer would be
-a tenth of the net. As adapters of language models showed, a change of low rank is enough (Hu
+The scale of a norm is a vector, one number per channel. Coloring replaces it with a matrix, which
+gives channels correlation as well as variance (Siarohin, Sangineto, Sebe 2019, arXiv 1806.00420,
+section 3.1, there after whitening instead of instance norm). A full matrix for each layer would be
+a tenth of the net. As adapters of language models have shown, a low-rank change is enough (Hu
 et al. 2021, arXiv 2106.09685, section 4.1): the matrix here is the diagonal of an ordinary scale
-plus the product of two thin ones. With one of them at zero it starts as instance norm.
+plus the product of two thin matrices. With one of them at zero, it starts as instance norm.
 
-A style that is added to a pack by its norms alone comes closer to one that is trained whole, for
-a few kilobytes more; docs/train.md has figures.
+A style added to a pack by its norms alone comes closer to one whose net is trained whole, for a few
+kilobytes more; docs/train.md has figures.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from torch import Tensor, nn
 from stylezoo_norms.conditional import ConditionalInstanceNorm
 from stylezoo_norms.normalize import normalize_instances
 
-RANK = 4  # groups of 8 channels, as many numbers, gave about the same
+RANK = 4  # mixing in groups of 8 channels, with as many numbers, did about as well
 
 
 class InstanceColoring(nn.Module):
-    """Instance norm, then a matrix and a shift: (B, C, H, W) to the same.
+    """Instance norm, then a matrix and a shift: (B, C, H, W) to the same shape.
 
     Args:
         channels: C.
@@ -47,12 +47,12 @@ class InstanceColoring(nn.Module):
 
 
 def _mix(features: Tensor, matrix: Tensor, shift: Tensor) -> Tensor:
-    """Give (B, C, H, W) other channels: (C, C) times the old ones, plus (C)."""
+    """Mix the channels of (B, C, H, W) with a matrix (C, C), and add a shift (C)."""
     return F.conv2d(features, matrix[..., None, None].to(features.dtype), shift.to(features.dtype))
 
 
 class ConditionalInstanceColoring(ConditionalInstanceNorm):
-    """Conditional instance norm with a matrix of each style in place of its scale."""
+    """Conditional instance norm with a matrix per style instead of a scale."""
 
     def __init__(self, channels: int, styles: int) -> None:
         super().__init__(channels, styles)
@@ -60,7 +60,7 @@ class ConditionalInstanceColoring(ConditionalInstanceNorm):
         self.writes = nn.Parameter(torch.zeros(styles, channels, RANK))
 
     def forward(self, features: Tensor, style: Tensor) -> Tensor:
-        """Normalise (B, C, H, W), then mix the channels by what (B, styles) mixes."""
+        """Normalise (B, C, H, W), then mix the channels as the shares (B, styles) say."""
         matrices = torch.diag_embed(self.weight) + self.writes @ self.reads
         mixed = torch.einsum("bs,scd->bcd", style, matrices)
         images = normalize_instances(features).split(1)
@@ -70,10 +70,10 @@ class ConditionalInstanceColoring(ConditionalInstanceNorm):
     def blend(self, style: Tensor) -> nn.Module:
         """Instance norm with the mixture's matrix and shift.
 
-        A mixture's matrix has the thin ones of all its styles side by side: their means would
-        multiply each style's by those of the others.
+        A mixture has the thin matrices of all its styles side by side: the product of their means
+        would multiply each style's by those of the others.
         """
-        with torch.device("meta"):  # nothing is drawn: all its numbers are replaced here
+        with torch.device("meta"):  # nothing is drawn at random: all tensors are replaced here
             norm = InstanceColoring(self.weight.shape[1])
         taken = style.nonzero().flatten()
         writes = style[taken, None, None] * self.writes[taken]

@@ -13,9 +13,9 @@ from stylezoo_norms.norms import InstanceNorm
 class ConditionalInstanceNorm(ConditionalNorm):
     """Instance norm with a scale and a shift for each style and channel.
 
-    Source: Dumoulin, Shlens, Kudlur 2017 (arXiv 1610.07629), section 2.2: all convolutions of a
-    net are shared by its styles, and these two rows of numbers a layer tell them apart. A mixture
-    of styles is a mixture of their rows (section 3.3).
+    Source: Dumoulin, Shlens, Kudlur 2017 (arXiv 1610.07629), section 2.2: the styles of a net share
+    all convolutions and only differ in these two rows of numbers per layer. A mixture of styles is
+    a mixture of their rows (section 3.3).
 
     Args:
         channels: C.
@@ -28,7 +28,7 @@ class ConditionalInstanceNorm(ConditionalNorm):
         self.bias = nn.Parameter(torch.zeros(styles, channels))
 
     def forward(self, features: Tensor, style: Tensor) -> Tensor:
-        """Normalise (B, C, H, W) by the rows that (B, styles) mixes."""
+        """Normalise (B, C, H, W) with the rows mixed by the shares (B, styles)."""
         return normalize_instances(features, style @ self.weight, style @ self.bias)
 
     def blend(self, style: Tensor) -> nn.Module:

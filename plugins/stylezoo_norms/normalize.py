@@ -1,4 +1,4 @@
-"""What every kind of instance norm does: normalise each channel of each image by itself."""
+"""The step shared by all instance norms: normalise each channel of each image by itself."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def normalize_instances(
 ) -> Tensor:
     """Normalise (B, C, H, W), then scale and shift, as ``F.instance_norm`` does.
 
-    That function first copies features that are channels-last, the order in which convolutions
-    give and take them, and the next convolution copies them back. On CPUs this was two fifths of
-    a net's time. Batch norm computes the same, for a batch of one image, and keeps the order.
+    That function first copies features out of channels-last order, which convolutions take and
+    return, and the next convolution copies them back. On CPUs this was two fifths of a net's time.
+    Batch norm computes the same for a batch of one image, and keeps the order.
 
     Args:
-        features: in any order of memory.
+        features: in any memory order.
         scale: of the channels, (C), or of each image's, (B, C); None for 1.
         shift: likewise; None for 0.
     """
@@ -33,7 +33,7 @@ def normalize_instances(
 
 
 def normalize_one_by_one(features: Tensor, scales: Tensor | None, shifts: Tensor | None) -> Tensor:
-    """In the order of memory of the features; scales and shifts are (B, C)."""
+    """Normalise image by image, keeping the memory order; scales and shifts are (B, C)."""
     none = [None] * len(features)
     images = zip(
         features.split(1),
@@ -45,10 +45,10 @@ def normalize_one_by_one(features: Tensor, scales: Tensor | None, shifts: Tensor
 
 
 def normalize_as_one(features: Tensor, scales: Tensor | None, shifts: Tensor | None) -> Tensor:
-    """As one image of B C channels: on other devices, one large call beats many small ones."""
+    """Normalise as one image of B·C channels: off the CPU, one large call beats many small ones."""
     rows = (None if numbers is None else numbers.flatten() for numbers in (scales, shifts))
     if len(features) == 1:
-        # A view of it would have strides with which torch 2.14's gradients are wrong.
+        # A view would have strides for which torch 2.14 computes wrong gradients.
         return _batch_norm(features, *rows)
     one = features.reshape(1, -1, *features.shape[2:])
     return _batch_norm(one, *rows).view_as(features)

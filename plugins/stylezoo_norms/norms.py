@@ -1,4 +1,4 @@
-"""Batch norm and instance norm, both with a learnt scale and shift a channel."""
+"""Batch norm and instance norm, both with a learnt scale and shift per channel."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def batch_norm(channels: int) -> nn.Module:
 
 
 class InstanceNorm(nn.InstanceNorm2d):
-    """Instance norm: each image and channel by its own mean and variance, in eval mode too.
+    """Instance norm: each image and channel with its own mean and variance, even in eval mode.
 
     Source: Ulyanov, Vedaldi, Lempitsky 2016 (arXiv 1607.08022), section 2.
 

@@ -1,4 +1,4 @@
-"""The runtimes of PyTorch: in float32, the reference, and in bfloat16."""
+"""The PyTorch runtimes: float32, the reference, and bfloat16."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from stylezoo.errors import OptionError
 
 
 class TorchRuntime(Runtime):
-    """Runs a net in float32 on any device that PyTorch knows."""
+    """Runs a net in float32 on any device that PyTorch supports."""
 
     def prepare(self, net: TransformNet, device: str | None) -> Callable[[Tensor], Tensor]:
         """Put the net on the device; see ``Runtime.prepare``."""
         place = best_device() if device is None else checked_device(device)
-        # channels-last is the layout that the convolution kernels want; it changes no value's
-        # meaning, only the order in memory.
+        # channels-last is the layout that convolution kernels want; it only changes the order in
+        # memory.
         net = on_device(net, place).to(memory_format=torch.channels_last)
 
         def run(images: Tensor) -> Tensor:
@@ -34,7 +34,7 @@ class TorchRuntime(Runtime):
 class TorchBFloat16Runtime(Runtime):
     """Runs a net in bfloat16, for hardware that computes in it faster than in float32.
 
-    Weights, and what the layers hand on, keep eight bits of precision. In a picture that is up to
+    Weights and activations keep eight bits of precision. In a picture, that is an error of up to
     half a level of 255 on average; docs/architecture.md has figures.
     """
 
@@ -47,8 +47,8 @@ class TorchBFloat16Runtime(Runtime):
 
 
 def on_device(net: TransformNet, place: torch.device) -> TransformNet:
-    """The net itself if it is there, else a copy: the nets of a pack's styles share parameters."""
-    place = torch.empty(0, device=place).device  # with its number, as parameters have it
+    """The net if it is on the device, else a copy: the nets of a pack's styles share parameters."""
+    place = torch.empty(0, device=place).device  # with its index, as in parameters
     if all(tensor.device == place for tensor in (*net.parameters(), *net.buffers())):
         return net
     return copy.deepcopy(net).to(place)
@@ -64,14 +64,14 @@ def best_device() -> torch.device:
 
 
 def checked_device(device: str) -> torch.device:
-    """Turn a name into a device that is there.
+    """Turn a name into an available device.
 
     Raises:
         OptionError: PyTorch does not know the name, or this machine has no such device.
     """
     try:
         place = torch.device(device)
-        torch.zeros(1, device=place).cpu()  # there, and able to give results back
+        torch.zeros(1, device=place).cpu()  # available, and able to return results
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise OptionError(

@@ -1,10 +1,10 @@
-"""First-party plugin: the classification models of torchvision as backbones."""
+"""First-party plugin: torchvision's classification models as backbones."""
 
 from stylezoo import Register, hookimpl
 
 STYLEZOO_API = (1, 0)
 
-# How stylezoo.testing checks it: by a variant, and without fetching weights.
+# What stylezoo.testing checks it with: one variant, without fetching weights.
 STYLEZOO_CHECKS = {
     "backbone:torchvision": {"options": {"variant": "resnet18", "weights": "random"}},
 }
@@ -12,7 +12,7 @@ STYLEZOO_CHECKS = {
 
 @hookimpl
 def register_backbones(register: Register) -> None:
-    """Register the family ``torchvision``, whose variants are the names of models."""
+    """Register the family ``torchvision``, whose variants are model names."""
     register(
         "torchvision",
         "stylezoo_torchvision.backbone:torchvision_backbone",

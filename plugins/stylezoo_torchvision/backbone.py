@@ -1,4 +1,4 @@
-"""Any classification model of torchvision as a backbone, with its own weights and preprocessing."""
+"""Any torchvision classification model as a backbone, with its own weights and preprocessing."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ LISTED_LAYERS = 40
 def torchvision_backbone(
     *, variant: str, weights: str = "default", seed: int = 0
 ) -> TorchvisionBackbone:
-    """Make a backbone of one of torchvision's classification models.
+    """Make a backbone from one of torchvision's classification models.
 
     Args:
         variant: the model's name in torchvision, such as ``"resnet18"``.
         weights: ``"default"`` (the best that torchvision has for the model), the name of one of
-            its weights (``"IMAGENET1K_V1"``), or ``"random"``.
+            its sets of weights (``"IMAGENET1K_V1"``), or ``"random"``.
         seed: of random weights.
 
     Raises:
@@ -43,7 +43,7 @@ def torchvision_backbone(
     all_weights = models.get_model_weights(variant)
     chosen = None if weights == "random" else _choose(all_weights, weights, variant)
     net = _make_net(models, variant, chosen, seed)
-    # Random weights get the preprocessing that the model is trained with by default.
+    # Random weights get the preprocessing of the model's default weights.
     transforms = (chosen or all_weights.DEFAULT).transforms()
     return TorchvisionBackbone(variant, net, transforms.mean, transforms.std)
 
@@ -51,19 +51,19 @@ def torchvision_backbone(
 class TorchvisionBackbone(Backbone):
     """A classification model as a feature extractor; build it with ``torchvision_backbone``.
 
-    Layers carry the names that torchvision's feature extraction gives to them: the path of a module
-    (``layer2.0.conv1``), or that of the module which computes it and the name of a function
-    (``layer2.0.add``). What is called more than once counts its calls: ``relu``, ``relu_1``. The
-    name of an outer module (``layer2.0``, ``layer2``) is that of the last output within it.
+    Layers have the names given by torchvision's feature extraction: the path of a module
+    (``layer2.0.conv1``), or the path of the module that calls a function, and its name
+    (``layer2.0.add``). Repeated calls are numbered: ``relu``, ``relu_1``. The name of an outer
+    module (``layer2.0``, ``layer2``) is that of the last output within it.
 
-    A layer is an output of the form (B, C, h, w) that images of any size have. Values of another
-    layout (the blocks of a Swin transformer) and those that hang on one size of image (a vision
+    A layer is an output of shape (B, C, h, w) that exists for images of any size. Outputs of
+    another layout (the blocks of a Swin transformer) and those tied to one image size (a vision
     transformer's) are left out.
 
     Args:
-        name: the model's, for messages.
+        name: the model's name, for messages.
         net: the model.
-        mean: that its weights expect RGB in [0, 1] to be normalised by.
+        mean: of RGB in [0, 1], in the normalisation that its weights expect.
         deviation: likewise.
 
     Raises:
@@ -84,7 +84,7 @@ class TorchvisionBackbone(Backbone):
                 f"{name} has no convolutional feature maps that images of any size could be "
                 f"compared by; choose a convolutional model, such as resnet18"
             )
-        # They are no weights, but move with them.
+        # They are not weights, but move with them.
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor(deviation).view(3, 1, 1), persistent=False)
         self._graphs: dict[tuple[str, ...], fx.Graph] = {}
@@ -92,7 +92,7 @@ class TorchvisionBackbone(Backbone):
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The names, in the order they are computed, inner modules before outer ones."""
+        """The layers' names in the order they are computed, inner modules before outer ones."""
         return tuple(layer_nodes(self.net.graph))
 
     def train(self, mode: bool = True) -> TorchvisionBackbone:
@@ -100,17 +100,17 @@ class TorchvisionBackbone(Backbone):
         return super().train(False)
 
     def forward(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-        """Compute features; see ``Backbone.forward``. They come in the dtype of the weights."""
+        """Compute features, in the dtype of the weights; see ``Backbone.forward``."""
         x = (images - self.mean) / self.deviation
         x = x.to(next(self.net.parameters()).dtype)
-        # Interpreted, for compiled code of each graph would hold buffers that .to() leaves behind.
+        # Interpreted: compiled code of each graph would hold buffers that .to() does not move.
         features: dict[str, Tensor] = fx.Interpreter(
             self.net, graph=self._graph(tuple(dict.fromkeys(layers)))
         ).run(x)
         return features
 
     def _graph(self, layers: tuple[str, ...]) -> fx.Graph:
-        """What the layers need, made once."""
+        """The part of the graph that the layers need, cached."""
         if layers not in self._graphs:
             known = self.layers
             for layer in layers:
@@ -141,7 +141,7 @@ def _choose(all_weights: Any, weights: str, variant: str) -> Any:
 
 
 def _make_net(models: Any, variant: str, weights: Any, seed: int) -> nn.Module:
-    # Models draw their weights from the global generator, even those that are then loaded.
+    # Models draw weights from the global generator, even if they are then overwritten.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         if weights is None:
@@ -153,14 +153,14 @@ def _make_net(models: Any, variant: str, weights: Any, seed: int) -> nn.Module:
         except Exception as error:  # the client raises what its HTTP library does
             raise WeightsError(
                 f"the weights {weights.name} of {variant} could not be fetched "
-                f"({type(error).__name__}: {error}); go online once, or put the file of "
-                f"{weights.url} into {torch.hub.get_dir()}/checkpoints"
+                f"({type(error).__name__}: {error}); connect to the internet and try again, or "
+                f"put the file of {weights.url} into {torch.hub.get_dir()}/checkpoints"
             ) from error
         return net
 
 
 def _no_layer(name: str, layer: str, known: Sequence[str]) -> str:
-    """The message; the nearest names come first, and no more of them than can be read."""
+    """The error message, with the nearest names first, and no more of them than can be read."""
     near = get_close_matches(layer, known, n=5)
     listed = list(dict.fromkeys([*near, *known]))
     more = len(listed) - LISTED_LAYERS

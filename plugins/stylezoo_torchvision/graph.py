@@ -1,4 +1,4 @@
-"""The graph of a model: its layers by torchvision's names, and no more of it than they need."""
+"""The graph of a model: its layers by torchvision's names, and only what they need."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import cast
 import torch
 from torch import Tensor, fx, nn
 
-# Two sizes of image, far enough from each other to differ after every stage, at 1/32 too. Models
-# for one size take the first.
+# Two image sizes that are far enough apart to differ after every stage, even at 1/32. Models for
+# one size only accept the first.
 SIZES = ((224, 224), (300, 331))
 
 
@@ -20,7 +20,7 @@ def feature_graph(net: nn.Module) -> fx.GraphModule:
     """Trace a model in evaluation mode and keep what its layers need, without the classifier.
 
     Args:
-        net: the model. Its modules are shared, and no longer work in place.
+        net: the model. Its modules are shared, and made to no longer work in place.
 
     Returns:
         A module with a graph of all layers; ``layer_nodes`` reads their names.
@@ -34,12 +34,12 @@ def feature_graph(net: nn.Module) -> fx.GraphModule:
 
 
 def layer_nodes(graph: fx.Graph) -> Mapping[str, fx.Node]:
-    """The layers that a graph computes, shallow to deep: its output is a dictionary of them."""
+    """The layers that a graph computes, shallow to deep: the entries of its output."""
     return cast("Mapping[str, fx.Node]", graph.output_node().args[0])
 
 
 def pruned(graph: fx.Graph, layers: Iterable[str]) -> fx.Graph:
-    """The part of a graph that some of its layers need."""
+    """The part of a graph that the given layers need."""
     nodes = layer_nodes(graph)
     return _graph_of(graph, {layer: nodes[layer] for layer in layers})
 
@@ -54,7 +54,7 @@ def _graph_of(graph: fx.Graph, outputs: Mapping[str, fx.Node]) -> fx.Graph:
 
 
 def _trace(net: nn.Module) -> fx.GraphModule:
-    """A graph with every node of the model as an output, by torchvision's name for it."""
+    """Trace a graph with every node of the model as an output, by torchvision's name for it."""
     from torchvision.models.feature_extraction import (
         create_feature_extractor,
         get_graph_node_names,
@@ -71,7 +71,7 @@ def _trace(net: nn.Module) -> fx.GraphModule:
 
 
 def _work_out_of_place(traced: fx.GraphModule) -> None:
-    """Let no ReLU overwrite its input, which may be a layer that somebody asked for."""
+    """Keep ReLUs from overwriting their input, which may be a requested layer."""
     for module in traced.modules():
         if hasattr(module, "inplace"):
             module.inplace = False  # type: ignore[assignment]
@@ -83,8 +83,8 @@ def _work_out_of_place(traced: fx.GraphModule) -> None:
 def _with_outer_names(nodes: Mapping[str, fx.Node]) -> dict[str, fx.Node]:
     """Add each outer module's name, for the last node within it.
 
-    torchvision's extractor takes such names too, but where two names mean one node it would give
-    the second name another.
+    torchvision's extractor accepts such names too, but if two names mean the same node, it gives
+    the second name to another.
     """
     last = {outer: name for name in nodes for outer in _outer_names(name)}
     named: dict[str, fx.Node] = {}
@@ -103,13 +103,13 @@ def _outer_names(name: str) -> list[str]:
 def _feature_maps(traced: fx.GraphModule) -> set[fx.Node]:
     """The nodes whose output is (B, C, h, w) for images of any size.
 
-    Of four dimensions, the second is the channels if it is the same for two sizes of image; in a
-    layout (B, h, w, C) it would follow the height, and where windows are stacked in the batch, B
-    would not be the number of images.
+    Of four dimensions, the second is the channels if it is the same for two image sizes; in the
+    layout (B, h, w, C) it would follow the height, and with windows stacked in the batch, B would
+    not be the number of images.
     """
     batch = 2
     one, other = (_shapes(traced, batch, height, width) for height, width in SIZES)
-    # Before the first module there are the images, and how some models prepare them.
+    # Before the first module are only the images and, in some models, their preprocessing.
     computed = dropwhile(lambda node: node.op != "call_module", traced.graph.nodes)
     return {
         node
@@ -125,12 +125,12 @@ def _feature_maps(traced: fx.GraphModule) -> set[fx.Node]:
 def _shapes(
     traced: fx.GraphModule, batch: int, height: int, width: int
 ) -> dict[fx.Node, torch.Size]:
-    """The shape of each node's output, as far as the model goes with images of this size."""
-    # On a copy on the meta device, which has shapes alone and costs no arithmetic.
+    """The shape of each node's output, as far as the model runs on images of this size."""
+    # On a copy on the meta device, which only has shapes and costs no arithmetic.
     tensors = [*traced.parameters(), *traced.buffers()]
     shadow = copy.deepcopy(traced, {id(tensor): tensor.to("meta") for tensor in tensors})
     interpreter = fx.Interpreter(shadow, garbage_collect_values=False, graph=traced.graph)
-    with suppress(Exception):  # whatever a model raises that takes images of one size only
+    with suppress(Exception):  # whatever a model for only one image size raises
         interpreter.run(torch.empty(batch, 3, height, width, device="meta"))
     return {
         node: value.shape for node, value in interpreter.env.items() if isinstance(value, Tensor)

@@ -4,7 +4,7 @@ from stylezoo import Register, hookimpl
 
 STYLEZOO_API = (1, 0)
 
-# How stylezoo.testing checks them: without fetching weights.
+# What stylezoo.testing checks them with: random weights, which need no fetching.
 STYLEZOO_CHECKS = {
     "backbone:vgg16": {"options": {"weights": "random"}},
     "backbone:vgg19": {"options": {"weights": "random", "pooling": "average"}},

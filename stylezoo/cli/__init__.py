@@ -1,4 +1,4 @@
-"""The command line: thin, one module a command, each imported only when it runs."""
+"""The command line: one thin module per command, imported only when it runs."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import click
 from stylezoo import __version__
 from stylezoo.errors import PluginError, StyleZooError
 
-# Help texts stand here, so that --help imports no command.
+# Help texts are here, so that --help imports no command.
 _COMMANDS = {
     "apply": "Apply a style to photos.",
     "sheet": "Show every style on one photo.",
     "list": "List the styles.",
-    "info": "Show all that is known of a style.",
+    "info": "Show everything known about a style.",
     "search": "Search the styles of all registries.",
-    "fetch": "Fetch styles for use offline.",
+    "fetch": "Fetch styles for offline use.",
     "update": "Show which fetched styles have newer versions.",
-    "verify": "Check fetched styles: hashes, and their golden outputs here.",
-    "lock": "Write down exact versions and hashes for reproducible work.",
+    "verify": "Check the hashes and golden outputs of fetched styles.",
+    "lock": "Write exact versions and hashes to a lock file, for reproducible work.",
     "cache": "Show or clean up the cache.",
     "registries": "Show, add and remove registries.",
     "train": "Train a style on a painting.",
@@ -42,14 +42,14 @@ _COMMANDS = {
 }
 
 _MODULES = {"import": "import_"}
-"""Where the name of a command is a word of Python."""
+"""Modules of commands whose name is a Python keyword."""
 
 
 class LazyGroup(click.Group):
     """A group whose commands are modules of this package, or of plugins, imported on demand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names: stylezoo's own in the order above, then those of plugins."""
+        """List the names: stylezoo's own in the order above, then those of plugins."""
         return [*_COMMANDS, *_plugin_commands()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -61,7 +61,7 @@ class LazyGroup(click.Group):
         return _plugin_command(cmd_name)
 
     def invoke(self, ctx: click.Context) -> None:
-        """Run the command; what one of a plugin returns is no exit code."""
+        """Run the command; what a plugin's command returns is not an exit code."""
         super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -76,7 +76,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Suggest a near command for a misspelt one."""
+        """Suggest a similar command for a misspelt one."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             from difflib import get_close_matches
 
@@ -89,7 +89,7 @@ class LazyGroup(click.Group):
 def _plugin_commands() -> dict[str, str]:
     """The commands of plugins with their summaries.
 
-    One that has the name of a command of stylezoo's own, or of another plugin's, goes by its full
+    A command that shares its name with one of stylezoo's own or of another plugin goes by its full
     name.
     """
     from stylezoo.catalog import default_catalog
@@ -145,28 +145,28 @@ def main() -> None:
         click.echo(f"error: {error}", err=True)
         code = 1
     except BrokenPipeError:
-        # Whoever read our output has stopped; Python would complain once more at exit.
+        # The reader of our output has stopped; Python would complain once more at exit.
         from stylezoo.cli.output import discard_stdout
 
         discard_stdout()
         code = 1
     except OSError as error:
-        # A path that is too long, a folder that may not be entered: no fault of the program.
+        # A path that is too long, or a folder without permission: not a bug.
         click.echo(f"error: {error.filename or 'a file'}: {error.strerror or error}", err=True)
         code = 1
     sys.exit(code)
 
 
 def _print_any_name() -> None:
-    """Let stdout take every file name, also one that its encoding does not have."""
+    """Let stdout accept every file name, even one that its encoding lacks."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # In UTF-8 the bytes of a name come out as they are on the disk, for another program.
+        # In UTF-8, a name's bytes are printed as they are on disk, for other programs to read.
         utf8 = sys.stdout.encoding.lower() == "utf-8"
         sys.stdout.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:
-    """Print a warning, once: Python repeats one that comes by another way through the code."""
+    """Print a warning once: Python repeats one that is raised from another place in the code."""
     one_line = " ".join(str(message).split())
     if one_line not in _shown_warnings:
         _shown_warnings.add(one_line)

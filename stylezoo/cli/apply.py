@@ -1,4 +1,4 @@
-"""``stylezoo apply``: a style on one photo, on many, on a folder, or in a pipe."""
+"""``stylezoo apply``: apply a style to photos, folders of photos, or a pipe."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the options say of every picture."""
+    """The options that apply to every picture."""
 
     strength: float
     preserve_color: bool
@@ -44,24 +44,24 @@ class Settings:
 @click.command("apply")
 @click.argument("style")
 @click.argument("images", nargs=-1, required=True)
-@click.option("-o", "--output", help="File to write, '-' for stdout; for several, a folder.")
+@click.option("-o", "--output", help="Output file, '-' for stdout; for several images, a folder.")
 @styling_options
-@click.option("--size", type=click.IntRange(min=1), help="Scale the longest side to N pixels.")
+@click.option("--size", type=click.IntRange(min=1), help="Scale the longest side to this, pixels.")
 @click.option(
     "--output-format",
     type=click.Choice(["png", "jpeg", "webp", "tiff"]),
-    help="By default, what the output's suffix says, else png.",
+    help="Output format  [default: from the output's suffix, else png]",
 )
-@click.option("--quality", type=click.IntRange(1, 100), help="Of jpeg and webp  [default: 95]")
-@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
-@click.option("--locked", metavar="FILE", help="Take exactly what this lock file says.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
-@click.option("--device", help="Such as cpu or cuda; by default, the best there is.")
-@click.option("--seed", type=SEED, default=0, help="Of nets that draw lots.")
+@click.option("--quality", type=click.IntRange(1, 100), help="JPEG or WebP quality  [default: 95]")
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
+@click.option("--locked", metavar="FILE", help="Use exactly what this lock file pins.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+@click.option("--device", help="Such as cpu or cuda  [default: the best available]")
+@click.option("--seed", type=SEED, default=0, help="Random seed, for nets that use randomness.")
 @click.option(
     "--max-pixels",
     type=click.IntRange(min=0),
-    help="Refuse larger pictures; 0 lifts the limit  [default: 89478485]",
+    help="Refuse pictures with more pixels; 0 for no limit  [default: 89478485]",
 )
 def command(
     style: str,
@@ -82,8 +82,8 @@ def command(
 ) -> None:
     """Apply STYLE to IMAGES: files, folders, or '-' for stdin.
 
-    Without -o, photo.jpg becomes photo-STYLE.png beside it. Nothing is overwritten without
-    --overwrite. A folder's own results of an earlier run with STYLE are passed over.
+    Without -o, photo.jpg becomes photo-STYLE.png next to it. Existing files are only replaced with
+    --overwrite. In a folder, results of an earlier run with STYLE are skipped.
     """
     from stylezoo.images import DEFAULT_MAX_PIXELS
     from stylezoo.loading import load
@@ -183,7 +183,7 @@ def _read(job: Job, settings: Settings) -> Photo:
 
 
 def _resized(photo: Photo, source: str, settings: Settings) -> Photo:
-    """Scale to --size, within the limit that keeps a slip of the finger from filling memory."""
+    """Scale to --size, within the limit that keeps a typo from filling memory."""
     if settings.size is None:
         return photo
     scale = settings.size / max(photo.size)
@@ -198,7 +198,7 @@ def _resized(photo: Photo, source: str, settings: Settings) -> Photo:
 
 
 def _label(spec: StyleSpec, found: ResolvedStyle | None) -> str:
-    """What to call the style in the names of files: a file of weights by its own name."""
+    """The style's name in file names; for a file of weights, the file's own name."""
     if found is None:
         assert spec.path is not None
         return spec.path.stem

@@ -1,4 +1,4 @@
-"""``stylezoo cache``: what was fetched, and how to be rid of it."""
+"""``stylezoo cache``: show what was fetched, and delete it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``stylezoo check``: every fault of style folders at once."""
+"""``stylezoo check``: report every fault of style folders at once."""
 
 from __future__ import annotations
 

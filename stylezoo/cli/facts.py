@@ -1,4 +1,4 @@
-"""Options for what only a person knows of a style, shared by the commands that make one."""
+"""Options for what only a person knows about a style, shared by the commands that make one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stylezoo.cli.output import is_terminal
 if TYPE_CHECKING:
     from stylezoo.authoring import Facts
 
-# In the order in which they are asked for.
+# In the order in which they are prompted for.
 _HELP = {
     "name": "Name of the style, in kebab-case.",
     "title": "Title of the painting.",
@@ -31,14 +31,16 @@ _HELP = {
     "summary": "One line that describes it.",
     "command": "The command that trains it again.",
     "notes": "Anything else worth knowing.",
-    "created": "When it was trained, an ISO date.  [default: today]",
+    "created": "When it was trained, an ISO date  [default: today]",
 }
 
 
 def fact_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add an option for each fact; the command gets them in ``**told``."""
     add = [click.option(_option(name), name, help=text) for name, text in _HELP.items()]
-    add.append(click.option("--tag", "tags", multiple=True, help="A word to search by; repeat it."))
+    add.append(
+        click.option("--tag", "tags", multiple=True, help="Tag to search by; may be repeated.")
+    )
     add.append(click.option("--seed", type=int, help="Of the training."))
     for decorate in reversed(add):
         command = decorate(command)
@@ -46,18 +48,18 @@ def fact_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def with_told(facts: Facts, told: dict[str, Any]) -> Facts:
-    """The facts, with those that the command line tells."""
+    """The facts, updated with those from the command line."""
     given = {name: value for name, value in told.items() if value not in (None, ())}
     return dataclasses.replace(facts, **given)
 
 
 def complete(facts: Facts, *, besides: list[str], unknown: Collection[str] = ()) -> Facts:
-    """Ask for what is missing on a terminal; elsewhere tell all of it at once.
+    """Prompt for missing facts on a terminal; elsewhere report them all at once.
 
     Args:
         facts: what is known.
         besides: what else is missing, a line each.
-        unknown: facts that were recorded as unknown, which a terminal asks for again.
+        unknown: facts that were recorded as unknown, prompted for again on a terminal.
 
     Raises:
         click.UsageError: something is missing or wrong.
@@ -89,7 +91,7 @@ def complete(facts: Facts, *, besides: list[str], unknown: Collection[str] = ())
 
 
 def unknown_options(facts: Facts) -> list[str]:
-    """The options for the facts that were not told."""
+    """The options for the facts that are missing."""
     return [_option(name) for name in facts.missing]
 
 

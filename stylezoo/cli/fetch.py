@@ -1,4 +1,4 @@
-"""``stylezoo fetch``: styles brought to this machine, verified, for use offline."""
+"""``stylezoo fetch``: download and verify styles for offline use."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ from stylezoo.registry.verify import verify_files
 @click.command("fetch")
 @click.argument("styles", nargs=-1)
 @click.option(
-    "--locked", metavar="FILE", help="Take exactly what this lock file says; by default, all of it."
+    "--locked",
+    metavar="FILE",
+    help="Use exactly what this lock file pins; without STYLES, all of it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what is here now as JSON.")
 def command(styles: tuple[str, ...], locked: str | None, as_json: bool) -> None:
-    """Fetch STYLES to this machine, verified, for use offline.
+    """Fetch STYLES to this machine, verified, for offline use.
 
     With a style comes the base that it builds on. What is here already is only verified.
     """
@@ -57,7 +59,7 @@ def command(styles: tuple[str, ...], locked: str | None, as_json: bool) -> None:
 
 
 def fetch(found: ResolvedStyle) -> Path:
-    """Bring the files of a style here, with a bar if that takes long.
+    """Fetch the files of a style, with a progress bar if that takes long.
 
     Returns:
         Their folder.

@@ -1,4 +1,4 @@
-"""``stylezoo import``: a checkpoint of another program becomes a style folder."""
+"""``stylezoo import``: turn another program's checkpoint into a style folder."""
 
 from __future__ import annotations
 
@@ -85,5 +85,5 @@ def command(
 
 
 def _style_name(checkpoint: Path) -> str | None:
-    """A style name like that of the file; None if nothing of it can be in one."""
+    """A style name made from the file's; None if it has no usable characters."""
     return "-".join(re.findall(r"[a-z0-9]+", checkpoint.stem.lower()))[:64].strip("-") or None

@@ -1,4 +1,4 @@
-"""``stylezoo info``: one style in full."""
+"""``stylezoo info``: show one style in full."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from stylezoo.registry.spec import StyleSpec
 @click.argument("style")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(style: str, as_json: bool) -> None:
-    """Show all that is known of STYLE: a name, name@version, owner/name or folder.
+    """Show everything known about STYLE: a name, name@version, owner/name or folder.
 
-    Of a style that is not here, only the record is fetched.
+    If the style is not on this machine, only its record is fetched.
     """
     found = resolve(StyleSpec.parse(style), all_sources(default_catalog()))
     record = record_to_dict(found.record)
@@ -39,7 +39,7 @@ def command(style: str, as_json: bool) -> None:
 def _print(name: str, value: Any, depth: int) -> None:
     indent = "  " * depth
     if value in ("", [], {}):
-        return  # it says nothing
+        return  # nothing to show
     if isinstance(value, dict):
         print_line(f"{indent}{name}:")
         for key, entry in value.items():

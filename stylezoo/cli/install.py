@@ -1,4 +1,4 @@
-"""``stylezoo install``: pip of this interpreter, and what came in by it."""
+"""``stylezoo install``: run this interpreter's pip, and show what it added."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stylezoo.cli.output import print_json, print_line, print_table
 from stylezoo.errors import MissingDependencyError, PluginError
 from stylezoo.registry.offline import offline_variable
 
-PYTHON = (sys.executable, "-P")  # else -m would take modules of the current folder first
+PYTHON = (sys.executable, "-P")  # otherwise -m would look in the current folder first
 Plugin = dict[str, Any]  # as ``stylezoo plugins --json`` prints it
 
 
@@ -64,9 +64,9 @@ def command(packages: tuple[str, ...], as_json: bool) -> None:
 def _run_pip(packages: tuple[str, ...]) -> None:
     environment = dict(os.environ)
     if offline_variable() is not None:
-        environment["PIP_NO_INDEX"] = "1"  # files and folders can be installed all the same
+        environment["PIP_NO_INDEX"] = "1"  # files and folders can still be installed
     pip = [*PYTHON, "-m", "pip", "install", "--disable-pip-version-check", *packages]
-    # Its stdout is our stderr, so that ours holds the result alone.
+    # Its stdout goes to our stderr, so that ours only holds the result.
     code = subprocess.run(pip, env=environment, stdout=2, check=False).returncode
     if code:
         raise PluginError(
@@ -75,7 +75,7 @@ def _run_pip(packages: tuple[str, ...]) -> None:
 
 
 def _installed_plugins() -> list[Plugin]:
-    """What another process finds: this one has looked already, and Python remembers."""
+    """The plugins found by a new process: this one has already looked, and Python caches that."""
     relaxed = {name: value for name, value in os.environ.items() if name != "STYLEZOO_STRICT"}
     done = subprocess.run(
         [*PYTHON, "-W", "ignore", "-m", "stylezoo", "plugins", "--json"],

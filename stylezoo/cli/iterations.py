@@ -1,4 +1,4 @@
-"""What ``optimize`` and ``reconstruct`` share: layers as an option, and the progress shown."""
+"""What ``optimize`` and ``reconstruct`` share: the option for layers, and progress."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Layers(click.ParamType[Any]):
-    """``relu1_1,relu2_1=0.5``: layers, each with a weight or none of them."""
+    """Layers, either all with a weight or none: ``relu1_1=1,relu2_1=0.5``."""
 
     name = "layers"
 
@@ -39,10 +39,10 @@ class Layers(click.ParamType[Any]):
 
 @contextmanager
 def iteration_progress() -> Iterator[Callable[[Iteration, str], None]]:
-    """Show iterations: a bar on a terminal, elsewhere a line now and then.
+    """Show iterations: a bar on a terminal, a line now and then elsewhere.
 
     Yields:
-        What to call with each iteration and a word on what is being made, which may be empty.
+        A function to call with each iteration and a word on what is being made, maybe empty.
     """
     if not is_terminal(sys.stderr):
         yield _print_now_and_then
@@ -67,17 +67,17 @@ def iteration_progress() -> Iterator[Callable[[Iteration, str], None]]:
 
 
 def warn_of_runaway(result: OptimizationResult, what: str, advice: str) -> None:
-    """Say so if an optimisation was stopped because its objective ran away.
+    """Warn if an optimisation was stopped because its objective diverged.
 
     Args:
-        result: of it.
-        what: shows the best picture until then.
+        result: of the optimisation.
+        what: what shows the best picture until then.
         advice: what to try instead.
     """
     if result.diverged:
         click.echo(
-            f"warning: the objective ran away at iteration {len(result.iterations)} and was "
-            f"stopped; {what} is the best picture until then, with the objective "
+            f"warning: the optimisation diverged at iteration {len(result.iterations)} and was "
+            f"stopped; {what} is the best picture up to then, with the objective "
             f"{result.total:.4g}. Try {advice}.",
             err=True,
         )

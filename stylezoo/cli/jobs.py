@@ -1,4 +1,4 @@
-"""Which picture goes where: settled, or refused, before any work is done."""
+"""Decides which picture goes where, or refuses, before any work is done."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PIPE = "-"
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One picture to style: where from and where to; ``"-"`` for a pipe."""
+    """One picture to style: its source and its target, ``"-"`` for a pipe."""
 
     source: str
     target: str
@@ -32,22 +32,22 @@ def plan(
 
     Args:
         images: files, folders, or ``"-"`` for stdin.
-        output: what -o says.
+        output: value of -o.
         label: the style's name, which is appended to a file's own.
-        output_format: what --output-format says.
+        output_format: value of --output-format.
 
     Raises:
         click.UsageError: the arguments contradict each other, a name is empty, or a pipe is a
             terminal.
         ImageError: a folder holds no pictures.
-        OptionError: the output's suffix is of no format.
+        OptionError: the output's suffix is not that of a format.
     """
     from stylezoo.images import WRITE_FORMATS, format_of, is_picture_name
 
     if "" in images:  # as a path, the current folder
-        raise click.UsageError("The name of a picture is empty; is a variable not set?")
+        raise click.UsageError("The name of a picture is empty; is a shell variable unset?")
     if output == "":
-        raise click.UsageError("What -o names is empty; is a variable not set?")
+        raise click.UsageError("The name after -o is empty; is a shell variable unset?")
     default = output_format or "png"
     ending = f"-{label}{WRITE_FORMATS[default]}"
     sources = _sources(images, output, label)
@@ -55,7 +55,7 @@ def plan(
         raise click.UsageError("stdin is a terminal; pipe a picture into it.")
     if output == PIPE or (output is None and PIPE in sources):
         if len(sources) > 1:
-            raise click.UsageError("Several pictures do not go to stdout; give -o FOLDER.")
+            raise click.UsageError("Only one picture can go to stdout; give -o FOLDER for several.")
         if is_terminal(sys.stdout):
             raise click.UsageError("stdout is a terminal; redirect it, or give -o FILE.")
         return [Job(source=sources[0], target=PIPE, format=default)]
@@ -63,10 +63,10 @@ def plan(
         chosen = output_format or format_of(Path(output))
         return [Job(source=sources[0], target=output, format=chosen)]
     if output is not None and not _is_folder(output) and os.path.lexists(output):
-        raise click.UsageError(f"{output} is a file; several pictures go to a folder.")
+        raise click.UsageError(f"{output} is a file; for several pictures, name a folder with -o.")
     if output is not None and not _means_folder(output) and is_picture_name(Path(output)):
         raise click.UsageError(
-            f"{output} is the name of one picture; several go to a folder: name one with -o."
+            f"{output} is the name of one picture; for several, name a folder with -o."
         )
     jobs = [
         Job(source=source, target=str(_target(source, output, ending)), format=default)
@@ -77,7 +77,7 @@ def plan(
 
 
 def check_job(job: Job, *, overwrite: bool) -> None:
-    """Fail before the work is done, where writing the file would fail after it.
+    """Fail before the work is done if writing the file would fail after it.
 
     Raises:
         OutputError: the target exists and may not be replaced, or cannot be written.
@@ -95,14 +95,14 @@ def _sources(images: tuple[str, ...], output: str | None, label: str) -> list[st
             sources.append(image)
             continue
         photos = [str(photo) for photo in find_photos(Path(image))]
-        # What an earlier run made of these photos is no photo: a second run would style it again.
+        # Leave out the results of an earlier run, which would be styled again.
         results = {_place(result) for photo in photos for result in _results(photo, output, label)}
         sources.extend(photo for photo in photos if _place(photo) not in results)
     return sources
 
 
 def _results(source: str, output: str | None, label: str) -> Iterator[Path]:
-    """What a run may have made of a picture, in one format or another."""
+    """What a run may have made from a picture, in any format."""
     from stylezoo.images import WRITE_FORMATS
 
     return (_target(source, output, f"-{label}{suffix}") for suffix in WRITE_FORMATS.values())
@@ -115,17 +115,17 @@ def _target(source: str, output: str | None, ending: str) -> Path:
 
 
 def _place(path: str | Path) -> str:
-    """What two paths of one file have in common: it without links.
+    """The same string for all paths to one file: the path with links resolved.
 
-    One that leads nowhere, such as a link to itself, is taken as it is.
+    One that leads nowhere, such as a link to itself, is left as it is.
     """
     place = os.path.realpath(path)
-    # On most disks of these systems a.png and A.png are one file.
+    # On most disks of these systems, a.png and A.png are the same file.
     return place.casefold() if sys.platform in ("win32", "darwin") else place
 
 
 def _is_file(output: str, image: str) -> bool:
-    """Whether -o means a file: a folder is one that exists, ends in '/', or takes a folder."""
+    """Whether -o means a file: not if it is a folder, ends in '/', or the source is a folder."""
     return not (_means_folder(output) or _is_folder(image))
 
 
@@ -134,10 +134,10 @@ def _means_folder(output: str) -> bool:
 
 
 def _is_folder(path: str) -> bool:
-    """Whether it is one, as far as can be told: reading or writing says what is wrong with it."""
+    """Whether it is a folder, as far as can be told; reading or writing reports any error."""
     try:
         return Path(path).is_dir()
-    except OSError:  # a name that is too long, a folder that may not be entered
+    except OSError:  # a name that is too long, or a folder without permission
         return False
 
 
@@ -153,7 +153,7 @@ def _refuse_collisions(jobs: list[Job]) -> None:
             )
         if place in read:
             raise click.UsageError(
-                f"{job.source} would become {job.target}, which is to be styled too; "
+                f"{job.source} would be written to {job.target}, which is itself to be styled; "
                 "give -o FOLDER."
             )
         written[place] = job.source

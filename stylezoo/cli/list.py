@@ -1,4 +1,4 @@
-"""``stylezoo list``: the styles there are."""
+"""``stylezoo list``: list the styles."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from stylezoo.registry.sources import all_sources, used_repositories
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(as_json: bool) -> None:
-    """List the styles, each in its newest version, and what packs hold.
+    """List the newest version of every style, and the styles in each pack.
 
-    A name that several sources have is shown once for each, with the source whose style is
-    taken. Of the Hub, those repositories are listed that were used here.
+    A name found in several sources is listed for each of them, with the source that is used. From
+    the Hub, only the repositories used on this machine are listed.
     """
     sources = {**all_sources(default_catalog()), **used_repositories()}
     print_styles(list_sources(sources), as_json)
@@ -32,7 +32,7 @@ def print_styles(styles: Sequence[ListedStyle], as_json: bool) -> None:
     rows = []
     for style in styles:
         entry = style.entry
-        source = style.source if style.taken else f"{style.source} (taken: {style.taken_from})"
+        source = style.source if style.taken else f"{style.source} (used: {style.taken_from})"
         rows.append((entry.name, str(entry.version), source, entry.summary))
         for name, title in entry.styles:
             rows.append((f"  {entry.name}:{name}", "", "", title))

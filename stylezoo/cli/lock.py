@@ -1,4 +1,4 @@
-"""``stylezoo lock``: exact versions and hashes, written down."""
+"""``stylezoo lock``: write down exact versions and hashes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stylezoo.registry.spec import StyleSpec
 @click.command("lock")
 @click.argument("styles", nargs=-1, required=True)
 @click.option("-o", "--output", default=LOCK_FILE, show_default=True, help="File to write.")
-@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was locked as JSON.")
 def command(styles: tuple[str, ...], output: str, overwrite: bool, as_json: bool) -> None:
     """Write down the exact versions and hashes of STYLES.

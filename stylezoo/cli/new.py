@@ -1,4 +1,4 @@
-"""``stylezoo new``: a project to start a plugin from."""
+"""``stylezoo new``: create a project to start a plugin from."""
 
 from __future__ import annotations
 

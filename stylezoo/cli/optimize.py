@@ -23,7 +23,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 class WeightedName(click.ParamType[Any]):
-    """``laplacian:10``: a registered loss and its weight, which is 1 if it is not said."""
+    """A registered loss and its weight, by default 1: ``laplacian:10``."""
 
     name = "loss:weight"
 
@@ -46,7 +46,7 @@ class WeightedName(click.ParamType[Any]):
     multiple=True,
     required=True,
     metavar="PAINTING[:SHARE]",
-    help="A painting; may be repeated, each with its share.",
+    help="A painting; repeat for several, each with its share of the style.",
 )
 @click.option("-o", "--output", type=FILE, required=True, help="Picture to write.")
 @click.option(
@@ -55,12 +55,16 @@ class WeightedName(click.ParamType[Any]):
     type=click.Choice(["gatys", "best"]),
     default="gatys",
     show_default=True,
-    help="gatys: as published. best: the best picture for the time.",
+    help="gatys: as published. best: the best picture for the time it takes.",
 )
-@click.option("--size", type=int, help="Longest side of the picture, pixels.  [default: 512]")
-@click.option("--steps", "iterations", type=int, help="Iterations, at each level of the pyramid.")
-@click.option("--levels", type=int, help="Levels of the pyramid, each twice the size.")
-@click.option("--init", "start", help="noise, content, a picture, or style:NAME (warm start).")
+@click.option("--size", type=int, help="Longest side of the picture, pixels  [default: 512]")
+@click.option("--steps", "iterations", type=int, help="Iterations at each level of the pyramid.")
+@click.option("--levels", type=int, help="Levels of the pyramid, each twice the size of the last.")
+@click.option(
+    "--init",
+    "start",
+    help="Starting picture: noise, content, a file, or style:NAME (warm start).",
+)
 @click.option("--style-scale", type=float, help="Size of the painting relative to the picture.")
 @click.option("--content-layers", type=Layers(), help="Such as relu4_2, or relu3_3=1,relu4_2=0.5.")
 @click.option("--style-layers", type=Layers(), help="Such as relu1_1,relu2_1,relu3_1.")
@@ -68,7 +72,7 @@ class WeightedName(click.ParamType[Any]):
 @click.option(
     "--normalization",
     type=click.Choice(["gatys-program", "gatys", "johnson", "relative"]),
-    help="Of content and Gram loss.",
+    help="How the content and Gram losses are normalised.",
 )
 @click.option("--content-weight", type=float, help="Weight of the content term.")
 @click.option("--style-weight", type=float, help="Weight of all styles together.")
@@ -79,19 +83,20 @@ class WeightedName(click.ParamType[Any]):
     type=WeightedName(),
     multiple=True,
     metavar="LOSS[:WEIGHT]",
-    help="One more registered loss, such as laplacian:10; may be repeated.",
+    help="An additional registered loss, such as laplacian:10; may be repeated.",
 )
 @click.option(
     "--content-mask",
     "content_masks",
     multiple=True,
-    help="White where the picture takes the first (second, ...) style; '-' for everywhere.",
+    help="Mask: white where the picture takes the first (second, ...) style; '-' for everywhere.",
 )
 @click.option(
     "--style-mask",
     "style_masks",
     multiple=True,
-    help="White where the first (second, ...) painting shows its style; '-' for everywhere.",
+    help="Mask: white where the style of the first (second, ...) painting is taken from; "
+    "'-' for everywhere.",
 )
 @click.option(
     "--preserve-color",
@@ -102,27 +107,29 @@ class WeightedName(click.ParamType[Any]):
     "--optimizer",
     "method",
     type=click.Choice(["lbfgs", "preconditioned-lbfgs", "adam"]),
-    help="The method.",
+    help="Optimisation method.",
 )
-@click.option("--learning-rate", type=float, help="Adam's.  [default: 0.02]")
-@click.option("--backbone", help="A registered backbone.  [default: vgg19]")
+@click.option("--learning-rate", type=float, help="Learning rate of adam  [default: 0.02]")
+@click.option("--backbone", help="A registered backbone  [default: vgg19]")
 @click.option("--backbone-weights", help="Its weights: caffe_q8, tv_in1k or a file.")
-@click.option("--pooling", type=click.Choice(["max", "average"]), help="Of a VGG.")
+@click.option("--pooling", type=click.Choice(["max", "average"]), help="Pooling of a VGG backbone.")
 @click.option(
     "--rescaled",
     is_flag=True,
     default=None,
-    help="Bring every filter of vgg19 to the mean activation 1, as the paper did.",
+    help="Rescale every filter of vgg19 to a mean activation of 1, as the paper did.",
 )
-@click.option("--seed", type=SEED, help="Of the noise.  [default: 0]")
-@click.option("--device", help="Such as cpu or cuda; by default, the best there is.")
-@click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="Of the backbone.")
+@click.option("--seed", type=SEED, help="Random seed of the noise  [default: 0]")
+@click.option("--device", help="Such as cpu or cuda  [default: cuda if available, else cpu]")
+@click.option(
+    "--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="Precision of the backbone."
+)
 @click.option("--save-every", type=click.IntRange(min=1), help="Save the picture every N steps.")
-@click.option("--plot", "plot_path", type=FILE, help="Draw the losses: .png, .svg or .pdf.")
+@click.option("--plot", "plot_path", type=FILE, help="Plot the losses to this .png, .svg or .pdf.")
 @click.option("--checkpoint-every", type=click.IntRange(min=1), default=100, show_default=True)
-@click.option("--resume", is_flag=True, help="Go on where a run was stopped.")
-@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+@click.option("--resume", is_flag=True, help="Resume a stopped run.")
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def command(
     content: Path,
     styles: tuple[str, ...],
@@ -138,11 +145,11 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Change CONTENT until it has the style of paintings.
+    """Optimise CONTENT until it has the style of one or more paintings.
 
-    By default exactly as Gatys et al. 2015 published it; --preset best gives the best picture for
-    the time. Each iteration costs a pass of VGG19 and its gradient: about a second at 512 pixels
-    on two cores. A run that was stopped goes on with --resume and the same options.
+    By default exactly as published by Gatys et al. 2015; --preset best gives the best picture for
+    the time it takes. Each iteration is a forward and a backward pass of VGG19: about a second at
+    512 pixels on two cores. To continue a stopped run, give --resume and the same options.
     """
     from stylezoo.images import format_of, save_photo
     from stylezoo.optimization import optimize
@@ -160,7 +167,8 @@ def command(
     checkpoint = output.with_name(f"{output.name}.checkpoint")
     if checkpoint.exists() and not resume:
         raise OutputError(
-            f"{checkpoint} is from a run that was stopped; go on with --resume, or delete it"
+            f"{checkpoint} is from a stopped run; continue it with --resume, or delete it to start "
+            "again"
         )
     replace = overwrite or resume  # a run that goes on has saved pictures before it was stopped
     if save_every is not None:
@@ -197,12 +205,12 @@ def command(
 
 
 def _saved(output: Path, number: int) -> Path:
-    """Where --save-every puts the picture of an iteration."""
+    """Where --save-every saves the picture of an iteration."""
     return output.with_name(f"{output.stem}-{number:05}{output.suffix}")
 
 
 def _config(preset_name: str, options: dict[str, Any]) -> Any:
-    """The preset with every option that was given."""
+    """The preset, changed by every option that was given."""
     from stylezoo.optimization import OptimizationConfig
 
     changes = {name: value for name, value in options.items() if value is not None}
@@ -221,14 +229,14 @@ def _config(preset_name: str, options: dict[str, Any]) -> Any:
 def backbone_changes(preset_name: str, options: dict[str, Any]) -> dict[str, Any]:
     """Fold --backbone-weights, --pooling and --rescaled into the backbone's options.
 
-    Options that were not given, which are None, are left out.
+    Options that were not given are None and left out.
     """
     from stylezoo.optimization import OptimizationConfig
 
     changes = {name: value for name, value in options.items() if value is not None}
     names = {"backbone_weights": "weights", "pooling": "pooling", "rescaled": "rescaled"}
     given = {option: changes.pop(name) for name, option in names.items() if name in changes}
-    # The preset's options are those of the preset's backbone.
+    # The preset's options are only for the preset's backbone.
     kept = {} if "backbone" in changes else OptimizationConfig.preset(preset_name).backbone_options
     if given or "backbone" in changes:
         changes["backbone_options"] = {**kept, **given}

@@ -15,7 +15,7 @@ from stylezoo.errors import OutputError
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether a stream is a terminal; Python sets the streams that are closed to None."""
+    """Whether a stream is a terminal; Python sets closed streams to None."""
     return stream is not None and stream.isatty()
 
 
@@ -23,14 +23,14 @@ def print_line(text: str) -> None:
     """Print a line on stdout.
 
     Raises:
-        OutputError: stdout cannot be written, such as a file on a full disk.
+        OutputError: stdout cannot be written to, such as a file on a full disk.
     """
     with _writing_stdout():
         click.echo(text)
 
 
 def printable(text: str) -> str:
-    """A text of a stranger's on one line: control characters could forge lines, or worse."""
+    """Put untrusted text on one line: control characters could forge lines, or worse."""
     return "".join(
         character if character.isprintable() else repr(character)[1:-1] for character in text
     )
@@ -40,7 +40,7 @@ def print_bytes(content: bytes) -> None:
     """Write an encoded picture to stdout.
 
     Raises:
-        OutputError: stdout is closed or cannot be written.
+        OutputError: stdout is closed or cannot be written to.
     """
     if sys.stdout is None:
         raise OutputError("stdout is closed; redirect it, or give -o FILE")
@@ -50,14 +50,14 @@ def print_bytes(content: bytes) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON on stdout; in ASCII, so that any encoding of the terminal will do."""
+    """Print a value as JSON on stdout, in ASCII, so that any terminal encoding will do."""
     import json
 
     print_line(json.dumps(value, indent=2))
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table: drawn by rich on a terminal, in plain aligned columns elsewhere."""
+    """Print a table: with rich on a terminal, in plain aligned columns elsewhere."""
     rows = [[printable(cell) for cell in row] for row in rows]
     if is_terminal(sys.stdout):
         from rich.console import Console
@@ -75,7 +75,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def discard_stdout() -> None:
-    """Send what is still buffered nowhere: Python would fail once more, and say so, at exit."""
+    """Discard what is still buffered: flushing it at exit would fail again, with a message."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -84,9 +84,9 @@ def _writing_stdout() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        raise  # whoever read our output has stopped, which is no error to speak of
+        raise  # the reader of our output has stopped, which needs no message
     except OSError as error:
-        if sys.platform == "win32" and error.errno == errno.EINVAL:  # a closed pipe, there
+        if sys.platform == "win32" and error.errno == errno.EINVAL:  # a closed pipe on Windows
             raise BrokenPipeError from error
         discard_stdout()
         raise OutputError(f"stdout cannot be written: {error.strerror}") from error

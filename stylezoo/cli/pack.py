@@ -1,4 +1,4 @@
-"""``stylezoo pack``: styles that share their convolutions become one pack."""
+"""``stylezoo pack``: put styles that share their convolutions into one pack."""
 
 from __future__ import annotations
 

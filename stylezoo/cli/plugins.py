@@ -1,4 +1,4 @@
-"""``stylezoo plugins``: what is installed, what it provides, and whether that conforms."""
+"""``stylezoo plugins``: show what is installed and provided, and check that it conforms."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _check(name: str, as_json: bool) -> None:
 
 
 def _rows(plugin: PluginInfo) -> list[tuple[str, ...]]:
-    """One row a hook; what is said of the plugin itself stands in the first."""
+    """One row per hook; the first also describes the plugin itself."""
     taken = "" if plugin.seconds is None else f"{plugin.seconds * 1000:.0f} ms"
     origin = f"{plugin.distribution} {plugin.version}"
     hooks = [(hook, ", ".join(names)) for hook, names in _by_hook(plugin).items()]
@@ -65,7 +65,7 @@ def _rows(plugin: PluginInfo) -> list[tuple[str, ...]]:
 
 
 def _by_hook(plugin: PluginInfo) -> dict[str, list[str]]:
-    """The names that a plugin registered, by the hook it did so in."""
+    """The names that a plugin registered, by hook."""
     names: dict[str, list[str]] = {}
     for component in plugin.components:
         names.setdefault(component.hook, []).append(component.name)

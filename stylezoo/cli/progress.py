@@ -1,4 +1,4 @@
-"""Progress bars, for a known number of things or of bytes."""
+"""Progress bars for a known number of items or bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stylezoo.cli.output import is_terminal
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
-PROGRESS_DELAY = 1.0  # seconds; what is done sooner needs no bar
+PROGRESS_DELAY = 1.0  # seconds; shorter work needs no bar
 
 
 @contextmanager
@@ -21,15 +21,15 @@ def progress(label: str, total: int) -> Iterator[Callable[[], None]]:
     """Show a bar on stderr if that is a terminal and the work takes longer than a moment.
 
     Args:
-        label: what is done.
-        total: how many there are to do.
+        label: what is being done.
+        total: number of items.
 
     Yields:
-        What to call after each.
+        A function to call after each item.
     """
     done = 0
 
-    # Of a single picture it is not known how far it is: the bar only moves.
+    # How far a single picture has come is not known: the bar only moves.
     with _bar(label, total if total > 1 else None, _default_columns) as show:
 
         def advance() -> None:
@@ -42,14 +42,14 @@ def progress(label: str, total: int) -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def progress_of_bytes(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """The same for what is transferred.
+    """Show such a bar for a transfer.
 
     Args:
-        label: what is transferred.
-        total: how many bytes it has.
+        label: what is being transferred.
+        total: its size in bytes.
 
     Yields:
-        What to tell how many bytes are here.
+        A function to call with the number of bytes received.
     """
     with _bar(label, total, _byte_columns) as show:
         yield show
@@ -69,7 +69,7 @@ def _bar(
         *columns(),
         console=Console(stderr=True),
         transient=True,
-        # Else the bar would take what we print, even where stdout is a file.
+        # Otherwise the bar would capture what we print, even if stdout is a file.
         redirect_stdout=is_terminal(sys.stdout),
     )
     task = bar.add_task(label, total=total)

@@ -1,4 +1,4 @@
-"""``stylezoo publish``: a style folder to the Hub or to a folder of styles."""
+"""``stylezoo publish``: publish a style folder to the Hub or to a folder of styles."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ def _destination(ctx: click.Context, option: click.Parameter, value: str) -> Des
     required=True,
     metavar="PLACE",
     callback=_destination,
-    help="hub:OWNER/NAME, or folder:PATH: a folder of styles or a signed registry.",
+    help="hub:OWNER/NAME, or folder:PATH for a folder of styles or a signed registry.",
 )
 @click.option("--private", is_flag=True, help="Make a new repository private.")
-@click.option("--dry-run", is_flag=True, help="Check everything, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Check everything without changing anything.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     folder: Path, destination: Destination, private: bool, dry_run: bool, as_json: bool
 ) -> None:
     """Check the style in FOLDER as "stylezoo check" does, and publish it.
 
-    A version that is there already is never changed. If this fails midway, run it again: it goes
-    on where it ended.
+    A version that is already published is never changed. If publishing fails midway, run the
+    command again: it continues where it stopped.
     """
     from stylezoo.registry.publishing import publish_style, require_access
     from stylezoo.registry.record_io import read_record
@@ -72,8 +72,9 @@ def _require_good(folder: Path) -> None:
     if errors:
         told = "".join(f"\n  {finding}" for finding in errors[:MOST_FINDINGS])
         raise PublishError(
-            f"{folder} is not fit to be published: {len(errors)} faults; for all that can be "
-            f"said, run: stylezoo check {folder}{told}"
+            f"{folder} cannot be published: it has {len(errors)} "
+            f"fault{'s' if len(errors) > 1 else ''}; for the full report, run: stylezoo check "
+            f"{folder}{told}"
         )
 
 
@@ -84,7 +85,7 @@ def _print(published: Publication, destination: Destination) -> None:
         for path in published.files:
             print_line(f"  {path}")
         return
-    done = "published" if published.status == "published" else "there already, unchanged"
+    done = "published" if published.status == "published" else "already published, unchanged"
     print_line(f"{style}: {done}: {published.location}")
     print_line(f"load it as {published.spec}")
     if destination.folder is not None and published.location != published.spec:

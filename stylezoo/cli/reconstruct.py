@@ -1,4 +1,4 @@
-"""``stylezoo reconstruct``: what single layers keep of a picture."""
+"""``stylezoo reconstruct``: show what single layers keep of a picture."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("-o", "--output", type=FILE, required=True, help="Picture to write.")
 @click.option("--size", type=int, default=256, show_default=True, help="Longest side, pixels.")
 @click.option("--steps", "iterations", type=int, default=300, show_default=True)
-@click.option("--backbone", help="A registered backbone.  [default: vgg19]")
+@click.option("--backbone", help="A registered backbone  [default: vgg19]")
 @click.option("--backbone-weights", help="Its weights: caffe_q8, tv_in1k or a file.")
-@click.option("--pooling", type=click.Choice(["max", "average"]), help="Of a VGG.")
-@click.option("--seed", type=SEED, default=0, help="Of the noise.")
-@click.option("--device", help="Such as cpu or cuda; by default, the best there is.")
+@click.option("--pooling", type=click.Choice(["max", "average"]), help="Pooling of a VGG backbone.")
+@click.option("--seed", type=SEED, default=0, help="Random seed of the noise.")
+@click.option("--device", help="Such as cpu or cuda  [default: cuda if available, else cpu]")
 @click.option(
     "--precision",
     type=click.Choice(["auto", "bf16", "fp32"]),
     default="fp32",
     show_default=True,
-    help="Of the backbone.",
+    help="Precision of the backbone.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
 def command(
     image: Path,
     content_layers: tuple[tuple[str, ...], None] | None,
@@ -108,7 +108,7 @@ def command(
 
 
 def _figure(photo: Photo, painting: Photo, panels: Sequence[Reconstruction], side: int) -> Photo:
-    """The originals, then a to e, in two rows: style above, content below, as in the paper."""
+    """The originals and panels a to e in two rows, style above content, as in the paper."""
     from stylezoo.contact_sheet import LabelledPhoto, contact_sheet
     from stylezoo.images import open_photo
 

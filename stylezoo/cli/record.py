@@ -1,4 +1,4 @@
-"""``stylezoo record make``: all that a machine can say of a style, and the questions it cannot."""
+"""``stylezoo record make``: record what can be computed about a style, and ask for the rest."""
 
 from __future__ import annotations
 
@@ -117,18 +117,18 @@ def make(
 
 @dataclass(frozen=True, kw_only=True)
 class _Material:
-    """What there is already.
+    """What exists already.
 
     Attributes:
         weights: a safetensors file.
-        dtype: to store them in again.
-        facts: that a style.toml tells.
-        unknown: those that it says are unknown.
-        net: its name, if it is known.
-        plugin: the distribution that the net is of, if that is known.
+        dtype: dtype to store the weights in again.
+        facts: the facts in a style.toml.
+        unknown: names of the facts recorded there as unknown.
+        net: its name, if known.
+        plugin: the distribution that provides the net, if known.
         arguments: of the net.
-        objective: of the training, if it is known.
-        quality: measured of these very weights, if it was.
+        objective: of the training, if known.
+        quality: measured on these very weights, if it was.
         painting: its file, if there is one.
     """
 
@@ -190,7 +190,7 @@ def _is_recorded(weights: Path, fields: Mapping[str, Any]) -> bool:
 
 
 def _net_of(weights: Path) -> tuple[str | None, dict[str, Scalar]]:
-    """The net that the file itself names, as files of stylezoo do."""
+    """The net named in the file itself, as in stylezoo's own files."""
     from stylezoo.registry.weights import read_net_metadata
 
     try:
@@ -213,7 +213,7 @@ def _weights_in(folder: Path) -> Path:
 
 
 def _painting_in(folder: Path, fields: Mapping[str, Any]) -> Path | None:
-    """The painting that the record lists; without a list of files, one that looks like it."""
+    """The painting that the record lists, or, without a list of files, one that looks like it."""
     if "files" in fields:
         listed = [file.path for file in fields["files"] if file and file.role == "painting"]
         return folder / listed[0] if listed else None
@@ -222,7 +222,7 @@ def _painting_in(folder: Path, fields: Mapping[str, Any]) -> Path | None:
 
 
 def _pairs(texts: tuple[str, ...]) -> dict[str, Scalar]:
-    """``width=16`` and the like: numbers and truth values as in JSON, all else is text."""
+    """Parse pairs like ``width=16``: numbers and booleans as in JSON, anything else as text."""
     pairs: dict[str, Scalar] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -237,10 +237,10 @@ def _pairs(texts: tuple[str, ...]) -> dict[str, Scalar]:
 
 
 def _readable(painting: Path | None) -> Path | None:
-    """The painting, if it can be read.
+    """Check that the painting can be read, and return it.
 
     Raises:
-        ImageError: it cannot.
+        ImageError: it cannot be read.
     """
     from stylezoo.images import open_photo
 
@@ -250,10 +250,10 @@ def _readable(painting: Path | None) -> Path | None:
 
 
 def _as_trained(painting: Path, style_size: int | None) -> Photo | Path:
-    """The painting at the size of training, as 'evaluate' takes one that is given.
+    """The painting at its size in training, as 'evaluate' reads one that is given.
 
     Returns:
-        The file itself, where that is what it holds, in a format that every program shows.
+        The file itself if it has that size, in a format that every program can show.
 
     Raises:
         ImageError: it cannot be read, or is too small.
@@ -268,7 +268,7 @@ def _as_trained(painting: Path, style_size: int | None) -> Photo | Path:
 
 
 def _check_photos(photos: Path, sizes: tuple[int, ...]) -> None:
-    """Read every photo to measure on: a broken one shows before the folder is made."""
+    """Read every photo to measure on, so that a broken one shows before the folder is made."""
     from stylezoo.evaluation import EvaluationConfig
     from stylezoo.evaluation.evaluate import check_photo
     from stylezoo.images import find_photos, open_photo
@@ -279,7 +279,7 @@ def _check_photos(photos: Path, sizes: tuple[int, ...]) -> None:
 
 
 def _renamed(material: _Material, facts: Facts) -> Quality | None:
-    """What was measured of the weights, with a command that measures the style that is made."""
+    """The quality measured on the weights, with a command that measures the new style."""
     from stylezoo.registry.record_text import UNKNOWN
 
     if material.quality is None:
@@ -293,12 +293,12 @@ def _renamed(material: _Material, facts: Facts) -> Quality | None:
         return material.quality
     words = [new if word == old else word for word in words]
     if material.painting and facts.image_licence == UNKNOWN and "--painting" not in words:
-        words += ["--painting", material.painting.name]  # it is in the folder no more
+        words += ["--painting", material.painting.name]  # no longer in the folder
     return dataclasses.replace(material.quality, command=shlex.join(words))
 
 
 def _measure(folder: Path, photos: Path, painting: Path, sizes: tuple[int, ...]) -> None:
-    """Measure the style that was made, and write it into record and card."""
+    """Measure the style just made, and add its quality to the record and the card."""
     from stylezoo.evaluation import EvaluationConfig, evaluate_style
     from stylezoo.evaluation.evaluate import measuring_command
     from stylezoo.loading import load

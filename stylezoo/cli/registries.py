@@ -1,4 +1,4 @@
-"""``stylezoo registries``: where styles come from, in which order, and whose keys are trusted."""
+"""``stylezoo registries``: manage where styles come from, in what order, and trusted keys."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from stylezoo.registry.state import SourceState, source_states
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:
-    """Show the registries, in the order to ask them; add and remove them.
+    """Show the registries in the order they are searched; add and remove them.
 
-    The list is a file, registries.toml in the folder for configuration; STYLEZOO_CONFIG names
-    another file. STYLEZOO_REGISTRIES, a comma-separated list of names or folders, replaces it.
+    The list is kept in registries.toml in the user's configuration folder, or in the file that
+    STYLEZOO_CONFIG names. STYLEZOO_REGISTRIES, a comma-separated list of names or folders, replaces
+    it.
     """
     if context.invoked_subcommand is not None:
         return
@@ -65,15 +66,16 @@ def add(
 ) -> None:
     """Add the registry at LOCATION: a folder, https://..., or hub:owner/name.
 
-    A registry is believed by its keys. Get its root.json by another way than the registry itself
-    (a package, a page, a colleague) and name it with --root. A plain folder of styles needs none.
+    A signed registry is trusted by its keys. Get its root.json from somewhere other than the
+    registry itself (a package, a web page, a colleague) and pass it with --root. A plain folder of
+    styles needs none.
     """
     from stylezoo.registry.adding import add_registry, fetch_first_root, read_keys, read_root
 
     if root is not None and trust_on_first_use:
-        raise click.UsageError("--root and --trust-on-first-use exclude each other.")
+        raise click.UsageError("Give --root or --trust-on-first-use, not both.")
     if yes and not trust_on_first_use:
-        raise click.UsageError("--yes answers the question of --trust-on-first-use.")
+        raise click.UsageError("--yes goes with --trust-on-first-use; give both or neither.")
     content = None
     if root is not None:
         content = read_root(root)
@@ -88,8 +90,8 @@ def add(
             click.echo(f"  {key}", err=True)
         if not yes and not _are_trusted():
             raise RegistryError(
-                f"{location} was not added, for its keys were not trusted; "
-                "where nobody can answer, compare them first, and give --yes"
+                f"{location} was not added, because its keys were not trusted; to add it "
+                "unattended, compare the keys first, then give --yes"
             )
     taken = all_sources(default_catalog())
     name, index = add_registry(location, name=name, root=content, taken=taken)
@@ -118,11 +120,11 @@ def remove(name: str, as_json: bool) -> None:
 
 def _are_trusted() -> bool:
     try:
-        return click.confirm("Are they its maintainer's? Trust them", err=True)
+        return click.confirm("Are these its maintainer's keys? Trust them", err=True)
     except click.Abort:
         if sys.stdin.isatty():
             raise
-        click.echo(err=True)  # ends the line of the question
+        click.echo(err=True)  # ends the prompt's line
         return False
 
 
@@ -139,7 +141,7 @@ def _in_words(state: SourceState) -> str:
         since = "since" if state.state == "expired" else "until"
         return f"{state.state} {since} {state.expires:%Y-%m-%d}"
     if state.state == "unknown":
-        return "never asked"
+        return "never contacted"
     return state.error or state.state
 
 

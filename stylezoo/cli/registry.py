@@ -1,4 +1,4 @@
-"""``stylezoo registry``: for those who keep a signed registry."""
+"""``stylezoo registry``: maintain a signed registry."""
 
 from __future__ import annotations
 

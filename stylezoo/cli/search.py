@@ -1,4 +1,4 @@
-"""``stylezoo search``: styles by words, tags, licence and net."""
+"""``stylezoo search``: find styles by words, tags, licence and net."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def command(
 ) -> None:
     """Search the styles of all registries for WORDS: in names, summaries, tags and packs.
 
-    It searches what the registries said last; 'stylezoo update' asks them anew. Exit code 1 if
-    nothing matches.
+    The search uses the indexes as last fetched; 'stylezoo update' refreshes them. The exit code is
+    1 if nothing matches.
     """
     styles = list_sources({**all_sources(default_catalog()), **used_repositories()})
     found = search_styles(styles, words, tags=tags, licence=licence, net=net)

@@ -1,4 +1,4 @@
-"""The seeds that commands take."""
+"""The type of the commands' ``--seed`` options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``stylezoo sheet``: every style of the zoo on one photo."""
+"""``stylezoo sheet``: show every style of the zoo on one photo."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from stylezoo.files import check_writable
 @click.option("--size", default=320, show_default=True, help="Longest side of each, pixels.")
 @click.option("--columns", default=4, show_default=True, help="Pictures in a row.")
 @styling_options
-@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
-@click.option("--device", help="Such as cpu or cuda; by default, the best there is.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+@click.option("--device", help="Such as cpu or cuda  [default: the best available]")
 def command(
     photo: Path,
     styles: tuple[str, ...],

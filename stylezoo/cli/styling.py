@@ -15,13 +15,13 @@ def styling_options(command: Callable[..., Any]) -> Callable[..., Any]:
         type=click.FloatRange(0, 1),
         default=1.0,
         show_default=True,
-        help="0 is the photo, 1 the whole style.",
+        help="0 leaves the photo unchanged, 1 applies the style in full.",
     )
     preserve_color = click.option(
         "--preserve-color", is_flag=True, help="Keep the colours of the photo."
     )
     runtime = click.option(
         "--runtime",
-        help="Such as torch, in float32; by default, torch-bf16 on CPUs with AMX.",
+        help="What runs the net  [default: torch-bf16 on CPUs with AMX, else torch (float32)]",
     )
     return strength(preserve_color(runtime(command)))

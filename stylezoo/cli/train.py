@@ -1,4 +1,4 @@
-"""``stylezoo train``: a painting and a folder of photos make a style."""
+"""``stylezoo train``: train a style from a painting and a folder of photos."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FACTS = ("title", "artist", "year", "source")  # of a painting
 
 
 class Painting(click.ParamType[tuple[str, Path]]):
-    """``painting.jpg``, or ``monet=water-lilies.jpg``."""
+    """A painting: ``painting.jpg``, or ``monet=water-lilies.jpg``."""
 
     name = "painting"
 
@@ -47,7 +47,7 @@ class Painting(click.ParamType[tuple[str, Path]]):
 
 
 def _style_name(stem: str) -> str:
-    """What to call the style of a file: ``great-wave`` for "Great Wave.jpg"."""
+    """The style name for a file's stem: ``great-wave`` for "Great Wave"."""
     plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
     return re.sub("[^a-z0-9]+", "-", plain.lower()).strip("-") or stem
 
@@ -60,7 +60,7 @@ class Weight(click.ParamType[float | str]):
     def convert(
         self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
     ) -> float | str:
-        """Read the number."""
+        """Parse the number."""
         if value == "auto":
             return "auto"
         try:
@@ -71,68 +71,104 @@ class Weight(click.ParamType[float | str]):
 
 @click.command("train", short_help="Train a style on paintings.")
 @click.argument("paintings", nargs=-1, required=True, type=Painting())
-@click.option("--photos", type=FOLDER, required=True, help="Folder of photos to learn on.")
-@click.option("-o", "--output", type=FOLDER, required=True, help="Style folder to make.")
+@click.option("--photos", type=FOLDER, required=True, help="Folder of photos to train on.")
+@click.option("-o", "--output", type=FOLDER, required=True, help="Style folder to create.")
 @click.option(
     "--preset",
     type=click.Choice(["quick", "standard", "adapter", "paper"]),
-    help="The recipe  [default: standard; with --only-norm, adapter]",
+    help="Training recipe  [default: standard; with --only-norm, adapter]",
 )
 @click.option(
     "--base",
-    help="Start from this style; none for a fresh net  [default: by preset, museum or none]",
+    help="Style to start from; none for a fresh net  [default: by preset, museum or none]",
 )
-@click.option("--only-norm", is_flag=True, help="Train the norms of the base alone: an adapter.")
+@click.option("--only-norm", is_flag=True, help="Train only the norms of the base: an adapter.")
 @click.option(
-    "--name", help="By default, the name of the painting; of several, that of the output folder."
+    "--name",
+    help="Name of the style  [default: that of the painting; for several, of the output folder]",
 )
 @click.option("--version", default="1.0.0", show_default=True, help="Version of the style.")
 @click.option("--summary", help="One line that describes it.")
-@click.option("--tag", "tags", multiple=True, help="A word to search by; may be repeated.")
-@click.option("--works", type=FILE, help="TOML: title, artist, year, source by style.")
-@click.option("--title", help="Title of the painting; by default, made from the name.")
+@click.option("--tag", "tags", multiple=True, help="Tag to search by; may be repeated.")
+@click.option(
+    "--works", type=FILE, help="TOML file: title, artist, year and source, in a table per style."
+)
+@click.option("--title", help="Title of the painting  [default: made from the name]")
 @click.option("--artist", help="Who painted it.")
 @click.option("--year", help="When it was painted.")
-@click.option("--source", help="Where its picture is from.")
-@click.option("--author", default="unknown", show_default=True, help="Who trains the style.")
-@click.option("--data", default="unknown", show_default=True, help="What the photos are.")
+@click.option("--source", help="Where the picture of the painting is from.")
+@click.option("--author", default="unknown", show_default=True, help="Who trained the style.")
+@click.option(
+    "--data", default="unknown", show_default=True, help="Which photos it was trained on."
+)
 @click.option("--notes", default="", help="Anything else worth recording.")
-@click.option("--weights-licence", default="unknown", show_default=True, help="SPDX expression.")
-@click.option("--image-licence", default="unknown", show_default=True, help="SPDX expression.")
-@click.option("--data-licence", default="unknown", show_default=True, help="SPDX expression.")
+@click.option(
+    "--weights-licence",
+    default="unknown",
+    show_default=True,
+    help="Licence of the weights, an SPDX expression.",
+)
+@click.option(
+    "--image-licence",
+    default="unknown",
+    show_default=True,
+    help="Licence of the picture of the painting, an SPDX expression.",
+)
+@click.option(
+    "--data-licence",
+    default="unknown",
+    show_default=True,
+    help="Licence of the photos, an SPDX expression.",
+)
 @click.option("--preview", type=FILE, help="Photo for the preview picture.")
-@click.option("--held-out", type=FOLDER, help="Photos to measure quality on; not for learning.")
-@click.option("--steps", type=int, help="Batches to learn from.")
+@click.option("--held-out", type=FOLDER, help="Photos to measure quality on, not trained on.")
+@click.option("--steps", type=int, help="Training steps, of one batch each.")
 @click.option("--batch-size", type=int, help="Photos in a batch.")
 @click.option(
     "--crop-size",
     "crop_sizes",
     type=int,
     multiple=True,
-    help="Side of a crop, pixels; given several times, the batches take turns.",
+    help="Side of a crop, pixels; if repeated, the batches alternate between the sizes.",
 )
-@click.option("--half-crops", type=float, help="Part of the steps on crops of half the side.")
-@click.option("--style-size", type=int, help="Longest side of the painting: size of the strokes.")
+@click.option(
+    "--half-crops",
+    type=float,
+    help="Fraction of the steps, from the start, on crops of half the side.",
+)
+@click.option(
+    "--style-size", type=int, help="Longest side of the painting, pixels; sets the stroke size."
+)
 @click.option("--content-weight", type=float, help="Weight of the content term.")
-@click.option("--style-weight", type=Weight(), help="Weight of the style term; auto to find it.")
-@click.option("--tv-weight", type=float, help="Weight of total variation.")
+@click.option("--style-weight", type=Weight(), help="Weight of the style term; auto to find one.")
+@click.option("--tv-weight", type=float, help="Weight of the total variation term.")
 @click.option("--stability-weight", type=float, help="Weight of the term against flicker.")
-@click.option("--optimizer", type=click.Choice(["muon", "adam"]), help="Of the convolutions.")
-@click.option("--learning-rate", type=float, help="Of the convolutions, at its peak.")
-@click.option("--norm-learning-rate", type=float, help="Of the norms, at its peak.")
-@click.option("--width", type=int, help="Channels of the first convolution; of --base, more.")
-@click.option("--norm", help="A norm, by its name; of --base, another kind.")
+@click.option(
+    "--optimizer", type=click.Choice(["muon", "adam"]), help="Optimiser of the convolutions."
+)
+@click.option("--learning-rate", type=float, help="Peak learning rate of the convolutions.")
+@click.option("--norm-learning-rate", type=float, help="Peak learning rate of the norms.")
+@click.option(
+    "--width", type=int, help="Channels of the first convolution; with --base, widens its net."
+)
+@click.option("--norm", help="Name of the norm; with --base, replaces that of its net.")
 @click.option("--backbone", help="The loss network.")
 @click.option(
     "--backbone-weights",
     help="Its weights: caffe_q8 (vgg19), tv_in1k, or a .safetensors file.",
 )
-@click.option("--seed", type=int, help="Of weights and crops.")
-@click.option("--device", help="Such as cpu or cuda; by default, the best there is.")
-@click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="Of the networks.")
-@click.option("--checkpoint-every", default=100, show_default=True, help="In steps.")
-@click.option("--samples-every", default=250, show_default=True, help="In steps.")
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint of a stopped run.")
+@click.option("--seed", type=int, help="Random seed of the weights and crops.")
+@click.option("--device", help="Such as cpu or cuda  [default: cuda if available, else cpu]")
+@click.option(
+    "--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="Precision of the networks."
+)
+@click.option(
+    "--checkpoint-every", default=100, show_default=True, help="Steps between checkpoints."
+)
+@click.option(
+    "--samples-every", default=250, show_default=True, help="Steps between sample pictures."
+)
+@click.option("--resume", is_flag=True, help="Resume a stopped run from its checkpoint.")
 def command(
     paintings: tuple[tuple[str, Path], ...],
     photos: Path,
@@ -154,8 +190,8 @@ def command(
     FILE, or NAME=FILE to name its style in the pack. With --base and --only-norm, a painting is
     added to a pack by training its norms alone, in minutes.
 
-    Checkpoint, metrics and sample pictures go to a folder beside the output, OUTPUT-training. A
-    run that was stopped, or killed, goes on with --resume and the same options.
+    Checkpoint, metrics and sample pictures go to OUTPUT-training, a folder next to the output. To
+    continue a run that was stopped or killed, give --resume and the same options.
     """
     from stylezoo.registry.record import Licence
     from stylezoo.train import TrainingConfig, train_style
@@ -165,7 +201,7 @@ def command(
 
     images = dict(paintings)
     if len(images) != len(paintings):
-        raise click.UsageError("Two paintings have one name; give NAME=FILE.")
+        raise click.UsageError("Two paintings have the same name; tell them apart with NAME=FILE.")
     only_norm = only_norm or preset == "adapter"
     if only_norm:
         _refuse_of_convolutions(options)
@@ -221,17 +257,18 @@ def command(
 
 
 def _refuse_of_convolutions(options: dict[str, Any]) -> None:
-    """Refuse what --only-norm would not use."""
+    """Refuse options that --only-norm would not use."""
     for option in ("optimizer", "learning_rate", "width"):
         if options[option] is not None:
             raise click.UsageError(
-                f"--{option.replace('_', '-')} is of convolutions, and --only-norm (--preset "
-                "adapter) trains none; leave it out, or give --norm-learning-rate or --norm."
+                f"--{option.replace('_', '-')} applies to convolutions, which --only-norm "
+                "(--preset adapter) does not train; leave it out, or give --norm-learning-rate or "
+                "--norm."
             )
 
 
 def _given(options: dict[str, Any], preset: str | None, base: str | None) -> dict[str, Any]:
-    """The values of the recipe that the command line names; the others are the preset's."""
+    """The values of the recipe given on the command line; the others are the preset's."""
     from stylezoo.train.config import PRESETS
 
     names = (
@@ -246,7 +283,7 @@ def _given(options: dict[str, Any], preset: str | None, base: str | None) -> dic
     if options["backbone_weights"] is not None:
         given["backbone_options"] = {"weights": options["backbone_weights"]}
     elif options["backbone"] is not None:
-        given["backbone_options"] = {}  # the preset's are those of another
+        given["backbone_options"] = {}  # the preset's are for its own backbone
     if base not in (None, FRESH):
         given |= {"base": base, "widen_to": options["width"]}
         return given if options["norm"] is None else {**given, "norm": options["norm"]}
@@ -258,7 +295,7 @@ def _given(options: dict[str, Any], preset: str | None, base: str | None) -> dic
             **net,
         }
     if base == FRESH or net:
-        # A net that is described is a fresh one.
+        # Describing a net asks for a fresh one.
         given["base"] = None
     return given
 
@@ -270,7 +307,7 @@ def _summary(name: str, styles: list[str]) -> str:
 
 
 def _works(styles: list[str], options: dict[str, Any]) -> dict[str, StyleImage]:
-    """What is known of each painting: by the options, for one; else by --works."""
+    """What is known about each painting: from the options, or for several from --works."""
     from stylezoo.registry.record import StyleImage
     from stylezoo.registry.record_text import UNKNOWN
     from stylezoo.registry.strict_toml import parse_toml
@@ -312,7 +349,7 @@ def _works(styles: list[str], options: dict[str, Any]) -> dict[str, StyleImage]:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[StepReport], None]]:
-    """Show a bar with the terms and the time left on a terminal; elsewhere a line now and then."""
+    """Show a bar with the terms and the time left on a terminal, a line now and then elsewhere."""
     if not is_terminal(sys.stderr):
         yield _printer()
         return

@@ -1,4 +1,4 @@
-"""``stylezoo update``: what the registries have that is newer than what is here."""
+"""``stylezoo update``: show newer versions of the styles on this machine."""
 
 from __future__ import annotations
 

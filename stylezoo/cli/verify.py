@@ -1,4 +1,4 @@
-"""``stylezoo verify``: whether the styles on this machine are right, and do what they did."""
+"""``stylezoo verify``: check that styles on this machine are intact and draw as they did."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ CACHE = "cache"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Local:
-    """One version of a style on this machine: from which source, and where.
+    """One version of a style on this machine, with its source and folder.
 
-    ``repository`` is the one on the Hub that it was fetched from, if it goes by another name.
+    ``repository`` is the Hub repository that it was fetched from, if any.
     """
 
     name: str
@@ -51,7 +51,7 @@ class _Local:
 
     @property
     def spec(self) -> str:
-        """How to name it to ``stylezoo fetch``."""
+        """The spec to fetch it by."""
         return f"{self.repository or self.name}@{self.version}"
 
     def __str__(self) -> str:
@@ -106,9 +106,9 @@ def command(styles: tuple[str, ...], everything: bool, as_json: bool) -> None:
 
 
 def _verify(local: _Local, here: list[_Local]) -> float:
-    """Hash every file and run the golden test; how much its output differs.
+    """Hash every file, run the golden test and return how much its output differs.
 
-    The net is not loaded by name: that would fetch or mend what is to be judged.
+    The net is not loaded by name: that would fetch or repair what is to be judged.
     """
     from stylezoo.loading import build_net
     from stylezoo.registry.golden import golden_difference, golden_run
@@ -127,7 +127,7 @@ def _verify(local: _Local, here: list[_Local]) -> float:
 
 
 def _base_weights(record: Record, here: list[_Local]) -> Path | None:
-    """The weights that an adapter builds on, verified; None for a style that is complete.
+    """The weights that an adapter builds on, verified; None for a style that needs no base.
 
     Raises:
         StyleNotFoundError: they are not on this machine.
@@ -150,7 +150,7 @@ def _base_weights(record: Record, here: list[_Local]) -> Path | None:
 
 
 def _all_local() -> Iterator[_Local]:
-    """What is installed or in folders, and what was fetched."""
+    """All styles that are installed, in folders, or fetched."""
     for name, source in _sources().items():
         for style in source.names():
             for version in source.local_versions(style):
@@ -169,16 +169,16 @@ def _all_local() -> Iterator[_Local]:
 
 
 def _repositories() -> dict[Path, str]:
-    """The repository on the Hub of each folder in the store that is from one."""
+    """The Hub repository of each folder in the store that came from one."""
     found: dict[Path, str] = {}
     for source in used_repositories().values():
-        with suppress(CacheError):  # what is known of it is damaged; its styles may be right
+        with suppress(CacheError):  # its metadata is damaged; its styles may be intact
             found |= {local.folder: local.name for local in _of_repository(source)}
     return found
 
 
 def _sources() -> dict[str, RegistrySource]:
-    """The sources that hold styles themselves: those of plugins, and folders."""
+    """The sources that hold styles on this machine: those of plugins, and folders."""
     from stylezoo.registry.remote import RemoteSource
 
     sources = all_sources(default_catalog()).items()
@@ -186,7 +186,7 @@ def _sources() -> dict[str, RegistrySource]:
 
 
 def _matching(style: str, here: list[_Local]) -> list[_Local]:
-    """Those that a user means.
+    """The local styles that a user's spec matches.
 
     Raises:
         StyleNotFoundError, VersionNotFoundError: there is none on this machine.
@@ -213,7 +213,7 @@ def _matching(style: str, here: list[_Local]) -> list[_Local]:
 
 
 def _of_repository(source: HubRepository) -> Iterator[_Local]:
-    """What was fetched from a repository on the Hub, whatever its styles are called."""
+    """All styles fetched from a Hub repository, whatever they are called."""
     name = source.repository
     for version in source.local_versions(name):
         folder = source.local_folder(name, version)

@@ -24,14 +24,14 @@ BASELINE = OptimizationConfig(clip=True, history=100)
 
 @dataclass(frozen=True)
 class Curve:
-    """The objective of the explicit optimisation of one photo.
+    """The objective over the explicit optimisation of one photo.
 
     Attributes:
         photo: its name.
         size: its longest side, in pixels.
         start: what it started from.
         level: the objective of the style's picture.
-        objectives: after 0, 1, 2, ... iterations, until the level is reached or the limit.
+        objectives: after 0, 1, 2, ... iterations, until the level or the limit is reached.
         iteration_seconds: the median time of an iteration.
     """
 
@@ -44,12 +44,12 @@ class Curve:
 
     @property
     def reached(self) -> bool:
-        """Whether the optimisation came down to the style's level."""
+        """Whether the optimisation reached the style's level."""
         return self.objectives[-1] <= self.level
 
     @property
     def equivalent(self) -> float:
-        """The iterations that reach the level, or all that were made if it is not reached."""
+        """The iterations needed to reach the level, or all that were made if it is not reached."""
         return equivalent_iterations(self.objectives, self.level)
 
 
@@ -73,8 +73,8 @@ def optimization_curve(
         level: the objective of the style's picture.
         photo: its name.
         start: from white noise or from the photo.
-        limit: the most iterations to make.
-        seed: of the noise.
+        limit: the maximum number of iterations.
+        seed: for the noise.
     """
     image = content
     if start == "noise":
@@ -93,7 +93,7 @@ def optimization_curve(
 
 
 def equivalent_iterations(objectives: Sequence[float], level: float) -> float:
-    """Where a falling curve first reaches a level, between two iterations in proportion of logs.
+    """Where a falling curve first reaches a level, log-linear between two iterations.
 
     Args:
         objectives: after 0, 1, 2, ... iterations; positive.

@@ -36,7 +36,7 @@ from stylezoo.seeding import check_seed, seeded
 from stylezoo.style import Style
 from stylezoo.torch_modes import plain_modes
 
-PAPER_ITERATIONS = 500  # of the baseline that Johnson et al. 2016, table 1, compare with
+PAPER_ITERATIONS = 500  # of the baseline in Johnson et al. 2016, table 1
 TIMED_RUNS = 3
 
 
@@ -45,16 +45,16 @@ class EvaluationConfig:
     """How much to measure.
 
     Attributes:
-        sizes: longest sides of the photos, in pixels: those of Johnson et al. 2016.
+        sizes: longest sides of the photos, in pixels; by default those of Johnson et al. 2016.
         curves: how many photos to optimise explicitly at each size; None for 1024 / size, which
             takes about as long at each.
-        limit: the most iterations of an explicit optimisation.
-        seed: of noise and of the untrained net.
-        device: such as ``"cpu"`` or ``"cuda"``; None for the best there is.
-        precision: of the backbone; ``"auto"`` takes bfloat16 where the hardware computes in it.
+        limit: the maximum number of iterations of an explicit optimisation.
+        seed: for the noise and the untrained net.
+        device: such as ``"cpu"`` or ``"cuda"``; None for the best available.
+        precision: of the backbone; ``"auto"`` uses bfloat16 where the hardware computes in it.
 
     Raises:
-        OptionError: a value is out of its range.
+        OptionError: a value is out of range.
     """
 
     sizes: tuple[int, ...] = (256, 512, 1024)
@@ -92,7 +92,7 @@ class PhotoMeasure:
         ssim: structural similarity of photo and picture.
         shift: ``shift_difference``.
         noise: ``noise_difference``.
-        seconds: that the style took.
+        seconds: how long the style took.
     """
 
     photo: str
@@ -109,11 +109,11 @@ class PhotoMeasure:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All that was measured.
+    """Everything that was measured.
 
     Attributes:
-        quality: what a record holds of it.
-        photos: photo by photo.
+        quality: the summary that a record holds.
+        photos: the measures of each photo at each size.
         curves: the explicit optimisations.
     """
 
@@ -141,13 +141,13 @@ def evaluate_style(
         photos: a folder of photos that training did not see.
         painting: at the size that the style was trained with.
         config: how much to measure.
-        command: that measures it again; recorded.
+        command: to repeat the measurement; recorded.
         on_progress: called with a line of text before each part.
         catalog: where net, backbone and losses come from; None for the installed plugins.
 
     Raises:
-        OptionError: the record names no objective, an option is out of range, or memory does not
-            suffice.
+        OptionError: the record names no objective, an option is out of range, or there is too
+            little memory.
         ImageError: the folder holds no photo, or one cannot be read or is too narrow.
     """
     config = config or EvaluationConfig()
@@ -182,7 +182,7 @@ def check_photo(name: str, photo: Photo, sizes: Sequence[int]) -> None:
     """Refuse a photo so narrow that the backbone's poolings would leave nothing of it.
 
     Raises:
-        ImageError: it is, at the smallest of the sizes.
+        ImageError: it is that narrow at the smallest of the sizes.
     """
     width, height = photo.resized(min(sizes)).size
     if min(width, height) < SHORTEST_SIDE:
@@ -264,13 +264,13 @@ class _Evaluator:
 def measuring_command(
     style: Style, photos: Path, config: EvaluationConfig, painting: Path | None = None
 ) -> str:
-    """The command that measures again, wherever style, photos and painting lie then.
+    """The command that repeats a measurement, naming files without their folders.
 
     Args:
         style: with a record.
-        photos: the folder of them.
+        photos: their folder.
         config: how much was measured.
-        painting: the file that was measured by; None for the one in the style's folder.
+        painting: the file that was used; None for the one in the style's folder.
     """
     assert style.record is not None
     name = f"{style.record.name}@{style.record.version}"
@@ -289,7 +289,7 @@ def objective_of(style: Style) -> ObjectiveConfig:
     """What a style's net was trained to minimise.
 
     Raises:
-        OptionError: its record does not say, or it is a pack of which not one style is named.
+        OptionError: its record does not say, or it is a pack and no single style of it is chosen.
     """
     record = style.record
     if record is None or record.objective is None:
@@ -308,18 +308,18 @@ def objective_of(style: Style) -> ObjectiveConfig:
 
 
 def painting_path(spec: str | Path, style: Style, catalog: Catalog) -> Path | None:
-    """Find the painting that a style, or the one chosen of a pack, was made from; verified.
+    """Find and verify the painting that a style, or the one chosen from a pack, was made from.
 
     Args:
         spec: of the style.
-        style: that was loaded by it.
+        style: loaded from it.
         catalog: where it came from.
 
     Returns:
         The file, or None if the style does not hold its painting.
 
     Raises:
-        IntegrityError: the file is not the one of the record.
+        IntegrityError: the file does not match the record.
     """
     record = style.record
     if record is None:
@@ -373,7 +373,7 @@ def _summary(size: int, measures: Sequence[PhotoMeasure], curves: Sequence[Curve
 
 
 def _round(value: float) -> float:
-    """To four digits that count: more would be noise."""
+    """Round to four significant digits: more would be noise."""
     return float(f"{value:.4g}")
 
 

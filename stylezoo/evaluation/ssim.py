@@ -15,24 +15,24 @@ C1, C2 = 0.01**2, 0.03**2  # for values in [0, 1]
 
 
 def structural_similarity(first: Pixels, second: Pixels) -> float:
-    """The mean structural similarity of the luminance of two pictures of one size.
+    """The mean structural similarity of the luminance of two pictures of the same size.
 
     Source: Wang et al. 2004, "Image quality assessment: from error visibility to structural
-    similarity", equation 13, with their window of 11 × 11 pixels and deviation 1.5. The window is
-    cut to the picture's shorter side.
+    similarity", equation 13, with their window of 11 × 11 pixels and standard deviation 1.5. The
+    window is cut to the picture's shorter side.
 
     Args:
         first: (H, W, 3) in [0, 1].
         second: the same shape.
 
     Returns:
-        At most 1, which it is for equal pictures.
+        At most 1, the value for identical pictures.
     """
     x, y = (torch.from_numpy(pixels @ LUMA).double()[None, None] for pixels in (first, second))
     line = _gaussian(min(WINDOW, *x.shape[-2:]))
 
     def blurred(image: Tensor) -> Tensor:
-        # The window is the outer product of its axes: one after the other is 22 products, not 121.
+        # The window is separable: one axis after the other takes 22 products, not 121.
         return F.conv2d(F.conv2d(image, line[None, None, :, None]), line[None, None, None, :])
 
     mean_x, mean_y = blurred(x), blurred(y)

@@ -1,4 +1,4 @@
-"""Stability in time: what a video would see of a shift by one pixel, and of sensor noise."""
+"""Temporal stability: how a shift by one pixel, or sensor noise, would show in a video."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import numpy as np
 from stylezoo.images import Pixels
 from stylezoo.style import Style
 
-NOISE = 0.01  # deviation of the noise, in the range [0, 1] of the pixels
-MARGIN = 8  # pixels at the border that are left out, where the cut itself makes a difference
+NOISE = 0.01  # standard deviation, for pixels in [0, 1]
+MARGIN = 8  # border pixels left out, where the crop itself makes a difference
 
 
 def shift_difference(style: Style, pixels: Pixels) -> float:
-    """How far the styled picture changes, besides moving along, if the photo moves by one pixel.
+    """How much the styled picture changes, apart from shifting, if the photo shifts by one pixel.
 
     Args:
         style: to judge.
         pixels: (H, W, 3) in [0, 1].
 
     Returns:
-        The root mean square of the difference, 0 for a net that moves along perfectly.
+        The root mean square of the difference, 0 for a perfectly shift-equivariant net.
     """
     left = np.ascontiguousarray(pixels[:, :-1])
     right = np.ascontiguousarray(pixels[:, 1:])
@@ -27,13 +27,13 @@ def shift_difference(style: Style, pixels: Pixels) -> float:
 
 
 def noise_difference(style: Style, pixels: Pixels, styled: Pixels, seed: int) -> float:
-    """How far the styled picture changes if noise is added to the photo.
+    """How much the styled picture changes if noise is added to the photo.
 
     Args:
         style: to judge.
         pixels: (H, W, 3) in [0, 1].
-        styled: the style's picture of it.
-        seed: of the noise, whose deviation is ``NOISE``.
+        styled: the style's output for it.
+        seed: for the noise, whose standard deviation is ``NOISE``.
 
     Returns:
         The root mean square of the difference.

@@ -1,4 +1,4 @@
-"""What a plugin implements: one module an interface.
+"""The interfaces that plugins implement, one module each.
 
-Import them from the top, ``from stylezoo import Backbone``: that name is the public one.
+Import them from the top level, ``from stylezoo import Backbone``: that is the public name.
 """

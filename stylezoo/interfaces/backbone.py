@@ -12,8 +12,8 @@ class Backbone(nn.Module, ABC):
     """A pretrained feature extractor, the *loss network* of Johnson et al. 2016, section 3.
 
     A backbone owns its preprocessing: it takes float RGB in [0, 1] and applies the range, channel
-    order and mean that its weights were trained with. It is frozen: no parameter wants a gradient,
-    while gradients flow through it to the images.
+    order and mean that its weights were trained with. It is frozen: no parameter requires a
+    gradient, but gradients flow through it to the images.
     """
 
     @property
@@ -27,11 +27,11 @@ class Backbone(nn.Module, ABC):
 
         Args:
             images: (B, 3, H, W), float RGB in [0, 1].
-            layers: names out of ``self.layers``, in any order.
+            layers: names from ``self.layers``, in any order.
 
         Returns:
             A (B, C, h, w) tensor for each name in ``layers``.
 
         Raises:
-            OptionError: a name is none of ``self.layers``.
+            OptionError: a name is not in ``self.layers``.
         """

@@ -1,4 +1,4 @@
-"""The training callback: told of what happens while a style is trained."""
+"""The training callback: notified of events while a style is trained."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
 
 
 class TrainingCallback:
-    """Told of a training's steps. Override what you want to hear of; the rest does nothing.
+    """Notified of training events. Override the methods you need; the others do nothing.
 
-    An exception raised here stops the training, which ``--resume`` can go on with.
+    An exception raised here stops the training, which ``--resume`` can continue.
     """
 
     def on_step_end(self, report: StepReport) -> None:
-        """A step is done."""
+        """Called at the end of a step."""
 
     def on_sample(self, step: int, path: Path) -> None:
-        """A sample sheet was written to a path."""
+        """Called after a sample sheet is written to ``path``."""
 
     def on_checkpoint(self, step: int, path: Path) -> None:
-        """A checkpoint was written to a path."""
+        """Called after a checkpoint is written to ``path``."""

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportedNet:
-    """A foreign checkpoint as a net of this program.
+    """A foreign checkpoint converted to a stylezoo net.
 
     Attributes:
         net: the registered name of the transform net.
-        arguments: of the net.
+        arguments: arguments of the net.
         tensors: its state dict.
-        format: what the checkpoint was, in words.
+        format: the original format of the checkpoint, in words.
     """
 
     net: str
@@ -35,13 +35,13 @@ class Importer(ABC):
 
     @abstractmethod
     def recognises(self, path: Path) -> bool:
-        """Whether a file is of this format; a file of any kind may come, and none is executed."""
+        """Whether a file has this format. It may be of any kind, and must not be executed."""
 
     @abstractmethod
     def convert(self, path: Path) -> ImportedNet:
-        """Convert a checkpoint that was recognised.
+        """Convert a recognised checkpoint.
 
         Raises:
             WeightsError: it is broken, or lacks what the net needs.
-            MissingDependencyError: reading it takes an optional package that is not installed.
+            MissingDependencyError: reading it needs an optional package that is not installed.
         """

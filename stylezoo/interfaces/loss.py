@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor, nn
 
 IMAGE = "image"
-"""The key under which the features given to a loss hold the images themselves."""
+"""The key of the images themselves in the features passed to a loss."""
 
 
 class Loss(nn.Module, ABC):
@@ -22,11 +22,11 @@ class Loss(nn.Module, ABC):
     Attributes:
         target_from: the image whose features make the target: the content photo, the style
             picture, or none (a regulariser such as total variation).
-        needs_grid: whether it reads what stands next to what. One that does not treats features
-            as a set of positions; it can be restricted to a region, and is then given
+        needs_grid: whether it depends on which positions are neighbours. Otherwise it treats
+            features as a set of positions, can be restricted to a region, and then receives
             (B, C, 1, K) for the K positions of the region.
-        own_precision: whether it takes features in the dtype that the backbone ran in, which may
-            be bfloat16, and sees to its precision by itself. Others are given float32 at least.
+        own_precision: whether it takes features in the dtype of the backbone, which may be
+            bfloat16, and manages precision itself. Others receive float32 or higher.
     """
 
     target_from: ClassVar[Literal["content", "style"] | None]
@@ -36,12 +36,12 @@ class Loss(nn.Module, ABC):
     @property
     @abstractmethod
     def layers(self) -> tuple[str, ...]:
-        """The backbone layers that this loss reads; empty if it needs the image alone."""
+        """The backbone layers this loss reads; empty if it needs only the image."""
 
     def target(self, features: Mapping[str, Tensor]) -> Any:
-        """Compute from the features of the content or style image what ``forward`` compares with.
+        """Compute the target of ``forward`` from the features of the content or style image.
 
-        It runs once for an image, without gradients. A loss without a target returns None.
+        It runs once per image, without gradients. A loss without a target returns None.
         """
         return None
 
@@ -50,6 +50,6 @@ class Loss(nn.Module, ABC):
         """Return a scalar: the mean of the term over the B images.
 
         Args:
-            features: of the images that are judged.
+            features: features of the images to judge.
             target: what ``self.target`` returned. A target made from one image serves any B.
         """

@@ -14,14 +14,14 @@ from stylezoo.errors import OptionError
 class TransformNet(nn.Module, ABC):
     """A feed-forward image transformation network (Johnson et al. 2016, section 3.1).
 
-    A net is built from one frozen dataclass of JSON-able fields, ``Arguments``, so that a record
-    can say how to build it. ``Arguments.__post_init__`` checks its ranges and raises OptionError
+    A net is built from ``Arguments``, a frozen dataclass of JSON-serialisable fields, so that a
+    record can say how to build it. ``Arguments.__post_init__`` checks ranges and raises OptionError
     before anything is allocated.
 
     Attributes:
         Arguments: the dataclass; ``create_net("johnson", width=16)`` calls
             ``Johnson(Johnson.Arguments(width=16))``.
-        stride: H and W must be multiples of it. The caller pads and crops.
+        stride: H and W must be multiples of this. The caller pads and crops.
         minimum_size: H and W must be at least this.
     """
 
@@ -39,20 +39,20 @@ class TransformNet(nn.Module, ABC):
 
 
 class MultiStyleNet(TransformNet):
-    """A transform net that may hold several styles, and their mixtures.
+    """A transform net that may hold several styles, and can mix them.
 
-    A training of several paintings, and a pack of styles, are built from these fields of
-    ``Arguments``: ``styles``, the number of them, and ``norm``, if there is one, the name of a
-    registered norm. A net of one style with the norm ``"instance"`` becomes one of several with
+    Training on several paintings and building a pack both set these fields of ``Arguments``:
+    ``styles``, the number of styles, and, if it exists, ``norm``, the name of a registered norm.
+    A net of one style with the norm ``"instance"`` becomes one of several with
     ``"conditional-instance"``.
 
-    The state dict has the same names for any number of styles. A tensor that styles share has one
-    shape; of any other, the first dimension is the styles, and the net that ``blend`` returns has
-    it without that dimension: (styles, 8) becomes (8). So the states of several such nets, stacked,
-    are that of a net that holds them all.
+    The state dict has the same names for any number of styles. A tensor shared by all styles has
+    the same shape everywhere; in any other, the first dimension is the style, and the net returned
+    by ``blend`` lacks that dimension: (styles, 8) becomes (8). Stacking the states of several such
+    nets therefore gives the state of a net that holds them all.
 
     Attributes:
-        styles: how many it holds. With one it is like any other net.
+        styles: the number of styles it holds. With one it behaves like any other net.
     """
 
     styles: int
@@ -63,45 +63,45 @@ class MultiStyleNet(TransformNet):
 
         Args:
             images: (B, 3, H, W) RGB in [0, 1].
-            style: (B, styles), the share of each style in each image; needed where there are
-                several.
+            style: (B, styles), the share of each style in each image; required with several
+                styles.
         """
 
     @abstractmethod
     def blend(self, style: Sequence[float]) -> MultiStyleNet:
-        """The net of one style that this net is for one mixture.
+        """Return a single-style net equivalent to this one for one mixture.
 
         Args:
             style: the share of each style.
 
         Returns:
-            A net that holds one style. It shares with this one the parameters that all styles
-            have in common, and no others; a net of one style may return itself.
+            A net that holds one style. It shares with this one only the parameters that all
+            styles have in common; a net of one style may return itself.
         """
 
     def widen(self, width: int) -> MultiStyleNet:
-        """A net of more channels that draws what this one draws, to start a training from.
+        """Return a net with more channels and the same output, to start training from.
 
         Args:
-            width: of the new net, as ``arguments`` has it.
+            width: the ``width`` argument of the new net.
 
         Raises:
-            OptionError: the net is wider, or is not one that can be widened.
+            OptionError: this net is wider, or cannot be widened.
         """
         raise OptionError(f"{type(self).__name__} cannot be widened to {width}; keep its width")
 
     def with_norm(self, norm: str) -> MultiStyleNet:
-        """This net with norms of another kind, which take over what its own have learnt.
+        """Return this net with norms of another kind, which inherit what its own have learnt.
 
         Args:
             norm: a registered norm.
 
         Returns:
-            A net that draws the same and shares all else with this one. One that leaves no choice
-            returns itself.
+            A net with the same output that shares everything else with this one. A net whose norm
+            is fixed returns itself.
 
         Raises:
-            OptionError: with norms of that kind it would not draw the same.
+            OptionError: with norms of that kind its output would differ.
         """
         return self
 

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 
 class Norm(Protocol):
-    """Makes the normalisation layer for a number of channels.
+    """Makes a normalisation layer for a number of channels.
 
-    A transform net takes a norm by its registered name, which makes batch norm and instance norm
-    alternatives of one net (Ulyanov et al. 2016).
+    A transform net takes a norm by its registered name, so the same net can use batch norm or
+    instance norm (Ulyanov et al. 2016).
     """
 
     def __call__(self, channels: int) -> nn.Module:
@@ -20,10 +20,10 @@ class Norm(Protocol):
 
 
 class ConditionalNorm(nn.Module, ABC):
-    """A normalisation layer with parameters of its own for each of several styles.
+    """A normalisation layer with separate parameters for each of several styles.
 
-    The subclass itself is what a plugin registers; it is called with a number of channels and a
-    number of styles. Its name is ``conditional-`` and that of the norm for one style, as in
+    A plugin registers the subclass itself, which is called with a number of channels and a number
+    of styles. Its name is ``conditional-`` plus that of the norm for one style, as in
     ``conditional-instance``.
     """
 
@@ -33,7 +33,7 @@ class ConditionalNorm(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, features: Tensor, style: Tensor) -> Tensor:
-        """Normalise each image by the parameters of its style.
+        """Normalise each image with the parameters of its style.
 
         Args:
             features: (B, C, H, W).
@@ -45,17 +45,17 @@ class ConditionalNorm(nn.Module, ABC):
 
     @abstractmethod
     def blend(self, style: Tensor) -> nn.Module:
-        """The ordinary layer that this one is for one mixture; no random numbers are drawn for it.
+        """Return the ordinary layer equivalent to one mixture, without drawing random numbers.
 
         Args:
             style: (styles,), the share of each style.
 
         Returns:
-            A layer as a ``Norm`` makes it, with its parameters. That of several styles may have
-            more numbers, if their mixture takes them; then a training starts from one of them.
+            A layer like those a ``Norm`` makes, with its parameters. A mixture of several styles
+            may need more numbers; training then starts from one of the styles.
         """
 
     @property
     @abstractmethod
     def blended(self) -> str:
-        """The registered name of the norm that ``blend`` gives a layer of for one style."""
+        """The registered name of the norm whose layers ``blend`` returns for one style."""

@@ -14,8 +14,8 @@ class Runtime(ABC):
     """Executes built nets. ``torch`` is the reference that others are checked against.
 
     Attributes:
-        tolerance: how far its values may be from the reference's, for images in [0, 1]. What
-            computes in half precision needs more than rounding in float32 does.
+        tolerance: how far its values may be from the reference's, for images in [0, 1]. Half
+            precision needs more than float32 rounding does.
     """
 
     tolerance: float = 1e-3
@@ -25,14 +25,14 @@ class Runtime(ABC):
         """Make a net ready to run and return the function that runs it.
 
         Args:
-            net: in eval mode, its weights loaded. It stays on its device: the nets of a pack's
-                styles share parameters.
-            device: such as ``"cpu"`` or ``"cuda:0"``; None for the best that this runtime finds.
+            net: in eval mode, with its weights loaded. It must stay on its device, as the nets of
+                a pack's styles share parameters.
+            device: such as ``"cpu"`` or ``"cuda:0"``; None for the best this runtime finds.
 
         Returns:
             A function from float32 (B, 3, H, W) RGB in [0, 1] on the CPU to the same. H and W are
             multiples of ``net.stride`` and at least ``net.minimum_size``.
 
         Raises:
-            OptionError: the device is not there.
+            OptionError: the device is not available.
         """

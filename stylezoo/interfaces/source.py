@@ -22,7 +22,7 @@ class RecordWarning(UserWarning):
 
 
 class SourceWarning(UserWarning):
-    """A style is of another source than one might think, or a source was passed over."""
+    """A style came from an unexpected source, or a source was skipped."""
 
 
 class RegistrySource(ABC):
@@ -31,14 +31,14 @@ class RegistrySource(ABC):
     A source is made without arguments. Making it and listing its names must be cheap, and import
     neither torch nor a network library.
 
-    A source of the network answers ``names``, ``versions`` and ``entries`` from what it was told
-    last, and asks its server only if it was told nothing yet, or by ``refresh``.
+    A network source answers ``names``, ``versions`` and ``entries`` from its last known state, and
+    asks its server only if it has none yet, or in ``refresh``.
     """
 
     @property
     @abstractmethod
     def location(self) -> str:
-        """Where the styles are, for people to read: a folder, an address."""
+        """Where the styles are, in human-readable form: a folder or an address."""
 
     @abstractmethod
     def names(self) -> list[str]:
@@ -59,7 +59,7 @@ class RegistrySource(ABC):
 
     @abstractmethod
     def folder(self, name: str, version: Version) -> Path:
-        """Return a local folder that holds ``style.toml`` and every file that the record lists.
+        """Return a local folder that holds ``style.toml`` and every file the record lists.
 
         The caller checks sizes and hashes; a source need not.
 
@@ -70,26 +70,26 @@ class RegistrySource(ABC):
     def local_versions(self, name: str) -> list[Version]:
         """The versions of a style whose files are on this machine, oldest first.
 
-        By default all: those of a source that fetches are what it has fetched.
+        All of them by default; a source that fetches returns those it has fetched.
         """
         return self.versions(name)
 
     def local_folder(self, name: str, version: Version) -> Path | None:
-        """Where the files of one version are on this machine, whatever has become of them.
+        """Where the files of one version are on this machine, damaged or not.
 
-        Nothing is fetched, and nothing mended: a source that does so in ``folder`` says here what
-        it would look at first.
+        Nothing is fetched or repaired: a source that does so in ``folder`` returns here the
+        folder it would look in first.
 
         Returns:
-            None if they are not here.
+            The folder; None if the files are not on this machine.
         """
         return self.folder(name, version) if version in self.local_versions(name) else None
 
     def entries(self) -> Sequence[StyleEntry]:
         """Each style in its newest version, sorted by name.
 
-        A source that knows them without reading every record does better than this default. A
-        record that breaks the format is left out with a RecordWarning.
+        Override this default if the source knows them without reading every record. A record
+        that breaks the format is left out with a RecordWarning.
         """
         entries = []
         for name in self.names():
@@ -102,26 +102,26 @@ class RegistrySource(ABC):
     def fetch(
         self, name: str, version: Version, progress: Callable[[int], None] | None = None
     ) -> Path:
-        """The same as ``folder``, told as it goes.
+        """Like ``folder``, with progress reports.
 
         Args:
-            name: of the style.
-            version: of the style.
-            progress: told how many bytes of the style are here. By default it is told nothing,
-                as the files are here already.
+            name: name of the style.
+            version: version of the style.
+            progress: called with the number of bytes of the style that are local so far. The
+                default never calls it, as the files are local already.
         """
         return self.folder(name, version)
 
     def refresh(self) -> None:  # noqa: B027 - a source of this machine has nothing to ask
-        """Ask the server what there is now, even if that was known.
+        """Ask the server for its current state, even if one is known.
 
         Raises:
-            UnavailableError, AuthError: it does not answer.
-            RegistryError: it answers what cannot be trusted.
+            UnavailableError, AuthError: it does not answer, or refuses access.
+            RegistryError: its answer cannot be trusted.
         """
 
 
 def newest(versions: Sequence[Version]) -> Version:
-    """The last of some versions, oldest first; a pre-release only if there is nothing else."""
+    """The last of versions sorted oldest first; a pre-release only if there is no other."""
     finished = [version for version in versions if not version.is_prerelease]
     return (finished or versions)[-1]

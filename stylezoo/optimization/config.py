@@ -1,4 +1,4 @@
-"""What an optimisation is made of, and the presets: nothing here needs torch."""
+"""The configuration of an optimisation, and the presets; nothing here needs torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PreserveColor = Literal["luminance", "covariance", "histogram"]
 
 METHODS = ("lbfgs", "preconditioned-lbfgs", "adam")
 PRESERVE_COLOR = ("luminance", "covariance", "histogram")
-MINIMUM_SIZE = 16  # pixels; the deepest layer of a VGG sees one position of it
+MINIMUM_SIZE = 16  # pixels; the deepest layer of a VGG has one position for it
 
 GATYS_STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
@@ -30,50 +30,49 @@ GATYS_STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 class OptimizationConfig:
     """The recipe of one optimisation. The defaults are those of Gatys et al. 2015, section 4.
 
-    They write conv4_2 for the response after the ReLU, which is ``relu4_2`` here. The paper's
-    equation 1 sums the content term over all positions of a VGG whose filters are rescaled to the
-    mean activation 1, and with its ratio of content to style, 1e-3, the photo stays nearly as it
-    is. The authors' own program (https://github.com/leongatys/PytorchNeuralStyleTransfer) takes
-    the mean, with the same ratio; so do the defaults, on the VGG as it is.
-    ``normalization="gatys"`` with the backbone option ``rescaled`` is the paper to the letter.
+    The paper's conv4_2 is the response after the ReLU, ``relu4_2`` here. Equation 1 sums the
+    content term over all positions of a VGG whose filters are rescaled to a mean activation of 1;
+    with its content-to-style ratio of 1e-3, the photo hardly changes. The authors' own program
+    (https://github.com/leongatys/PytorchNeuralStyleTransfer) takes the mean, with the same ratio;
+    so do the defaults, on the VGG without rescaling. ``normalization="gatys"`` with the backbone
+    option ``rescaled`` follows the paper to the letter.
 
     Attributes:
         backbone: a registered backbone.
         backbone_options: its options.
         content_layers: of the content term.
-        content_layer_weights: one a layer; None for those of the loss.
+        content_layer_weights: one per layer; None for those of the loss.
         style_layers: of the style term.
-        style_layer_weights: one a layer; None for those of the loss.
+        style_layer_weights: one per layer; None for those of the loss.
         style_loss: a registered loss with layers and a style target.
-        normalization: of content and Gram loss: ``"gatys-program"``, ``"gatys"``, ``"johnson"``
-            or ``"relative"``.
+        normalization: of the content and Gram losses: ``"gatys-program"``, ``"gatys"``,
+            ``"johnson"`` or ``"relative"``.
         content_weight: of the content term; 0 leaves it out.
         style_weight: of all styles together; 0 leaves them out.
         tv_weight: of the total variation term; 0 leaves it out.
-        further_terms: more losses by name, each with its weight, with their default options.
+        further_terms: weights of more losses, by name; each has its default options.
         size: longest side of the picture, in pixels.
-        style_scale: longest side of a painting, as a part of ``size``: sets the stroke size.
-        levels: of the pyramid: each level doubles the size, the last one is ``size``; those of
-            less than 16 pixels are left out.
+        style_scale: longest side of a painting, relative to ``size``; sets the stroke size.
+        levels: of the pyramid; each level doubles the size, up to ``size``, and those with a side
+            under 16 pixels are left out.
         iterations: evaluations of the objective and its gradient, at each level.
-        method: ``"lbfgs"``; ``"preconditioned-lbfgs"``, whose first guess at the curvature is one
-            for each octave of spatial frequency; or ``"adam"``.
-        learning_rate: Adam's, in the range [0, 1] of the pixels.
+        method: ``"lbfgs"``; ``"preconditioned-lbfgs"``, whose first estimate of the curvature has
+            a factor for each octave of spatial frequency; or ``"adam"``.
+        learning_rate: Adam's, for pixels in [0, 1].
         history: how many steps L-BFGS remembers.
         clip: keep pixels in [0, 1] at every iteration, as Johnson et al. 2016, section 4.1, do
-            for their baseline; else only at the end.
-        average: decay of a moving average of the iterates, which is the result if it is better;
-            0 for none.
+            for their baseline; otherwise only at the end.
+        average: decay of a moving average of the iterates, returned if it is better; 0 for none.
         start: ``"noise"``, ``"content"``, the path of a picture, or ``"style:NAME"`` for the
             output of a style of the zoo.
-        preserve_color: keep the colours of the photo: by its ``"luminance"``, or by painting with
-            the photo's colours, matched in ``"covariance"`` or ``"histogram"``.
-        seed: of the noise.
-        device: such as ``"cpu"`` or ``"cuda"``; None for the best there is.
-        precision: of the backbone; ``"auto"`` takes bfloat16 where the hardware computes in it.
+        preserve_color: keep the photo's colours, by stylising its ``"luminance"`` only, or by
+            matching the paintings' colours to it in ``"covariance"`` or ``"histogram"``.
+        seed: for the noise.
+        device: such as ``"cpu"`` or ``"cuda"``; None for the best available.
+        precision: of the backbone; ``"auto"`` uses bfloat16 where the hardware computes in it.
 
     Raises:
-        OptionError: a value is out of its range.
+        OptionError: a value is out of range.
     """
 
     backbone: str = "vgg19"
@@ -124,10 +123,10 @@ class OptimizationConfig:
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> OptimizationConfig:
-        """The recipe of a preset, ``"gatys"`` or ``"best"``, with changes to single fields.
+        """The recipe of a preset, ``"gatys"`` or ``"best"``, with some fields changed.
 
         Raises:
-            OptionError: there is no such preset, or a value is out of its range.
+            OptionError: there is no such preset, or a value is out of range.
         """
         _check_choice("preset", name, tuple(PRESETS))
         return cls(**{**PRESETS[name], **changes})
@@ -141,19 +140,19 @@ class OptimizationConfig:
     def objective(
         self, style_shares: Sequence[float], style_losses: Collection[str] = ()
     ) -> ObjectiveConfig:
-        """The objective for styles with these shares, which are taken relative to their sum.
+        """The objective for styles with these shares, normalised by their sum.
 
         The terms are ``content``, ``style`` or, for several, ``style-1``, ``style-2``, ..., then
         ``tv`` and the further ones.
 
         Args:
-            style_shares: one a painting.
-            style_losses: those of the further terms that compare with paintings, and so have a
-                term for each.
+            style_shares: one per painting.
+            style_losses: the further losses that compare with paintings; each gets a term for
+                every painting.
 
         Raises:
-            OptionError: a share or weight is negative or not finite, or all are 0; or a further
-                term would have the name of one that is there.
+            OptionError: a share or weight is negative or not finite, or all are 0; or the name of
+                a further term is already used.
         """
         if any(not (math.isfinite(share) and share >= 0) for share in style_shares):
             raise OptionError(
@@ -220,14 +219,14 @@ class OptimizationConfig:
 
 
 def style_terms(count: int, term: str = "style") -> list[str]:
-    """The names of a term that each of this many styles has."""
+    """The names of a term that each of ``count`` styles has."""
     return [term] if count == 1 else [f"{term}-{number}" for number in range(1, count + 1)]
 
 
 PRESETS: dict[str, Mapping[str, Any]] = {
     # As published: Gatys et al. 2015.
     "gatys": {},
-    # The best picture for the time. Relative losses need no tuning for a painting; the pyramid
+    # The best picture for the time. Relative losses need no tuning for each painting; the pyramid
     # settles colours and large strokes where an iteration costs a sixteenth, and a curvature for
     # each octave saves iterations at every level.
     "best": {

@@ -15,11 +15,11 @@ from stylezoo.optimization.lbfgs import LBFGS
 from stylezoo.region import Region
 
 # The mean change of a pixel in the first step of L-BFGS, which knows no curvature yet: from a start
-# that is far from any minimum, and from a picture that is good already.
+# far from any minimum, and from an already good picture.
 FIRST_STEP = 0.02
 CAREFUL_STEP = 0.002
-# Without a line search L-BFGS runs away now and then, misled by gradients in bfloat16. So far above
-# the best value it goes back to the best image and forgets the curvature.
+# Without a line search, L-BFGS occasionally runs away, misled by bfloat16 gradients. Above this
+# multiple of the best value, it returns to the best image and forgets the curvature.
 RUNAWAY = 3.0
 FRUITLESS_RESTARTS = 3
 
@@ -27,22 +27,22 @@ FRUITLESS_RESTARTS = 3
 class ImageOptimizer:
     """Minimises an objective over the pixels of one image.
 
-    The objective is that of Gatys et al. 2015, equation 7, or any other; each method takes one
-    evaluation of objective and gradient a step.
+    The objective is that of Gatys et al. 2015, equation 7, or any other; each method evaluates
+    objective and gradient once per step.
 
     Args:
         objective: to minimise.
         targets: of content and styles.
         regions: as ``PerceptualObjective.forward`` takes them.
         start: (1, 3, H, W) RGB in [0, 1].
-        careful: whether the start is a good picture already, which a large step would spoil.
+        careful: whether the start is already a good picture, which a large step would spoil.
         config: method, learning rate, history, clipping and averaging.
 
     Attributes:
-        best: the lowest total seen and its image, as it was evaluated.
+        best: the lowest total seen and its image, as evaluated.
         best_terms: the terms of that total, unweighted.
-        fruitless: how often in a row it went back to the best image, because the objective ran
-            away, and found nothing better from there.
+        fruitless: consecutive returns to the best image, after the objective ran away, that found
+            nothing better from there.
     """
 
     def __init__(
@@ -69,13 +69,13 @@ class ImageOptimizer:
 
     @property
     def diverged(self) -> bool:
-        """Whether it ran away so often in a row that more steps make no sense."""
+        """Whether it ran away so often in a row that more steps are pointless."""
         return self.fruitless > FRUITLESS_RESTARTS
 
     def _make_optimizer(self, first_step: float) -> torch.optim.Adam | LBFGS:
         if self.config.method == "adam":
-            # With torch's own ``eps`` the steps would depend on the weights of the objective. This
-            # one is still above the root of the smallest square of a gradient in float32.
+            # With torch's default ``eps``, steps would depend on the weights of the objective. This
+            # one is still above the root of the smallest squared gradient in float32.
             return torch.optim.Adam([self.image], lr=self.config.learning_rate, eps=1e-15)
         return LBFGS(
             history=self.config.history,
@@ -88,7 +88,7 @@ class ImageOptimizer:
         """Evaluate the objective at the image, then change the image.
 
         Returns:
-            The value at the image as it was before.
+            The value before the change.
         """
         value = self._evaluate()
         if self._ran_away(value.total.item()):
@@ -107,7 +107,7 @@ class ImageOptimizer:
         return value
 
     def _evaluate(self) -> ObjectiveValue:
-        """The objective, with its gradient in ``self.image.grad``."""
+        """Evaluate the objective, leaving its gradient in ``self.image.grad``."""
         self.image.grad = None
         value: ObjectiveValue = self.objective(self.image, self.targets, self.regions)
         value.total.backward()
@@ -152,7 +152,7 @@ class ImageOptimizer:
         return better
 
     def state_dict(self) -> dict[str, Any]:
-        """All that decides the steps to come, for ``load_state_dict``."""
+        """Everything that determines the next steps, for ``load_state_dict``."""
         return {
             "image": self.image.detach(),
             "best_total": self.best[0],
@@ -164,7 +164,7 @@ class ImageOptimizer:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where the state was taken."""
+        """Continue from where the state was taken."""
         with torch.no_grad():
             self.image.copy_(state["image"])
         self.best = (state["best_total"], state["best_image"].to(self.image.device))

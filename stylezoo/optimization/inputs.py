@@ -1,4 +1,4 @@
-"""The pictures of an optimisation: photo, paintings, masks and where to start, at one size."""
+"""The pictures of an optimisation: photo, paintings, masks and starting image, at one size."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ Painting = Picture | StyleInput
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """All pictures that an optimisation begins with.
+    """All pictures that an optimisation starts from.
 
     Attributes:
-        content: the photo; its size decides the result's proportions.
-        styles: none for a reconstruction of the content alone.
+        content: the photo; the result has its proportions.
+        styles: empty to reconstruct the content alone.
 
     Raises:
         OptionError: a mask does not have the proportions of its picture.
@@ -83,11 +83,11 @@ class LevelInputs:
     """The pictures at the size of one level, as tensors (1, 3, H, W) in [0, 1].
 
     Attributes:
-        photo: as it came, for its colours.
+        photo: with its original colours.
         content: what the content term compares with.
         paintings: what the style terms compare with.
-        content_regions: one a style; None for everywhere.
-        painting_regions: one a style; None for everywhere.
+        content_regions: one per style; None for everywhere.
+        painting_regions: one per style; None for everywhere.
     """
 
     photo: Photo
@@ -98,7 +98,7 @@ class LevelInputs:
 
 
 def at_level(inputs: Inputs, config: OptimizationConfig, size: int) -> LevelInputs:
-    """Bring all pictures to the size of a level, and their colours to what the config says."""
+    """Scale all pictures to a level's size, and adjust their colours as the config says."""
     photo = inputs.content.resized(size)
     painting_size = max(1, round(size * config.style_scale))
     paintings = [style.painting.resized(painting_size).rgb for style in inputs.styles]
@@ -124,7 +124,7 @@ def starting_image(level: LevelInputs, config: OptimizationConfig) -> Tensor:
 
     Raises:
         ImageError: the picture that the config names cannot be read.
-        StyleNotFoundError: there is no style of this name.
+        StyleNotFoundError: there is no such style.
     """
     if config.start == "content":
         return level.content
@@ -167,7 +167,7 @@ def style_inputs(styles: Painting | Sequence[Painting]) -> tuple[StyleInput, ...
 
     Raises:
         ImageError: a picture cannot be read.
-        OptionError: one is none of these.
+        OptionError: one is of an unsupported type.
     """
     if isinstance(styles, str) or not isinstance(styles, Sequence):
         return (_style_input(styles),)
@@ -183,9 +183,9 @@ def _style_input(style: Painting) -> StyleInput:
 
 
 def parse_share(text: str) -> tuple[Path, float]:
-    """Split ``painting.jpg:0.3`` into the path and the share, which is 1 if it is not given.
+    """Split ``painting.jpg:0.3`` into the path and the share, by default 1.
 
-    A file whose name is the whole text comes first.
+    If the whole text is the path of a file, that file is meant.
     """
     name, colon, share = text.rpartition(":")
     if not colon or Path(text).exists():
@@ -238,8 +238,7 @@ def _region(mask: Photo | None) -> Region | None:
 
 def _check_mask(mask: Photo, picture: Photo, of: str) -> None:
     (mask_width, mask_height), (width, height) = mask.size, picture.size
-    # A mask drawn on a smaller copy fits if its sides are those of the picture, give or take
-    # rounding.
+    # A mask drawn on a smaller copy fits if it has the picture's proportions, up to rounding.
     if abs(mask_width * height - mask_height * width) > max(width, height):
         raise OptionError(
             f"a mask has {mask_width} × {mask_height} pixels, its {of} {width} × {height}; "

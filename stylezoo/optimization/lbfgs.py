@@ -9,36 +9,35 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Of the step that the pairs ask for, this much is made when it is preconditioned. There is no line
-# search, and whole steps raised the objective of two pictures in 23 of 119; these did in 16 and 17,
-# and were 2 to 3 % lower at the end.
+# The fraction of a preconditioned step that is taken. There is no line search: full steps raised
+# the objective of two pictures in 23 of 119; these did in 16 and 17, and ended 2 to 3 % lower.
 DAMPING = 0.8
 # The largest root mean square change of an image in one step.
 LARGEST_STEP = 0.05
-# Between a step and the change of the gradient: below it, a pair says nothing of the curvature.
+# Between a step and the gradient change: below it, a pair says nothing about the curvature.
 LEAST_COSINE = 1e-6
 
 
 class LBFGS:
     """Steps towards the minimum of an objective, one evaluation each, without a line search.
 
-    A pair is a step and the change of the gradient that it brought. Pairs and first estimate of
-    the inverse Hessian make the next step, as in Nocedal & Wright 2006, Numerical Optimization,
-    algorithm 7.4; here by the compact representation of Byrd, Nocedal & Schnabel 1994, theorem
-    2.2, https://doi.org/10.1007/BF01582063, which is the same with the pairs in two matrices: five
-    products with them in place of four passes for each pair.
+    A pair is a step and the gradient change it caused. The pairs and a first estimate of the
+    inverse Hessian give the next step, as in Nocedal & Wright 2006, Numerical Optimization,
+    algorithm 7.4; here by the equivalent compact representation of Byrd, Nocedal & Schnabel 1994,
+    theorem 2.2, https://doi.org/10.1007/BF01582063, with the pairs in two matrices: five products
+    with them instead of four passes for each pair.
 
-    The first estimate is a multiple of the identity, equation 7.20 of the book. When it is
-    preconditioned, each octave of spatial frequency has a factor of its own instead, since with
-    Gram matrices of a VGG a broad change needs a step many times as long as a fine one.
+    The first estimate is a multiple of the identity, equation 7.20 of the book. With
+    preconditioning, each octave of spatial frequency has its own factor instead, since with Gram
+    matrices of a VGG a broad change needs a step many times as long as a fine one.
 
-    Each step is the one that was really made: the caller may clip the image between two calls.
+    The step of a pair is the one actually made: the caller may clip the image between two calls.
 
     Args:
-        history: how many pairs it remembers.
-        first_step: mean absolute change of a pixel in the first step, when nothing is known of
-            the curvature.
-        preconditioned: a factor for each octave, and shorter steps.
+        history: how many pairs to remember.
+        first_step: mean absolute change of a pixel in the first step, before any curvature is
+            known.
+        preconditioned: use a factor for each octave, and shorter steps.
         device: where the image is.
     """
 
@@ -49,20 +48,20 @@ class LBFGS:
         self.first_step = first_step
         self.preconditioned = preconditioned
         self.device = device
-        # A row for each pair; the next one overwrites the oldest.
+        # A row for each pair; a new one overwrites the oldest.
         self._steps = torch.empty(0)
         self._changes = torch.empty(0)
-        # [i, j]: of step i and change j, where j is not the older pair; elsewhere it is outdated.
+        # [i, j]: of step i and change j; outdated where pair j is older than pair i.
         self._products = torch.zeros(history, history, dtype=torch.float64)
         self._learnt = 0
         self._last: tuple[Tensor, Tensor] | None = None
 
     def step(self, image: Tensor, gradient: Tensor) -> Tensor:
-        """What to add to the image.
+        """Compute the change to add to the image.
 
         Args:
             image: (1, C, H, W) float32.
-            gradient: of the objective there, of the same shape.
+            gradient: of the objective at the image, of the same shape.
 
         Returns:
             The change, of the same shape; its root mean square is at most ``LARGEST_STEP``.
@@ -83,7 +82,7 @@ class LBFGS:
     def _learn(self, step: Tensor, change: Tensor) -> None:
         step, change = step.flatten(), change.flatten()
         curvature, *squares = torch.stack([step @ change, step @ step, change @ change]).tolist()
-        # Of an objective that is convex there, it is more than 0; very little is rounding.
+        # Positive where the objective is convex; very small values are rounding.
         if not curvature > LEAST_COSINE * math.sqrt(math.prod(squares)):
             return
         if not self._learnt:
@@ -105,7 +104,7 @@ class LBFGS:
 
     def _direction(self, gradient: Tensor) -> Tensor:
         steps, changes = self._pairs()
-        # The rows from the oldest pair to the newest: so ordered, what is known is a triangle.
+        # Rows from the oldest pair to the newest: in this order, the valid ones are a triangle.
         by_age = torch.arange(self._learnt - len(steps), self._learnt) % self.history
         products = self._products[by_age][:, by_age].triu()
         flat = gradient.flatten()
@@ -127,10 +126,10 @@ class LBFGS:
         return direction * ((step @ change) / (change @ change))
 
     def _precondition(self, direction: Tensor) -> Tensor:
-        """Times the first estimate of the inverse Hessian, by the last pair.
+        """Multiply by the first estimate of the inverse Hessian, from the last pair.
 
-        A factor is the ratio of step to change: the geometric mean of the shortest and the longest
-        step of Barzilai & Borwein 1988, https://doi.org/10.1093/imanum/8.1.141, within an octave.
+        A factor is the ratio of step to change within an octave: the geometric mean of the short
+        and long steps of Barzilai & Borwein 1988, https://doi.org/10.1093/imanum/8.1.141.
         """
         octaves = _octaves(direction)
         step, change = (
@@ -147,10 +146,10 @@ class LBFGS:
         return conditioned
 
     def state_dict(self) -> dict[str, Any]:
-        """All that decides the steps to come, for ``load_state_dict``."""
+        """Everything that determines the next steps, for ``load_state_dict``."""
         steps, changes = self._pairs()
         return {
-            "steps": steps.clone(),  # without the rows that are not used
+            "steps": steps.clone(),  # without unused rows
             "changes": changes.clone(),
             "products": self._products,
             "learnt": self._learnt,
@@ -159,7 +158,7 @@ class LBFGS:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where the state was taken."""
+        """Continue from where the state was taken."""
         steps, changes = state["steps"], state["changes"]
         self._learnt = state["learnt"]
         self.first_step = state["first_step"]
@@ -172,7 +171,7 @@ class LBFGS:
 
 
 def _few(products: Tensor) -> Tensor:
-    """One number a pair, where and how it is solved for: on the CPU, in double precision."""
+    """One number per pair, moved to where the solve runs: the CPU, in double precision."""
     return products.cpu().double()
 
 
@@ -187,10 +186,10 @@ def _spectrum(image: Tensor) -> Tensor:
 
 
 def _octaves(image: Tensor) -> Tensor:
-    """How many octaves each frequency of ``_spectrum`` lies below that of a pixel by pixel change.
+    """How many octaves each frequency of ``_spectrum`` lies below the Nyquist frequency.
 
     Returns:
-        (H, W // 2 + 1), whole numbers; the mean of the image counts as its broadest wave.
+        (H, W // 2 + 1), integers; the mean of the image counts as its broadest wave.
     """
     height, width = image.shape[-2:]
     down = torch.fft.fftfreq(height, device=image.device)[:, None]

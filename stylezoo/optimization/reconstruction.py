@@ -32,7 +32,7 @@ class Reconstruction:
 
     Attributes:
         kind: what was kept: content or style.
-        layers: by which layers.
+        layers: those that were compared.
         result: the picture.
     """
 
@@ -54,15 +54,15 @@ def reconstruct(
 
     Args:
         photo: whose content or style to keep.
-        kind: ``"content"`` compares the features themselves, ``"style"`` the style loss of the
-            config, Gram matrices by default.
+        kind: ``"content"`` compares the features themselves; ``"style"`` uses the config's style
+            loss, by default on Gram matrices.
         layers: which layers to compare.
         config: everything else; None for ``PAPER``.
         on_iteration: as in ``optimize``.
         catalog: as in ``optimize``.
 
     Raises:
-        OptionError: it is of no such kind, or there is no layer, or one does not exist.
+        OptionError: the kind is unknown, no layer is given, or one does not exist.
     """
     if kind not in ("content", "style"):
         raise OptionError(f"the kind is {kind!r}; it must be 'content' or 'style'")
@@ -101,7 +101,7 @@ def reconstruct_figure(
 ) -> Iterator[Reconstruction]:
     """Make the panels of the paper's figure 1: the style's a to e, then the content's.
 
-    The content comes from one layer each, the style from the layers so far: conv1_1; conv1_1 and
+    Each content panel uses one layer, each style panel all layers so far: conv1_1; conv1_1 and
     conv2_1; and so on.
     """
     for count in range(1, len(FIGURE_LAYERS) + 1):

@@ -41,7 +41,7 @@ from stylezoo.torch_modes import plain_modes
 if TYPE_CHECKING:
     from PIL import Image
 
-PROBE = 128  # pixels a side: what the memory of a larger picture is judged by
+PROBE = 128  # pixels a side, of the picture from which memory use is extrapolated
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ class Iteration:
     """One evaluation of the objective.
 
     Attributes:
-        number: from 1, over all levels.
-        iterations: the most that the whole optimisation makes.
+        number: from 1, across all levels.
+        iterations: the maximum for the whole optimisation.
         size: longest side of the picture at this level, in pixels.
         total: the objective.
         terms: each term, unweighted.
-        seconds: that the evaluation and the step took.
+        seconds: how long the evaluation and the step took.
     """
 
     number: int
@@ -70,12 +70,12 @@ class OptimizationResult:
     """The picture, and how it came about.
 
     Attributes:
-        photo: the best picture that was seen.
+        photo: the best picture seen.
         total: its objective.
-        terms: of that, unweighted.
-        weights: of each term of the objective.
+        terms: each term of the objective, unweighted.
+        weights: of each term.
         iterations: every evaluation, in order.
-        diverged: whether the objective ran away at the last level, so that it was stopped early.
+        diverged: whether the last level was stopped early because the objective ran away.
     """
 
     photo: Photo
@@ -109,15 +109,15 @@ def optimize(
     Args:
         content: the photo.
         styles: a painting, or several: paths, PIL images, Photos or ``StyleInput``. A path may end
-            in a share, ``"painting.jpg:0.3"``; ``StyleInput`` holds masks besides.
+            in a share, ``"painting.jpg:0.3"``; ``StyleInput`` can also hold masks.
         config: the recipe; None for that of Gatys et al. 2015. See
             ``OptimizationConfig.preset``.
-        checkpoint: a file to keep the state in, from which a run that was stopped goes on, and one
-            that is done gives its picture again: delete it when that is safe. None for none.
-        resume: go on from the checkpoint, if it is there.
+        checkpoint: a file for the state. From it a stopped run continues, and a finished one gives
+            its picture again: delete it once that is saved. None for none.
+        resume: continue from the checkpoint, if it exists.
         checkpoint_every: iterations between checkpoints.
-        on_iteration: called after each iteration, with a function that returns the picture as it
-            is then.
+        on_iteration: called after each iteration, with it and a function that returns the best
+            picture so far at its level.
         catalog: where backbone and losses come from; None for the installed plugins.
 
     Returns:
@@ -125,9 +125,9 @@ def optimize(
 
     Raises:
         ImageError: a picture cannot be read.
-        OptionError: an option is out of range, a picture is of no such type, a mask does not fit,
-            or memory does not suffice.
-        CheckpointError: the checkpoint is broken, or of another version of stylezoo or run.
+        OptionError: an option is out of range, a picture is of an unsupported type, a mask does
+            not fit, or there is too little memory.
+        CheckpointError: the checkpoint is broken, or from another stylezoo version or another run.
         PluginError: no plugin provides the backbone or a loss.
     """
     if checkpoint_every < 1:
@@ -165,7 +165,7 @@ class _Run:
         described = config.objective([style.share for style in inputs.styles], style_losses)
         self.weights = {term.name: term.weight for term in described.terms}
         terms = [style_terms(count, term) for term in ("style", *style_losses)]
-        # A painting without a share has no terms.
+        # A painting whose share is 0 has no terms.
         self.names = [
             [name for name in names if name in self.weights] for names in zip(*terms, strict=True)
         ]
@@ -295,7 +295,7 @@ def _check_style_loss(
     """Refuse a style loss that would never see a painting.
 
     Raises:
-        OptionError: it is one.
+        OptionError: it does not compare with a painting.
     """
     names = style_terms(styles)
     if any(term.name in names and term.loss.target_from != "style" for term in objective.terms):
@@ -314,7 +314,7 @@ def _level_sizes(inputs: Inputs, config: OptimizationConfig) -> list[int]:
     """The sizes of the levels, without those at which a side would be too short.
 
     Raises:
-        OptionError: a side is too short at the last level too.
+        OptionError: a side is too short even at the last level.
     """
     pictures = [(inputs.content, 1.0, "the photo")]
     pictures += [(style.painting, config.style_scale, "a painting") for style in inputs.styles]
@@ -334,7 +334,7 @@ def _level_sizes(inputs: Inputs, config: OptimizationConfig) -> list[int]:
 def _check_memory(
     objective: PerceptualObjective, inputs: Inputs, config: OptimizationConfig
 ) -> None:
-    """Refuse what would not fit, judged by a pass over a small picture.
+    """Refuse what would not fit in memory, estimated by a pass over a small picture.
 
     Raises:
         OptionError: it does not fit.
@@ -348,17 +348,17 @@ def _check_memory(
     kept = kept_bytes(lambda: objective(probe, targets))
     pixels = _pixels(inputs.content, config.size)
     image = pixels * 3 * 4
-    # L-BFGS keeps two vectors a step; image, gradient, best, average, spectra and copies are more.
+    # L-BFGS keeps two vectors per step, besides image, gradient, best, average, spectra and copies.
     vectors = 2 * config.history + 20 if config.method != "adam" else 12
     picture = kept / PROBE**2 * pixels * OVERHEAD + vectors * image
     largest = max(
         (_pixels(s.painting, config.size * config.style_scale) for s in inputs.styles), default=0.0
     )
-    # The paintings have their turn one by one, before the picture.
+    # The paintings are processed one by one, before the picture.
     needed = max(picture, painting / PROBE**2 * largest * OVERHEAD)
     check_memory(int(needed), device, size=config.size)
 
 
 def _pixels(photo: Photo, size: float) -> float:
-    """How many a photo has at a size."""
+    """How many pixels a photo has at a size."""
     return size**2 * min(photo.size) / max(photo.size)

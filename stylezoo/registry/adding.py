@@ -1,4 +1,4 @@
-"""Adding a registry to the user's list: whose keys are trusted is settled first."""
+"""Adding registries to the user's list, after settling whose keys are trusted."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ FIRST_ROOT = "metadata/1.root.json"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrustedKeys:
-    """The keys that speak for a registry.
+    """The root keys that vouch for a registry.
 
     Attributes:
-        ids: of the root's keys, each the sha256 of the key in hex.
+        ids: ids of the root's keys, each the sha256 of its key in hex.
         threshold: how many of them must sign.
     """
 
@@ -56,12 +56,12 @@ class TrustedKeys:
 
 
 def is_signed(location: str) -> bool:
-    """Whether a registry must have a root: all that take the network, and signed folders."""
+    """Whether a registry needs a root: all remote ones do, and signed folders."""
     return is_remote(location) or (Path(location) / FIRST_ROOT).exists()
 
 
 def read_root(path: Path) -> bytes:
-    """Read a root that the user has been given.
+    """Read a root file supplied by the user.
 
     Raises:
         RegistryError: it cannot be read.
@@ -78,14 +78,14 @@ def read_root(path: Path) -> bytes:
 
 
 def fetch_first_root(location: str) -> bytes:
-    """Fetch the root that a registry itself offers: to be shown before it is trusted.
+    """Fetch the root that a registry itself offers, to be shown before it is trusted.
 
     Args:
-        location: of the registry, as ``parse_location`` gives it.
+        location: of the registry, as returned by ``parse_location``.
 
     Raises:
-        RegistryError: it is no signed registry.
-        OfflineError, UnavailableError, AuthError: it cannot be asked.
+        RegistryError: it is not a signed registry.
+        OfflineError, UnavailableError, AuthError: it cannot be reached, or refuses access.
     """
     transport = make_transport(location)
     if transport.remote:
@@ -97,15 +97,15 @@ def fetch_first_root(location: str) -> bytes:
 
 
 def read_keys(root: bytes, origin: str) -> TrustedKeys:
-    """Check that a root is one, signed by its own keys, and read whose they are.
+    """Check that a root is valid and signed by its own keys, and read those keys.
 
     Args:
         root: content of a ``root.json``.
         origin: what to call it in errors.
 
     Raises:
-        RegistryFormatError: it is no root.
-        SignatureError: it is not signed by its own keys, or has one under the id of another.
+        RegistryFormatError: it is not a root.
+        SignatureError: it is not signed by its own keys, or lists one under another's id.
     """
     from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
     from tuf.api.metadata import Metadata, Root
@@ -123,7 +123,7 @@ def read_keys(root: bytes, origin: str) -> TrustedKeys:
         raise RegistryFormatError(f"{origin} is no root: {reason!a}") from error
     role = metadata.signed.roles["root"]
     for keyid in role.keyids:
-        # To TUF an id is any text. To those who compare it, it must be the key's own.
+        # TUF accepts any text as an id, but people compare ids: each must be the key's own.
         if keyid != _id_of(metadata.signed.keys.get(keyid)):
             raise SignatureError(
                 f"{origin} names a key {keyid[:100]!a}, which is not the sha256 of that key: it "
@@ -133,7 +133,7 @@ def read_keys(root: bytes, origin: str) -> TrustedKeys:
 
 
 def _id_of(key: Key | None) -> str | None:
-    """The sha256 of a key as securesystemslib makes ids of keys."""
+    """The sha256 of a key, computed as securesystemslib computes key ids."""
     import hashlib
 
     from securesystemslib.formats import encode_canonical
@@ -149,28 +149,28 @@ def _id_of(key: Key | None) -> str | None:
 def add_registry(
     location: str, *, name: str | None, root: bytes | None, taken: Collection[str]
 ) -> tuple[str, Index | None]:
-    """Put a registry at the end of the user's list, if it works.
+    """Append a registry to the user's list, if it works.
 
     Args:
         location: a folder, an address, or ``hub:owner/name``.
-        name: for it; None for one made from the location.
+        name: its name; None to derive one from the location.
         root: content of the ``root.json`` to trust; None for a plain folder.
         taken: names of other sources.
 
     Returns:
-        Its name, and its index; None for a plain folder, and if the network may not be used.
+        Its name and its index, which is None for a plain folder or if the network is forbidden.
 
     Raises:
-        RegistryError: the location or the name cannot be, the registry is in the list, or its
-            index is refused; see ``TrustedRegistry.refresh``.
-        UnavailableError, AuthError: it cannot be asked.
+        RegistryError: the location or name is invalid, the name is taken, or the index is
+            refused; see ``TrustedRegistry.refresh``.
+        UnavailableError, AuthError: it cannot be reached, or refuses access.
         OutputError: the list cannot be written.
     """
     location = parse_location(location)
     name = default_name(location) if name is None else name
     check_registry_name(name)
     registries = read_config_file()
-    # Roots and state are files by these names, and a file system may not tell case.
+    # Roots and state are stored under these names, and file systems may ignore case.
     if name.casefold() in {other.casefold() for other in (*registries, *taken)}:
         raise RegistryError(f"there is a registry or source {name!r}; choose another with --name")
     if root is None:
@@ -195,7 +195,7 @@ def add_registry(
 
 
 def remove_registry(name: str) -> None:
-    """Take a registry from the user's list, with its root. What was fetched from it stays.
+    """Remove a registry from the user's list, with its root; what was fetched from it stays.
 
     Raises:
         RegistryError: it is not in the list.
@@ -212,7 +212,7 @@ def remove_registry(name: str) -> None:
 
 
 def _first_index(name: str, location: str, root: bytes) -> Index | None:
-    """Ask a registry that is not in the list yet for its index; None if it may not be asked."""
+    """Fetch the index of a registry not yet in the list; None if the network is forbidden."""
     transport = make_transport(location)
     if transport.remote and offline_variable() is not None:
         return None
@@ -229,7 +229,7 @@ def _first_index(name: str, location: str, root: bytes) -> Index | None:
 
 def _put(name: str, location: str, root: bytes | None) -> None:
     with _changing() as registries:
-        if name in registries:  # by another process, since this one looked
+        if name in registries:  # added by another process meanwhile
             raise RegistryError(f"there is a registry {name!r}; choose another with --name")
         if root is None:
             write_registries({**registries, name: RegistryConfig(location=location)})
@@ -241,7 +241,7 @@ def _put(name: str, location: str, root: bytes | None) -> None:
 
 @contextmanager
 def _keeping(root: bytes, path: Path) -> Iterator[None]:
-    """Keep a root, unless the block fails; one that is there stays in any case."""
+    """Store a root unless the block fails; one stored before stays in any case."""
     try:
         present = path.read_bytes()
     except FileNotFoundError:
@@ -261,7 +261,7 @@ def _keeping(root: bytes, path: Path) -> Iterator[None]:
 
 
 def _drop_root(name: str, path: Path) -> None:
-    """Remove a root that ``add_registry`` has kept, unless a list in the same folder names it."""
+    """Remove a root stored by ``add_registry``, unless a list in the same folder names it."""
     with suppress(OSError):
         lists = [config_file(), *config_file().parent.glob("*.toml")]
         if path == root_file(name, path.read_bytes()) and not any(
@@ -272,7 +272,7 @@ def _drop_root(name: str, path: Path) -> None:
 
 @contextmanager
 def _changing() -> Iterator[dict[str, RegistryConfig | None]]:
-    """Give the list while no other process changes it, or another list in the same folder."""
+    """Yield the list, keeping other processes from it and other lists in its folder."""
     folder = config_file().parent
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -115,10 +115,10 @@ def render_card(record: Record) -> str:
 
 
 def renew_quality(card: str, record: Record) -> str:
-    """Put what was measured into a card, and leave all else in it: a person may have written it.
+    """Update the quality section of a card; the rest stays, as a person may have written it.
 
     Args:
-        card: of the style, with a section on its quality or without one.
+        card: of the style, with or without a quality section.
         record: with the quality.
     """
     lines = card.split("\n")
@@ -131,7 +131,7 @@ def renew_quality(card: str, record: Record) -> str:
 
 
 def _headings(lines: list[str]) -> list[int]:
-    """The places of the headings of sections, but not of what looks like one in a block of code."""
+    """Line indices of section headings, ignoring lookalikes in code blocks."""
     found = []
     fenced = False
     for at, line in enumerate(lines):
@@ -143,7 +143,7 @@ def _headings(lines: list[str]) -> list[int]:
 
 
 def _yaml(words: list[str]) -> str:
-    # JSON is YAML but for its escapes of what is beyond 16 bits, which are two halves to YAML.
+    # JSON is YAML except for its escapes beyond 16 bits: YAML reads each surrogate separately.
     return json.dumps(words, ensure_ascii=False)
 
 
@@ -182,9 +182,9 @@ def _base(record: Record) -> str:
 
 
 def _hub_licence(licence: Licence) -> str:
-    # The Hub spells its licence tags in lower case; what it does not know is "other".
+    # The Hub spells its licence tags in lower case; unknown ones are "other".
     known = {"cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "apache-2.0", "mit"}
-    lower = licence.weights.lower()  # SPDX takes any case
+    lower = licence.weights.lower()  # SPDX ignores case
     return lower if lower in known else "other"
 
 

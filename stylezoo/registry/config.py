@@ -1,4 +1,4 @@
-"""Which registries a user has, and where: the config file and STYLEZOO_REGISTRIES."""
+"""The registries a user has configured: the config file and STYLEZOO_REGISTRIES."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FIELDS = ("name", "location", "root")
 
 
 class RegistryWarning(UserWarning):
-    """A registry is left out, or used as it was known before; the message says why."""
+    """A registry is skipped, or used as last known; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,11 +36,11 @@ class RegistryConfig:
     Attributes:
         location: a folder's path, ``https://...``, or ``hub:owner/name``.
         root: path of the ``root.json`` whose keys are trusted; None for a plain folder of styles,
-            which is trusted as this machine's own disk is.
-        seed: a folder with metadata known to be good when it was packed, which a registry must
-            not be older than; None for none. It is laid out as a registry's ``metadata``.
+            which is trusted like this machine's own disk.
+        seed: a folder of metadata known to be good when it was packaged, laid out like a
+            registry's ``metadata``; the registry must not be older. None for none.
 
-    The paths may be given as texts too.
+    Paths may also be given as strings.
     """
 
     location: str
@@ -55,27 +55,26 @@ class RegistryConfig:
 
 
 Registries = Mapping[str, RegistryConfig | None]
-"""Registries by name, in the order to ask them. None is the place of a source that a plugin
-brings."""
+"""Registries by name, in lookup order. None marks the position of a source from a plugin."""
 
 
 def config_file() -> Path:
-    """The config file: STYLEZOO_CONFIG, or the platform's own place. It need not exist."""
+    """The config file: STYLEZOO_CONFIG, or the platform's default. It need not exist."""
     chosen = os.environ.get(CONFIG_VARIABLE)
     if chosen:
-        return Path(chosen).absolute()  # what it holds is relative to its folder
+        return Path(chosen).absolute()  # its entries are relative to its folder
     import platformdirs
 
     return platformdirs.user_config_path("stylezoo") / "registries.toml"
 
 
 def is_remote(location: str) -> bool:
-    """Whether a location takes the network."""
+    """Whether a location needs the network."""
     return location.startswith(("http://", "https://", HUB_PREFIX))
 
 
 def is_hub_name(text: str) -> bool:
-    """Whether the Hub may have a repository of this name: ``owner/name``, in its characters."""
+    """Whether a text is a valid repository name on the Hub, ``owner/name``."""
     return (
         _HUB_NAME.fullmatch(text) is not None
         and len(text) <= _LONGEST_HUB_NAME
@@ -85,17 +84,17 @@ def is_hub_name(text: str) -> bool:
 
 
 def parse_location(text: str) -> str:
-    """Check where a registry is, and write it in one way.
+    """Validate and normalise the location of a registry.
 
     Args:
         text: a folder's path, an address, or ``hub:owner/name``.
 
     Returns:
-        The same; a path absolute, an address with its scheme in small letters and without a
-        slash at its end.
+        The location, with a path made absolute, and an address given a lower-case scheme and no
+        trailing slash.
 
     Raises:
-        RegistryError: it is none of them.
+        RegistryError: it is none of these.
     """
     if text.startswith(HUB_PREFIX):
         if not is_hub_name(text.removeprefix(HUB_PREFIX)):
@@ -113,13 +112,13 @@ def parse_location(text: str) -> str:
 def read_registries() -> dict[str, RegistryConfig | None]:
     """Read the registries that the user has configured.
 
-    STYLEZOO_REGISTRIES, if it is set, replaces the list of the file: comma-separated
-    ``name=location``, locations, or names of the file's registries or of plugins' sources. A name
-    in the file comes before a folder of that name. A location that the file knows keeps its root;
-    any other is a plain folder.
+    STYLEZOO_REGISTRIES, if set, replaces the file's list: comma-separated ``name=location``
+    pairs, locations, or names of the file's registries or of plugins' sources. A name in the
+    file takes precedence over a folder of that name. A location listed in the file keeps its
+    root; any other is a plain folder.
 
     Returns:
-        By name, in the order to ask them; see ``Registries``.
+        By name, in lookup order; see ``Registries``.
 
     Raises:
         RegistryError: the file or the variable cannot be read.
@@ -132,7 +131,7 @@ def read_registries() -> dict[str, RegistryConfig | None]:
 
 
 def read_config_file() -> dict[str, RegistryConfig | None]:
-    """Read the config file alone; without a file there are none.
+    """Read the config file alone; empty if there is no file.
 
     Raises:
         RegistryError: it cannot be read, or breaks the format.
@@ -162,7 +161,7 @@ def read_config_file() -> dict[str, RegistryConfig | None]:
 
 
 def write_registries(registries: Registries) -> None:
-    """Write the config file; it appears complete or not at all.
+    """Write the config file atomically.
 
     Raises:
         OutputError: it cannot be written.
@@ -189,9 +188,9 @@ def write_registries(registries: Registries) -> None:
 
 
 def root_file(name: str, content: bytes) -> Path:
-    """Where a root that the user trusts is kept, beside the config file.
+    """The path at which a trusted root is kept, next to the config file.
 
-    Named by its content: another list in this folder may have another registry of the same name.
+    Named by content, as another list in this folder may have another registry of the same name.
 
     Args:
         name: of the registry.
@@ -204,7 +203,7 @@ def root_file(name: str, content: bytes) -> Path:
 
 
 def default_name(location: str) -> str:
-    """A name for a registry, from its location."""
+    """Derive a name for a registry from its location."""
     if location.startswith(HUB_PREFIX):
         text = location.removeprefix(HUB_PREFIX).replace("/", "-")
     elif is_remote(location):
@@ -220,7 +219,7 @@ def check_registry_name(name: str) -> None:
     """Check the name of a registry.
 
     Raises:
-        RegistryError: it is none.
+        RegistryError: it is invalid.
     """
     if not REGISTRY_NAME.fullmatch(name):
         raise RegistryError(
@@ -233,12 +232,12 @@ def _parse_address(text: str) -> str:
     try:
         parts = urlsplit(text)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # of a port or an IPv6 address
+    except ValueError:  # a bad port or IPv6 address
         good = False
     if not good:
         raise RegistryError(f"{text[:300]!r} is no address of a registry; write https://host/path")
     if parts.username is not None or parts.password is not None:
-        # The address is shown and written down; a password must be in neither.
+        # The address is displayed and stored, so it must not contain a password.
         raise RegistryError(
             f"the address of {parts.hostname} holds a user name; put it with the password into "
             "~/.netrc and leave it out here"
@@ -281,7 +280,7 @@ def _read_variable(text: str, configured: Registries) -> dict[str, RegistryConfi
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, equals, location = part.partition("=")
         named = REGISTRY_NAME.fullmatch(part) is not None and not Path(part).is_dir()
-        # A folder that chances to have the name of a registry must not stand in for its keys.
+        # A folder that happens to share a registry's name must not bypass its keys.
         if part in configured or (not equals and named):
             registries[part] = configured.get(part)
             continue
@@ -316,7 +315,7 @@ def _require_folder(location: str, where: str) -> None:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    """Relative where the file moves with the folder."""
+    """Relative if the file is in the folder, so that both can move together."""
     try:
         return path.relative_to(folder).as_posix()
     except ValueError:

@@ -1,4 +1,4 @@
-"""The styles in a registry's folder: what may be served, and how a style comes in."""
+"""The styles in a registry's folder: what may be served, and how styles are added."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from stylezoo.registry.verify import sha256_of, verify_files
 from stylezoo.registry.weights import read_header
 
 PLACE_FILE = "hub.json"
-"""Beside a record whose other files lie on the Hub: repository and commit."""
+"""Next to a record whose other files are on the Hub; gives the repository and commit."""
 
 _MAX_PLACE = 10_000
 _LEFTOVER = re.compile(r"\.(?P<version>.+)-[0-9a-f]{8}")  # as new_folder names folders
@@ -33,12 +33,12 @@ _LEFTOVER = re.compile(r"\.(?P<version>.+)-[0-9a-f]{8}")  # as new_folder names 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contents:
-    """What lies in a registry's folder of styles.
+    """What a registry's folder of styles holds.
 
     Attributes:
-        entries: every version of a style, as the index lists it.
-        bases_elsewhere: what adapters build on and the registry does not hold, as ``"museum
-            1.0.0"``. Who loads them needs another source that does, such as the embedded styles.
+        entries: every version of every style, as listed in the index.
+        bases_elsewhere: bases of adapters that the registry does not hold, such as ``"museum
+            1.0.0"``. Loading them takes another source that does, such as the embedded styles.
     """
 
     entries: tuple[IndexEntry, ...]
@@ -46,19 +46,19 @@ class Contents:
 
 
 def read_contents(styles: Path, checked: Callable[[], None] = lambda: None) -> Contents:
-    """Check every style in the folder ``styles`` of a registry, and list them.
+    """Check and list every style in the ``styles`` folder of a registry.
 
-    What a client would pass over is refused here, so that nobody wonders why it is not served.
-    Half-copied styles that a kill has left are removed.
+    What a client would skip is refused here, so that nobody wonders why it is not served.
+    Half-copied styles left by a killed process are removed.
 
     Args:
         styles: holds ``<name>/<version>/``.
         checked: called after each version.
 
     Raises:
-        PublishError: a folder is no style's, two differ only in case, or an adapter does not fit
-            the base that is here.
-        RecordError, IntegrityError, WeightsError: a style that is not right.
+        PublishError: a folder is not a style's or not in lower case, a version is there twice, or
+            an adapter does not fit the base that is here.
+        RecordError, IntegrityError, WeightsError: a style is invalid.
         OutputError: a leftover cannot be removed.
     """
     entries = []
@@ -84,7 +84,7 @@ def read_contents(styles: Path, checked: Callable[[], None] = lambda: None) -> C
 
 
 def _bases_elsewhere(records: Sequence[Record]) -> tuple[str, ...]:
-    """The bases of adapters that are not among the records; those that are must fit."""
+    """The bases of adapters that are missing from the records; those present must fit."""
     held = {(record.name, record.version): record for record in records}
     elsewhere = set()
     for record in records:
@@ -111,16 +111,16 @@ def add_style(
     Args:
         registry: the folder.
         style: the style's folder.
-        repository: on the Hub, where its files lie; then only its record is copied.
+        repository: Hub repository that holds its files; then only its record is copied.
         commit: of the repository, 40 hex digits.
 
     Returns:
-        Its record; None if the registry has this very style already.
+        Its record; None if the registry already has exactly this style.
 
     Raises:
-        PublishError: the registry has this version with other bytes, or a name that differs only
-            in case.
-        RecordError, IntegrityError, WeightsError: the style is not right.
+        PublishError: the registry has this version with different bytes, or a name that differs
+            only in case.
+        RecordError, IntegrityError, WeightsError: the style is invalid.
         OutputError: it cannot be written.
     """
     record = read_record(style)
@@ -141,7 +141,7 @@ def add_to_folder(styles: Path, style: Path) -> Record | None:
         style: the style's folder.
 
     Returns:
-        Its record; None if the folder has this very style already.
+        Its record; None if the folder already has exactly this style.
 
     Raises:
         PublishError, RecordError, IntegrityError, WeightsError, OutputError: see ``add_style``.
@@ -175,7 +175,7 @@ def _add(styles: Path, style: Path, record: Record, place: dict[str, Any] | None
     target = styles / record.name / str(record.version)
     _refuse_twins(target, record)
     for leftover in filter(_is_leftover, target.parent.glob(".*")):
-        _remove(leftover)  # of a kill: nobody else works here now
+        _remove(leftover)  # of a killed process: nobody else works here now
     if target.exists():
         _same_or_refused(style, target, record)
         if place is not None and _read_place(target) != place:
@@ -218,7 +218,7 @@ def _check_files(folder: Path, record: Record) -> None:
 
 
 def _read_place(folder: Path) -> dict[str, Any] | None:
-    """Where the files of a style lie; None for beside its record."""
+    """Where the files of a style are; None if they are next to its record."""
     path = folder / PLACE_FILE
     if not path.exists():
         return None
@@ -233,7 +233,7 @@ def _read_place(folder: Path) -> dict[str, Any] | None:
 
 
 def _is_leftover(path: Path) -> bool:
-    """Whether it is a folder of a version that ``new_folder`` was filling when it was killed."""
+    """Whether this is a version's folder that ``new_folder`` was filling when killed."""
     found = _LEFTOVER.fullmatch(path.name)
     if found is None or path.is_symlink() or not path.is_dir():
         return False
@@ -245,7 +245,7 @@ def _is_leftover(path: Path) -> bool:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """The folders of styles or versions, sorted; leftovers of a kill are removed."""
+    """The folders of styles or versions, sorted; leftovers of killed processes are removed."""
     folders = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if _is_leftover(path):
@@ -262,7 +262,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _refuse_twins(target: Path, record: Record) -> None:
-    """Refuse what is another folder here and the same one on other file systems, or versions."""
+    """Refuse a style if an existing name differs only in case, or a version only in spelling."""
     for folder, name in ((target.parent.parent, record.name), (target.parent, target.name)):
         for path in folder.iterdir() if folder.is_dir() else ():
             if path.name != name and path.name.casefold() == name.casefold():
@@ -299,7 +299,7 @@ def _copy(style: Path, target: Path, record: Record, place: dict[str, Any] | Non
         for file in record.files:
             (unfinished / file.path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(style / file.path, unfinished / file.path, follow_symlinks=False)
-        verify_files(unfinished, record)  # what was checked may have changed meanwhile
+        verify_files(unfinished, record)  # the files may have changed since they were checked
 
 
 def _remove(leftover: Path) -> None:

@@ -1,4 +1,4 @@
-"""Downloads over HTTP: files that arrive whole and right, or not at all."""
+"""Downloads over HTTP: files arrive complete and verified, or not at all."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class _OtherFile(Exception):
-    """What the server has is not the file that is wanted; the message says why."""
+    """The server's file is not the one that is wanted; the message says why."""
 
 
 def download(
@@ -49,21 +49,21 @@ def download(
     progress: Progress | None = None,
     what: str = "",
 ) -> None:
-    """Bring one file into ``part``, checked.
+    """Download one file into ``part`` and verify it.
 
     Args:
-        url: ``http`` or ``https``. The proxies of the environment are used.
-        part: file to write. One that exists is the start of an earlier try, and is gone on with.
+        url: ``http`` or ``https``. Proxies from the environment are used.
+        part: file to write. If it exists, it is the start of an earlier attempt and is resumed.
         size: of the file, in bytes; no more is ever read.
         sha256: of the file.
-        headers: to send. Authorization goes to no other server by a redirect.
-        progress: told the bytes so far.
+        headers: to send. Authorization is not forwarded to other servers on a redirect.
+        progress: called with the bytes so far.
         what: the file in words, for messages; by default, the address.
 
     Raises:
-        IntegrityError: what comes is not the file, twice; ``part`` is gone then.
-        UnavailableError: the server is not reached, or does not answer as it should; ``part`` may
-            stay, for the next run to go on with.
+        IntegrityError: the wrong file arrived twice; ``part`` is then removed.
+        UnavailableError: the server cannot be reached or gives an invalid response; ``part`` may
+            stay, for the next run to resume.
         AuthError: the server refuses access.
         RegistryError: the server has no such file.
         CacheError: ``part`` cannot be written.
@@ -90,9 +90,9 @@ def read(
     """Read a small file.
 
     Args:
-        url: ``http`` or ``https``. The proxies of the environment are used.
-        limit: in bytes; one byte more is read at most.
-        headers: to send. Authorization goes to no other server by a redirect.
+        url: ``http`` or ``https``. Proxies from the environment are used.
+        limit: in bytes; at most one byte more is read.
+        headers: to send. Authorization is not forwarded to other servers on a redirect.
         what: the file in words, for messages; by default, the address.
 
     Returns:
@@ -100,7 +100,7 @@ def read(
 
     Raises:
         RegistryFormatError: it is longer than the limit.
-        UnavailableError: the server is not reached, or does not answer as it should.
+        UnavailableError: the server cannot be reached or gives an invalid response.
         AuthError: the server refuses access.
     """
     what = what or shown(url)
@@ -132,7 +132,7 @@ def _complete(
     progress: Progress | None,
     what: str,
 ) -> None:
-    """Bring ``part`` to its full size.
+    """Download what is missing of ``part``.
 
     Raises:
         _OtherFile: the server's file has another size.
@@ -156,12 +156,12 @@ def _complete(
 
 
 def _start(response: Response, here: int, size: int, what: str) -> int:
-    """From which byte the answer goes on."""
+    """The byte from which the response continues."""
     status = response.status_code
     if status in (404, 410):
         raise RegistryError(f"{host_of(response.url)} has no {what} ({status_in_words(response)})")
     if status == 416:
-        # Either the file has another size, or the server answers no ranges at the end of it.
+        # Either the file has another size, or the server serves no range at its end.
         total = content_range(response)[1]
         if total is None or total == size:
             raise _OtherFile("the server cannot go on with it")
@@ -176,7 +176,7 @@ def _start(response: Response, here: int, size: int, what: str) -> int:
     require_success(response, what)
     length = content_length(response)
     if length is not None and length != size:
-        # A page instead of the file is worth another message.
+        # A web page instead of the file deserves its own message.
         refuse_page(response, next(body(response, min(size, 1024)), b""), what)
         raise _OtherFile(f"it has {length} bytes, not {size}")
     return 0
@@ -201,7 +201,7 @@ def _write_body(
 
 
 def _bytes_here(part: Path, size: int) -> int:
-    """How much of a file an earlier try left; what is no part of it is removed.
+    """The bytes left by an earlier attempt; anything else in the file's place is removed.
 
     Raises:
         CacheError: it cannot be removed.
@@ -235,7 +235,7 @@ def _remove(part: Path) -> None:
 
 @contextmanager
 def _writing(part: Path, start: int) -> Iterator[Callable[[bytes], None]]:
-    """Open a part, to write from a byte on; a link in its place is not followed."""
+    """Open a part for writing from an offset; a link in its place is not followed."""
     flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(part, flags, 0o666)
@@ -245,7 +245,7 @@ def _writing(part: Path, start: int) -> Iterator[Callable[[bytes], None]]:
     def write(chunk: bytes) -> None:
         left = memoryview(chunk)
         try:
-            while left:  # a disk that is nearly full takes a part
+            while left:  # a nearly full disk may take only part of it
                 left = left[os.write(descriptor, left) :]
         except OSError as error:
             _fail_to_write(part, error)
@@ -259,7 +259,7 @@ def _writing(part: Path, start: int) -> Iterator[Callable[[bytes], None]]:
 
 
 def _fail_to_write(part: Path, error: OSError) -> NoReturn:
-    """Raise what an error of the disk means; a full disk is not left full."""
+    """Raise a disk error as a CacheError, after freeing the space if the disk is full."""
     if error.errno in _DISK_FULL:
         part.unlink(missing_ok=True)
     raise CacheError(

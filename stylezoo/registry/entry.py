@@ -1,4 +1,4 @@
-"""An entry: what listing and searching need of one version of a style, without its record."""
+"""Entries: what listing and searching need to know of a style's version, without its record."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class StyleEntry:
     Attributes:
         name: of the style.
         version: of the style.
-        status: ``"stable"``, ``"experimental"`` or what else a record may say.
+        status: ``"stable"``, ``"experimental"`` or ``"deprecated"``.
         summary: one line.
         tags: words to search by.
         licence: of the weights, an SPDX expression or ``"unknown"``.
         net: the registered name of its transform net.
-        styles: of a pack, the names of its styles with their titles.
+        styles: names and titles of a pack's styles.
     """
 
     name: str

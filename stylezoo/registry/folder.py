@@ -20,7 +20,7 @@ class FolderSource(RegistrySource):
 
     Args:
         root: holds a folder for each style, with a folder for each version. Other entries are
-            passed over, and so are symbolic links, which could lead anywhere.
+            skipped, and so are symbolic links, which could lead anywhere.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -65,7 +65,7 @@ class FolderSource(RegistrySource):
         return sorted(found)
 
     def refresh(self) -> None:
-        """Look whether the folder can be read.
+        """Check that the folder can be read.
 
         Raises:
             UnavailableError: it cannot.
@@ -97,7 +97,7 @@ class FolderSource(RegistrySource):
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Make what the system refuses an error that stops no other source."""
+    """Turn system errors into one that does not stop other sources."""
     try:
         yield
     except OSError as error:

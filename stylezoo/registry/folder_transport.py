@@ -1,4 +1,4 @@
-"""A registry in a folder: on this machine, or on a disk that several share."""
+"""A registry in a folder, on this machine or on a shared disk."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _CHUNK = 1 << 20
 class FolderTransport(Transport):
     """Reads the files of a registry in a folder.
 
-    Whoever may write there could plant a link to any file of this machine, or a pipe that never
-    ends: plain files alone are read, and no symbolic link below the folder is followed.
+    Anyone who can write there could plant a link to any file on this machine, or an endless pipe,
+    so only regular files are read, and no symbolic link below the folder is followed.
 
     Args:
         root: the folder.
@@ -45,7 +45,7 @@ class FolderTransport(Transport):
 
     @property
     def remote(self) -> bool:
-        """No: a shared disk is the operating system's business."""
+        """False: a shared disk is the operating system's business."""
         return False
 
     def read(self, path: str, limit: int) -> bytes | None:
@@ -72,7 +72,7 @@ class FolderTransport(Transport):
         sha256: str,
         progress: Progress | None = None,
     ) -> None:
-        """Copy one file of a style, checked; see ``Transport.fetch``."""
+        """Copy and verify one file of a style; see ``Transport.fetch``."""
         inside = f"{style_path(entry.name, entry.version)}/{path}"
         file = self._open(inside)
         if file is None:
@@ -114,7 +114,7 @@ class FolderTransport(Transport):
             raise self._unreadable(path, error) from error
 
     def _open(self, path: str) -> BinaryIO | None:
-        """Open a plain file below the folder; None if there is none."""
+        """Open a regular file below the folder; None if there is none."""
         if not self.root.is_dir():
             raise UnavailableError(f"{self.root} is no folder, or not mounted at the moment")
         place = self.root
@@ -122,7 +122,7 @@ class FolderTransport(Transport):
             place = place / part
             if place.is_symlink():
                 raise RegistryFormatError(f"{place} is a symbolic link; a registry must hold none")
-        # Not to wait for the other end of a pipe; of a plain file it changes nothing.
+        # O_NONBLOCK avoids waiting for the other end of a pipe; regular files ignore it.
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         target = self.root / path
         try:
@@ -146,7 +146,7 @@ class FolderTransport(Transport):
 
 @contextmanager
 def _writing(part: Path) -> Iterator[Callable[[bytes], object]]:
-    """Give what writes to a file, unbuffered, so that a full disk shows where it is met."""
+    """Yield an unbuffered write function for a file, so that a full disk fails right there."""
 
     def failure(error: OSError) -> CacheError:
         return CacheError(f"{part} cannot be written: {error.strerror or error}")

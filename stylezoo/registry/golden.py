@@ -23,8 +23,8 @@ def golden_input(name: str, height: int, width: int) -> Tensor:
 
     ``"waves"`` is, for the channel c = 0, 1, 2, the row y and the column x,
     ½ + ¼ sin(2π (c + 1) (3 y / height + x / width)) + ¼ cos(2π (5 x / width - (c + 1) y / height)),
-    computed in float64: a picture of slopes and stripes that no generator of random numbers can
-    change.
+    computed in float64: a picture of slopes and stripes that depends on no random number
+    generator.
 
     Args:
         name: of the formula.
@@ -50,9 +50,9 @@ def golden_input(name: str, height: int, width: int) -> Tensor:
 
 
 def golden_run(net: TransformNet) -> Callable[[Tensor], Tensor]:
-    """What the golden test runs: the net, and of several styles equal shares.
+    """The function that the golden test runs: the net, with equal shares of several styles.
 
-    As styles run theirs: without gradients, and with random numbers from a seed.
+    It runs as styles do: without gradients, and with seeded random numbers.
     """
     import torch
 
@@ -71,7 +71,7 @@ def golden_run(net: TransformNet) -> Callable[[Tensor], Tensor]:
 
 
 def golden_difference(run: Callable[[Tensor], Tensor], folder: Path, record: Record) -> float:
-    """Run the golden input and compare with the stored output.
+    """Run the golden input and compare the result with the stored output.
 
     Args:
         run: the net.
@@ -93,7 +93,7 @@ def golden_difference(run: Callable[[Tensor], Tensor], folder: Path, record: Rec
 def golden_output_difference(
     run: Callable[[Tensor], Tensor], folder: Path, test: GoldenTest
 ) -> float:
-    """The same without a record, of which the golden test may be all that can be read.
+    """The same without a whole record, as its golden test may be all that can be read.
 
     Raises:
         WeightsError: as ``golden_difference``.

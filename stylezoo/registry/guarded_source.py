@@ -1,4 +1,4 @@
-"""A plugin's source whose faults are errors that name it, and stop no other source."""
+"""A wrapper for plugins' sources: a failure names its source and stops no other."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from stylezoo.registry.record import Record
 
 
 class GuardedSource(RegistrySource):
-    """Asks a source; whatever it raises that is none of our errors is an UnavailableError.
+    """Wraps a source and turns any exception that is not ours into an UnavailableError.
 
     Args:
         name: of the source.
-        source: of a plugin.
+        source: a plugin's source.
     """
 
     def __init__(self, name: str, source: RegistrySource) -> None:
@@ -28,7 +28,7 @@ class GuardedSource(RegistrySource):
 
     @property
     def location(self) -> str:
-        """Where the styles are, for people to read."""
+        """Where the styles are, for display."""
         with self._guarded():
             return str(self._source.location)
 
@@ -58,24 +58,24 @@ class GuardedSource(RegistrySource):
             return _checked(self._source.local_versions(name))
 
     def local_folder(self, name: str, version: Version) -> Path | None:
-        """Where the files of one version are on this machine, whatever has become of them."""
+        """Where the files of one version are on this machine, intact or not."""
         with self._guarded():
             return self._source.local_folder(name, version)
 
     def entries(self) -> Sequence[StyleEntry]:
-        """Each style in its newest version."""
+        """The newest version of each style."""
         with self._guarded():
             return list(self._source.entries())
 
     def fetch(
         self, name: str, version: Version, progress: Callable[[int], None] | None = None
     ) -> Path:
-        """The same as ``folder``, told as it goes."""
+        """Like ``folder``, with progress."""
         with self._guarded():
             return self._source.fetch(name, version, progress)
 
     def refresh(self) -> None:
-        """Ask the server what there is now."""
+        """Ask the server what it has now."""
         with self._guarded():
             self._source.refresh()
 

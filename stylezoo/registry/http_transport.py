@@ -1,4 +1,4 @@
-"""A registry on a web server: any that serves the files of a folder."""
+"""A registry on any web server that serves the files of a folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class HttpTransport(Transport):
     """Reads the files of a registry over HTTP or HTTPS.
 
     Args:
-        address: such as ``https://host/styles``, as ``parse_location`` gives it.
+        address: such as ``https://host/styles``, as returned by ``parse_location``.
     """
 
     def __init__(self, address: str) -> None:
@@ -29,7 +29,7 @@ class HttpTransport(Transport):
 
     @property
     def remote(self) -> bool:
-        """Yes."""
+        """True."""
         return True
 
     def read(self, path: str, limit: int) -> bytes | None:
@@ -48,7 +48,7 @@ class HttpTransport(Transport):
         sha256: str,
         progress: Progress | None = None,
     ) -> None:
-        """Download one file of a style, checked; see ``Transport.fetch``."""
+        """Download and verify one file of a style; see ``Transport.fetch``."""
         from stylezoo.registry.download import download
 
         download(

@@ -1,8 +1,8 @@
-"""The Hugging Face Hub, as this program talks to it: huggingface_hub, held to our promises.
+"""A client for the Hugging Face Hub: huggingface_hub with time limits, retries and our errors.
 
-That library knows the Hub's addresses, tokens and calls. By itself it waits for an answer for
-ever, and lets the errors of whatever HTTP library it uses come out. Here every call has a time
-limit, failures that may pass are tried again, and the errors are those of ``stylezoo.errors``.
+That library knows the Hub's addresses, tokens and calls, but by itself it waits for a response
+forever and lets through the errors of whichever HTTP library it uses. Here every call has a time
+limit, transient failures are retried, and errors are those of ``stylezoo.errors``.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 """A full commit: the only revision whose files can never change."""
 
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
-# What comes of reading an answer that is not JSON, or not what the Hub's API says.
+# Raised on reading a response that is not JSON, or not as the Hub's API specifies.
 _NO_ANSWER = (
     json.JSONDecodeError,
     UnicodeDecodeError,
@@ -66,12 +66,12 @@ T = TypeVar("T")
 
 
 class HubRefusal(Exception):
-    """The Hub answers, and says no. It is for the caller to say what that means, and never leaves.
+    """The Hub refused a request. Callers must handle it: users never see this exception.
 
     Attributes:
-        status: of HTTP.
-        missing: whether the repository is not there, or hidden from who asks.
-        words: what the Hub says, or nothing.
+        status: HTTP status code.
+        missing: whether the repository does not exist, or is hidden from the caller.
+        words: the Hub's message; may be empty.
     """
 
     def __init__(self, status: int, *, missing: bool, words: str) -> None:
@@ -82,7 +82,7 @@ class HubRefusal(Exception):
 
 
 class _TooLate(Exception):
-    """There is no answer in time."""
+    """No response arrived in time."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,7 +92,7 @@ class HubFile:
     Attributes:
         size: in bytes.
         sha256: of a large file; None for others.
-        blob: what git calls the content of a file that is not large.
+        blob: git's blob id of the content of a file that is not large.
     """
 
     size: int
@@ -102,7 +102,7 @@ class HubFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HubRepositoryInfo:
-    """What the Hub says of a repository.
+    """What the Hub reports about a repository.
 
     Attributes:
         head: the commit at the head of branch main.
@@ -114,7 +114,7 @@ class HubRepositoryInfo:
 
 
 class HubClient:
-    """Asks the Hub that HF_ENDPOINT names, with the token of HF_TOKEN or of ``hf auth login``."""
+    """Calls the Hub at HF_ENDPOINT, with the token from HF_TOKEN or ``hf auth login``."""
 
     def __init__(self) -> None:
         self.endpoint = hub_endpoint()
@@ -126,7 +126,7 @@ class HubClient:
         return hf_hub_url(repository, path, revision=revision, endpoint=self.endpoint)
 
     def headers(self) -> dict[str, str]:
-        """What to send with a request to the Hub: the token, if there is one.
+        """The headers of a request to the Hub: the token, if there is one.
 
         Raises:
             AuthError: the token cannot be sent.
@@ -143,7 +143,7 @@ class HubClient:
         from huggingface_hub import constants, get_token
 
         token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
-        # An error of the HTTP library would print it.
+        # The HTTP library's own error would print it.
         if token is not None and not _SENDABLE.fullmatch(token):
             raise AuthError(
                 "the token for the Hub holds a character that cannot be sent; set HF_TOKEN anew, "
@@ -152,7 +152,7 @@ class HubClient:
         return token
 
     def tags(self, repository: str) -> dict[str, str]:
-        """The tags of a repository and the full commit that each is put on.
+        """The tags of a repository and the full commit that each points to.
 
         Raises:
             HubRefusal: there is no such repository.
@@ -164,7 +164,7 @@ class HubClient:
         return {tag.name: self.checked_commit(tag.target_commit, tag.name) for tag in refs.tags}
 
     def repository(self, repository: str) -> HubRepositoryInfo:
-        """What the Hub says of a repository.
+        """What the Hub reports about a repository.
 
         Raises:
             HubRefusal: there is none.
@@ -199,7 +199,7 @@ class HubClient:
         }
 
     def repositories_of(self, owner: str) -> list[str]:
-        """The repositories of an owner, as far as they are quickly told; for advice alone."""
+        """The repositories of an owner, if quickly available; only for hints in messages."""
 
         def ask(api: HfApi) -> list[str]:
             return [str(model.id) for model in api.list_models(author=owner, limit=200)]
@@ -210,10 +210,10 @@ class HubClient:
             return []
 
     def checked_commit(self, commit: Any, of: str) -> str:
-        """A full commit, which becomes part of addresses.
+        """Check that a commit is a full one, as it becomes part of addresses.
 
         Raises:
-            RegistryError: it is none.
+            RegistryError: it is not.
         """
         if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
             raise RegistryError(
@@ -230,22 +230,21 @@ class HubClient:
         tries: int = TRIES,
         limit: float | None = None,
     ) -> T:
-        """Ask the Hub something.
+        """Call the Hub, with retries.
 
         Args:
-            function: asks, by the methods of an ``HfApi``.
-            what: is wanted, in words.
-            tries: how often to ask; once for what must not be done twice.
-            limit: in seconds, for each try; None for the silence that is a failure, as for
-                downloads.
+            function: makes the call, with the methods of an ``HfApi``.
+            what: the thing that is wanted, in words.
+            tries: number of attempts; 1 for anything that must not be done twice.
+            limit: seconds for each attempt; None for the timeout of downloads.
 
         Returns:
             What the function returns.
 
         Raises:
-            HubRefusal: the Hub says no.
+            HubRefusal: the Hub refuses the request.
             AuthError: it refuses access.
-            UnavailableError: it is not reached, or does not answer as it should, or in time.
+            UnavailableError: it cannot be reached, or its response is invalid or too late.
             OfflineError: huggingface_hub was told to stay offline.
         """
         from huggingface_hub import HfApi
@@ -281,13 +280,13 @@ class HubClient:
         raise AssertionError("the last try returns or raises")
 
     def _judge(self, error: Exception, what: str) -> tuple[str, float]:
-        """What an error of huggingface_hub means.
+        """Interpret an error of huggingface_hub.
 
         Returns:
-            Of one that may pass, what to call it, and how many seconds the Hub asks to wait.
+            For a transient error, its description and the seconds that the Hub asks to wait.
 
         Raises:
-            HubRefusal, AuthError, UnavailableError, OfflineError: it does not pass.
+            HubRefusal, AuthError, UnavailableError, OfflineError: it is not transient.
             Exception: the error itself, if it is not the Hub's.
         """
         from huggingface_hub import errors
@@ -335,19 +334,19 @@ class HubClient:
         raise HubRefusal(status, missing=missing, words=words) from None
 
     def _words(self, headers: Mapping[str, str]) -> str:
-        """What the Hub says, on one line and without our token, should it be told back."""
+        """The Hub's message on one line, without our token in case it is echoed back."""
         words = " ".join(headers.get("X-Error-Message", "").split())[:200]
         token = self.token()
         return words.replace(token, "***") if token else words
 
 
 def hub_endpoint() -> str:
-    """The address of the Hub: that of HF_ENDPOINT, or of huggingface.co.
+    """The address of the Hub: HF_ENDPOINT, or huggingface.co.
 
     huggingface_hub reads the variable when it is imported; this reads it now.
 
     Raises:
-        OptionError: the variable is no address.
+        OptionError: the variable is not an address.
     """
     address = (os.environ.get(ENDPOINT_VARIABLE) or PUBLIC_ENDPOINT).rstrip("/")
     if not _ADDRESS.fullmatch(address):
@@ -358,7 +357,7 @@ def hub_endpoint() -> str:
 
 
 class _OthersOnly(logging.Filter):
-    """Leaves out what huggingface_hub logs while it works for us: we tell what there is to tell."""
+    """Drops what huggingface_hub logs below errors during our calls, which we report ourselves."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return record.threadName != _THREAD or record.levelno >= logging.ERROR
@@ -369,14 +368,14 @@ _others_only = _OthersOnly()
 
 def _keep_quiet() -> None:
     for handler in logging.getLogger("huggingface_hub").handlers:
-        handler.addFilter(_others_only)  # the same one again changes nothing
+        handler.addFilter(_others_only)  # adding it again changes nothing
 
 
 def _within(seconds: float, function: Callable[[], T]) -> T:
-    """Run a function in a thread of its own, which does not keep the program from ending.
+    """Run a function in its own thread, which does not keep the program from exiting.
 
     Raises:
-        _TooLate: it is not done in time.
+        _TooLate: it does not finish in time.
     """
     future: Future[T] = Future()
 

@@ -1,10 +1,10 @@
 """Publishing a style to a repository on the Hugging Face Hub.
 
-All files go there in one commit by plain HTTPS. The xet protocol of huggingface_hub is not used: it
-brings nothing for files of some megabytes, fails where a Hub has no server for it, and lets the Hub
-name a place on this machine to write to.
+All files are sent in one commit over plain HTTPS. The xet protocol of huggingface_hub is not used:
+it gains nothing for files of a few megabytes, fails where a Hub has no server for it, and lets the
+Hub name a path on this machine to write to.
 
-An answer of the Hub that is lost is no failure: the Hub is read again to see what came of the
+A lost response from the Hub is not a failure: the Hub is read again to see what came of the
 request.
 """
 
@@ -31,20 +31,20 @@ from stylezoo.registry.web import shown
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-TRIES = 3  # of what changes something; the Hub is read again before each but the first
-PATIENCE = 120.0  # seconds for a commit, and more for what is uploaded:
-SLOWEST = 50_000  # bytes a second
+TRIES = 3  # for requests that change something; the Hub is read again before each retry
+PATIENCE = 120.0  # seconds for a commit, plus time to upload at least at:
+SLOWEST = 50_000  # bytes per second
 
-# What a repository may hold before its first style: the Hub's own, and a card made on its pages.
+# What a repository may hold before its first style: the Hub's own file, and a card made there.
 _HARMLESS = {".gitattributes", "README.md"}
 
 Status = Literal["published", "unchanged", "new"]
-"""What came of publishing: done, this very version was there, or, of a dry run, it would be new."""
+"""The outcome: published, exactly this version already there, or (dry run) would be new."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _LocalFile:
-    """A file to publish, by what the Hub would say of it."""
+    """A file to publish, described as the Hub would describe it."""
 
     path: Path
     size: int
@@ -65,7 +65,7 @@ def _local_files(folder: Path, record: Record) -> dict[str, _LocalFile]:
 
 def _local_file(path: Path) -> _LocalFile:
     size = path.stat().st_size
-    # How git names the content of a file: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects
+    # git's blob id of a file's content: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects
     blob = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
@@ -74,14 +74,14 @@ def _local_file(path: Path) -> _LocalFile:
 
 
 class HubPublishing:
-    """One style on its way to one repository.
+    """Publishes one style to one repository.
 
     Args:
         repository: ``owner/name``.
-        folder: of the style, checked.
+        folder: of the style, already checked.
         record: of the style.
-        private: whether a repository that is made for it can be read by its owner alone.
-        progress: called after each file that was sent.
+        private: whether a repository created for it is private.
+        progress: called after each file sent.
     """
 
     def __init__(
@@ -107,13 +107,13 @@ class HubPublishing:
         return f"{shown(self.hub.endpoint)}/{self.repository}/tree/{self.tag}"
 
     def run(self, *, dry_run: bool) -> tuple[Status, str | None]:
-        """Publish, or say whether it would be.
+        """Publish the style, or find out whether it would be published.
 
         Args:
-            dry_run: check everything, and change nothing.
+            dry_run: check everything but change nothing.
 
         Returns:
-            What came of it, and the commit of the version.
+            The outcome and the version's commit, which is None if it would be new.
 
         Raises:
             PublishError, AuthError, UnavailableError: see ``publish_style``.
@@ -155,7 +155,7 @@ class HubPublishing:
             raise self._refused(refusal) from refusal
 
     def _different(self, commit: str) -> list[str]:
-        """The files that the Hub does not have at a commit, or has with other bytes."""
+        """The files that are missing or different on the Hub at a commit."""
         there = self._files(commit)
         return [path for path, file in self.local.items() if not file.is_at(there.get(path))]
 
@@ -168,7 +168,7 @@ class HubPublishing:
             )
 
     def _require_fitting(self, info: HubRepositoryInfo) -> None:
-        """Refuse a repository that is for something else."""
+        """Refuse a repository used for something else."""
         if self.private and not info.private:
             raise PublishError(
                 f"{self.place} is there and public; leave out --private, or make it private in "
@@ -221,7 +221,7 @@ class HubPublishing:
         return info
 
     def _commit(self, head: str) -> str:
-        """Put the files at the head of main, unless they are there.
+        """Commit the files to main, unless they are already there.
 
         Returns:
             The commit that holds them.
@@ -239,7 +239,7 @@ class HubPublishing:
                 reason = refusal
             except UnavailableError as error:
                 reason = error
-            # The head may have moved: by somebody else, or by our commit, the answer being lost.
+            # The head may have moved: through someone else, or our commit if its response was lost.
             now = self._head_now(reason)
             if now != head and self._different(now):
                 raise PublishError(
@@ -263,7 +263,7 @@ class HubPublishing:
             from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
             with ExitStack() as opened, _without_bars():
-                # Open files, and not paths: they never go by the xet protocol.
+                # Open files rather than paths: they are never sent over xet.
                 additions = [
                     CommitOperationAdd(path, opened.enter_context(self.local[path].path.open("rb")))
                     for path in different
@@ -281,9 +281,9 @@ class HubPublishing:
                         parent_commit=head,
                     )
                 except ValueError as error:
-                    if type(error) is not ValueError:  # such as an answer that is no JSON
+                    if type(error) is not ValueError:  # such as a response that is not JSON
                         raise
-                    # The Hub has found a fault, such as in the front matter of the model card.
+                    # The Hub found a fault, such as in the model card's front matter.
                     raise PublishError(f"{self.place} refuses the style: {error}") from error
             return self.hub.checked_commit(made.oid, "the new commit")
 
@@ -295,7 +295,7 @@ class HubPublishing:
         )
 
     def _obsolete(self, head: str) -> list[str]:
-        """The files of the version before that this one does not have."""
+        """The files of the previous version that this one no longer has."""
         before = self._record_at(head)
         if before is None:
             return []
@@ -326,7 +326,7 @@ class HubPublishing:
             )
 
     def _put_tag(self, commit: str) -> None:
-        """Tag a commit as the version, and see that the tag is there."""
+        """Tag a commit as the version, and make sure that the tag is there."""
 
         def put(api: HfApi) -> None:
             api.create_tag(
@@ -378,7 +378,7 @@ class HubPublishing:
 
 @contextmanager
 def _without_bars() -> Iterator[None]:
-    """Keep huggingface_hub from drawing bars of its own."""
+    """Keep huggingface_hub from drawing its own progress bars."""
     from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,
         disable_progress_bars,

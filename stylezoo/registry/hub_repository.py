@@ -1,6 +1,6 @@
 """One style in a repository of its own on the Hugging Face Hub: ``alice/ink@1``.
 
-No index vouches for it: what its owner puts there is trusted on first use, and pinned.
+No index vouches for it: what its owner puts there is trusted on first use and pinned.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ TAG_PREFIX = "v"
 
 
 def known_repositories(store: Store | None = None) -> list[HubRepository]:
-    """The repositories that were used on this machine, sorted by name.
+    """The repositories used on this machine, sorted by name.
 
-    One of which nothing can be read any more is left out with a warning.
+    One whose pin file cannot be read is skipped with a warning.
 
     Raises:
         CacheError: there is no home folder to keep a cache in.
@@ -55,20 +55,20 @@ def known_repositories(store: Store | None = None) -> list[HubRepository]:
 
 
 class HubRepository(RegistrySource):
-    """Serves the versions of the style in one repository; the name of the style is the repository.
+    """Serves the versions of the style in one repository, under the repository's name.
 
-    Version 1.2.0 is what the tag ``v1.2.0`` was put on when it was first used here: its commit and
-    the sha256 of its record are pinned then, and a tag that moves later changes nothing.
+    Version 1.2.0 is what the tag ``v1.2.0`` pointed to when it was first used here: its commit and
+    its record's sha256 are pinned then, and moving the tag later changes nothing.
 
-    The Hub is asked for its tags if none are known, or by ``refresh``; for a record or files if
-    they are not in the store. Nothing else takes the network. When offline, only the versions in
-    the store count, if there are any.
+    The Hub is asked for tags if none are known or on ``refresh``, and for a record or files that
+    are not in the store. Nothing else needs the network. When offline, only the versions in the
+    store count, if there are any.
 
     Args:
         repository: ``owner/name``.
         store: where fetched styles are kept; None for the one in the cache.
-        wanted: the sha256 of the record that is wanted, if that is known: a version that is
-            another is not pinned, as it is not going to be used.
+        wanted: the sha256 of the wanted record, if known: a version with another record is not
+            pinned, as it will not be used.
 
     Raises:
         CacheError: there is no home folder to keep a cache in.
@@ -94,7 +94,7 @@ class HubRepository(RegistrySource):
         return [self.repository]
 
     def versions(self, name: str) -> list[Version]:
-        """The versions that are known, oldest first.
+        """The known versions, oldest first.
 
         Raises:
             StyleNotFoundError, VersionNotFoundError: none were known, and there are none.
@@ -109,7 +109,7 @@ class HubRepository(RegistrySource):
         return known.versions
 
     def local_versions(self, name: str) -> list[Version]:
-        """The versions that were fetched, oldest first."""
+        """The fetched versions, oldest first."""
         known = self._knowledge()
         if name != self.repository:
             return []
@@ -122,7 +122,7 @@ class HubRepository(RegistrySource):
         return self.store.root / known.pins[version].sha256 if fetched else None
 
     def entries(self) -> Sequence[StyleEntry]:
-        """The newest of the versions in the store, by the name of the repository; or none."""
+        """The newest version in the store, under the repository's name; empty if there is none."""
         stored = self.local_versions(self.repository)
         if not stored:
             return []
@@ -135,8 +135,8 @@ class HubRepository(RegistrySource):
         Raises:
             StyleNotFoundError: there is no such repository.
             VersionNotFoundError: none of its tags is a version.
-            OfflineError, UnavailableError, AuthError: the Hub is not asked, or does not answer.
-            CacheError: the answer cannot be kept.
+            OfflineError, UnavailableError, AuthError: the Hub cannot be asked, or does not answer.
+            CacheError: the answer cannot be stored.
         """
         from stylezoo.registry.hub_client import HubRefusal
 
@@ -154,7 +154,7 @@ class HubRepository(RegistrySource):
         self._file.set_listed(listed)
 
     def moved(self) -> list[MovedTag]:
-        """The versions used here whose tag the Hub has moved or removed, by ``refresh``."""
+        """The versions used here whose tag was moved or removed, as of the last ``refresh``."""
         known = self._knowledge()
         return [
             MovedTag(
@@ -168,7 +168,7 @@ class HubRepository(RegistrySource):
         ]
 
     def pin(self, version: Version) -> Pin | None:
-        """What a version is on this machine; None if it was never used."""
+        """What a version is pinned to on this machine; None if it was never used."""
         return self._knowledge().pins.get(version)
 
     def record(self, name: str, version: Version) -> Record:
@@ -177,8 +177,8 @@ class HubRepository(RegistrySource):
         Raises:
             VersionNotFoundError: there is no such version.
             RecordError: the record breaks the format, or is of another version.
-            IntegrityError: what comes is not what was pinned.
-            OfflineError, UnavailableError, AuthError: it is not in the store and cannot be had.
+            IntegrityError: the download is not what was pinned.
+            OfflineError, UnavailableError, AuthError: it is not in the store and cannot be fetched.
             CacheError: the cache cannot be used.
         """
         return self._parse(self._record(name, version)[1], version)
@@ -195,13 +195,13 @@ class HubRepository(RegistrySource):
         Args:
             name: the repository.
             version: of the style.
-            progress: told how many bytes of the style are here.
+            progress: called with the number of bytes of the style that are here.
 
         Raises:
             VersionNotFoundError: there is no such version.
             RecordError: its record breaks the format, or is of another version.
-            IntegrityError: what comes is not what was pinned, or what the record lists.
-            OfflineError, UnavailableError, AuthError: it is not in the store and cannot be had.
+            IntegrityError: the download is not what was pinned, or what the record lists.
+            OfflineError, UnavailableError, AuthError: it is not in the store and cannot be fetched.
             CacheError: the cache cannot be used, or has no space for it.
         """
         pin, content = self._record(name, version)
@@ -212,7 +212,7 @@ class HubRepository(RegistrySource):
         try:
             self._require_network(version)
         except OfflineError:
-            self.store.check(pin.sha256)  # one that is here and damaged is named
+            self.store.check(pin.sha256)  # name one that is here but damaged
             raise
 
         def fetch_file(file: File, part: Path, progress: Progress | None) -> None:
@@ -253,7 +253,7 @@ class HubRepository(RegistrySource):
         return pin is not None and self.store.record(pin.sha256) is not None
 
     def _record(self, name: str, version: Version) -> tuple[Pin, bytes]:
-        """What a version is, pinned if it is to be used, and the bytes of its record."""
+        """The pin of a version, stored if it will be used, and the bytes of its record."""
         if name != self.repository:
             raise VersionNotFoundError(f"{self.location} has no {name} {version}")
         known = self._knowledge_or_ask()
@@ -276,10 +276,10 @@ class HubRepository(RegistrySource):
         return pin, content
 
     def _first_use(self, version: Version, known: Knowledge) -> Pin:
-        """What the tag of a version is on: pinned, unless it is not what is wanted."""
+        """What a version's tag points to, which is pinned unless it is not what is wanted."""
         found = self._tagged(version, known)
         if self._wanted not in (None, found.sha256):
-            self.refresh()  # the tag may have been put back since it was listed
+            self.refresh()  # the tag may have been moved back since it was listed
             found = self._tagged(version, self._knowledge())
         self._parse(self._records[found.sha256], version)
         if self._wanted in (None, found.sha256):
@@ -355,7 +355,7 @@ class HubRepository(RegistrySource):
 
 
 def _versions(tags: dict[str, str]) -> Iterator[tuple[Version, str]]:
-    """The tags that are versions: ``v1.2.0``, in the plain form."""
+    """The tags that are versions in normal form, such as ``v1.2.0``."""
     for tag, commit in tags.items():
         if tag.startswith(TAG_PREFIX):
             with contextlib.suppress(RecordError):

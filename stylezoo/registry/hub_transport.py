@@ -1,9 +1,9 @@
-"""A registry on the Hugging Face Hub: a repository with the index, and one a style with its files.
+"""A registry on the Hugging Face Hub: one repository for the index, one per style for its files.
 
-The index is read at the head of branch main: it is signed, and may only move on. The files of a
-style are read at the full commit that the index names, and checked against it, so that neither a
-tag that moves nor a mirror that lies changes them. Bytes come by plain HTTPS into files that this
-program names; nothing that a server's header says becomes part of a path.
+The index is read at the head of branch main: it is signed, and can only move forward. A style's
+files are read at the full commit that the index names, and checked against it, so that neither a
+moved tag nor a lying mirror can change them. Bytes arrive over plain HTTPS in files that this
+program names; nothing from a server's headers becomes part of a path.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ INDEX_REVISION = "main"
 
 
 class HubTransport(Transport):
-    """Reads a registry on the Hub that HF_ENDPOINT names, with the token of HF_TOKEN.
+    """Reads a registry on the Hub at HF_ENDPOINT, with the token from HF_TOKEN.
 
     Args:
         repository: of the index, ``owner/name``.
@@ -42,7 +42,7 @@ class HubTransport(Transport):
 
     @property
     def remote(self) -> bool:
-        """Yes."""
+        """True."""
         return True
 
     def read(self, path: str, limit: int) -> bytes | None:
@@ -72,7 +72,7 @@ class HubTransport(Transport):
         sha256: str,
         progress: Progress | None = None,
     ) -> None:
-        """Download one file of a style, checked; see ``Transport.fetch``."""
+        """Download and verify one file of a style; see ``Transport.fetch``."""
         if entry.repository is None or entry.commit is None:
             inside = f"{style_path(entry.name, entry.version)}/{path}"
             url = self._hub.file_url(self.repository, inside, INDEX_REVISION)
@@ -96,10 +96,10 @@ class HubTransport(Transport):
         return HubClient()
 
     def _require_repository(self) -> None:
-        """Tell a repository that is not there from a file that is not.
+        """Distinguish a missing repository from a missing file.
 
         Raises:
-            RegistryError: there is none.
+            RegistryError: there is no such repository.
             AuthError, UnavailableError: the Hub does not say.
         """
         from stylezoo.registry.hub_client import HubRefusal

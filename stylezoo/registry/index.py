@@ -17,10 +17,10 @@ class IndexEntry(StyleEntry):
     """One version of a style in an index.
 
     Attributes:
-        sha256: of its record, ``style.toml``, which holds those of all other files.
+        sha256: of its record, ``style.toml``, which holds the hashes of all other files.
         size: of its record, in bytes.
         total_size: of all its files and its record, in bytes.
-        repository: on the Hub, ``owner/name``; None where the registry itself holds the files.
+        repository: on the Hub, ``owner/name``; None if the registry itself holds the files.
         commit: of the repository, 40 hex digits.
     """
 
@@ -36,8 +36,8 @@ class Index:
     """The verified index of a registry.
 
     Attributes:
-        entries: of each style, its versions, oldest first.
-        expires: when nobody vouches for it any more (UTC).
+        entries: the versions of each style, oldest first.
+        expires: when its signatures expire (UTC).
         refreshed: when it was last confirmed by the registry (UTC).
     """
 
@@ -47,7 +47,7 @@ class Index:
 
     @property
     def expired(self) -> bool:
-        """Whether nobody vouches for it any more."""
+        """Whether its signatures have expired."""
         return self.expires <= datetime.now(UTC)
 
     def versions(self, name: str) -> list[Version]:

@@ -36,10 +36,10 @@ from stylezoo.registry.record_text import (
 )
 
 INDEX_SCHEMA = 1
-"""Of what ``custom`` holds of each target. A registry of a higher one wants a newer stylezoo."""
+"""Schema of each target's ``custom``. A registry with a higher one needs a newer stylezoo."""
 
 WITHDRAWN = "withdrawn"
-"""In the targets: path and sha256 of the records that were signed once and are no more."""
+"""Key in the targets: path and sha256 of records that were once signed and no longer are."""
 
 MAX_STYLES = 100_000
 MAX_TOTAL_SIZE = 2**40
@@ -54,7 +54,7 @@ def target_path(name: str, version: Version) -> str:
 
 
 def custom_of(entry: IndexEntry) -> dict[str, Any]:
-    """What a registry signs of an entry besides size and sha256 of its record."""
+    """What a registry signs for an entry besides the size and sha256 of its record."""
     custom: dict[str, Any] = {
         "summary": entry.summary,
         "tags": list(entry.tags),
@@ -74,11 +74,11 @@ def read_targets(
 ) -> dict[str, tuple[IndexEntry, ...]]:
     """Make the entries of an index from TUF targets.
 
-    They are signed, and yet each value is checked: a registry's keys vouch for its styles, not
-    for what its values may do to a terminal, a file system or this machine's memory.
+    They are signed, yet each value is checked: a registry's keys vouch for its styles, not for
+    what its values may do to a terminal, a file system or this machine's memory.
 
     Args:
-        targets: by path, each its length, sha256 and ``custom``.
+        targets: length, sha256 and ``custom`` of each target, by path.
 
     Raises:
         RegistryFormatError: a value is out of bounds; the message names it.
@@ -96,7 +96,7 @@ def read_targets(
 
 
 def write_copy(path: Path, index: Index) -> None:
-    """Write this machine's own copy of an index that was verified.
+    """Write this machine's own copy of a verified index.
 
     Raises:
         OutputError: it cannot be written.
@@ -135,9 +135,9 @@ def write_copy(path: Path, index: Index) -> None:
 def read_copy(path: Path) -> Index | None:
     """Read this machine's own copy of an index; None if there is none, or it is damaged.
 
-    It lies where nobody but the user writes. Its sha256 shows that it is what was written, and
-    that was checked value by value: to do it again for ten thousand styles would take longer than
-    a search in them.
+    Only the user writes where it is kept. Its sha256 shows that it is what was written, and that
+    was checked value by value: checking ten thousand styles again would take longer than
+    searching them.
     """
     try:
         digest, _, content = path.read_bytes().partition(b"\n")
@@ -156,14 +156,14 @@ def read_copy(path: Path) -> Index | None:
         return None
 
 
-# What a frozen dataclass does in its __init__ takes twice as long: a search makes ten thousand.
+# The __init__ of a frozen dataclass takes twice as long, and a search makes ten thousand.
 _new_entry = object.__new__
 _FIELD_SETTERS = tuple(getattr(IndexEntry, field.name).__set__ for field in fields(IndexEntry))
 
 
 @contextmanager
 def _without_collecting() -> Iterator[None]:
-    """Keep the garbage collector from looking through a large document again and again."""
+    """Keep the garbage collector from scanning a large document again and again."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -174,7 +174,7 @@ def _without_collecting() -> Iterator[None]:
 
 
 class _CopiedEntries(Mapping[str, tuple[IndexEntry, ...]]):
-    """The entries of a copy, each made when it is first asked for."""
+    """The entries of a copy, each created on first access."""
 
     def __init__(self, rows: dict[str, list[list[Any]]]) -> None:
         self._rows = rows
@@ -218,7 +218,7 @@ def _by_name(entries: Iterable[IndexEntry]) -> dict[str, tuple[IndexEntry, ...]]
         if len(versions) > 1:
             versions.sort(key=lambda entry: entry.version)
             for one, next_one in itertools.pairwise(versions):
-                if one.version == next_one.version:  # 1.0 and 1.0.0 are one version
+                if one.version == next_one.version:  # 1.0 and 1.0.0 are the same version
                     raise RegistryFormatError(
                         f"the index lists {name} {one.version} twice, also as {next_one.version}"
                     )
@@ -329,13 +329,13 @@ def _style(pair: Any, field: str) -> tuple[str, str]:
 
 
 def check_place(custom: Mapping[str, Any]) -> None:
-    """Check where on the Hub the files of a style lie.
+    """Check the repository and commit on the Hub that hold a style's files.
 
     Args:
         custom: has ``repository`` and ``commit``.
 
     Raises:
-        RecordError: one is missing, or not of its form.
+        RecordError: one is missing or malformed.
     """
     repository, commit = custom.get("repository"), custom.get("commit")
     if not isinstance(repository, str) or not is_hub_name(repository):

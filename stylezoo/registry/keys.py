@@ -24,7 +24,7 @@ AskPassphrase = Callable[[Path], str]
 
 
 class KeyFolder:
-    """Private keys (Ed25519, PKCS #8 in PEM, readable by their owner alone), a file for each role.
+    """Private keys (Ed25519, PKCS #8 in PEM, readable only by their owner), one file per role.
 
     ``<role>.next.pem`` is the successor of a key that is being replaced; the registry's root says
     which of the two counts.
@@ -32,7 +32,7 @@ class KeyFolder:
     Args:
         folder: need not exist.
         passphrase: to encrypt new keys with; None to leave them unencrypted.
-        ask: for the passphrase of a key that is encrypted.
+        ask: asks for the passphrase of an encrypted key.
     """
 
     def __init__(
@@ -44,20 +44,20 @@ class KeyFolder:
         self._ask = ask
 
     def make(self, role: Role) -> CryptoSigner:
-        """The key of a role, made if there is none.
+        """Return the key of a role, creating it if there is none.
 
         Raises:
             OutputError: it cannot be written.
-            RegistryError: there is one that cannot be read.
+            RegistryError: the existing one cannot be read.
         """
         return self._make(self._path(role))
 
     def make_next(self, role: Role) -> CryptoSigner:
-        """The successor of the key of a role, made if there is none; see ``make``."""
+        """Return the successor of a role's key, creating it if there is none; see ``make``."""
         return self._make(self._next(role))
 
     def promote(self, role: Role) -> None:
-        """Let the successor take the place of the key of a role; the old one is gone then.
+        """Replace the key of a role with its successor, discarding the old key.
 
         Raises:
             OutputError: it cannot be moved.
@@ -68,7 +68,7 @@ class KeyFolder:
             raise OutputError(f"{self._path(role)} cannot be replaced: {error.strerror}") from error
 
     def signer(self, role: Role, trusted: Collection[str]) -> CryptoSigner:
-        """The key of a role that the root trusts.
+        """Return the key of a role that the root trusts.
 
         Args:
             role: of the key.
@@ -88,7 +88,7 @@ class KeyFolder:
         return found
 
     def find_signer(self, role: Role, trusted: Collection[str]) -> CryptoSigner | None:
-        """The same as ``signer``; None if there is none here that the root trusts."""
+        """Like ``signer``, but None if there is no key here that the root trusts."""
         if self._path(role).exists():
             signer = self._read(self._path(role))
             if signer.public_key.keyid in trusted:
@@ -96,7 +96,7 @@ class KeyFolder:
         if self._next(role).exists():
             signer = self._read(self._next(role))
             if signer.public_key.keyid in trusted:
-                self.promote(role)  # replacing it was cut short after the root was written
+                self.promote(role)  # rotation was interrupted after the root was written
                 return signer
         return None
 
@@ -133,7 +133,7 @@ class KeyFolder:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for leftover in self.folder.glob(".*.part"):
-                leftover.unlink()  # of a process that was killed; nobody else writes here now
+                leftover.unlink()  # of a killed process; nobody else writes here now
         except OSError as error:
             raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
         write_file(path, content, overwrite=True, private=True)

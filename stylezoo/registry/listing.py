@@ -1,4 +1,4 @@
-"""The styles there are. Kept apart from loading one, so that listing starts at once."""
+"""Listing the available styles; kept apart from loading them, so that it starts at once."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class ListedStyle:
     """A style as one of several sources lists it.
 
     Attributes:
-        entry: the style, in the newest version that the source has.
+        entry: the style, in the source's newest version.
         source: the name of the source.
-        taken_from: the source whose style of this name is taken, by the order of sources.
+        taken_from: the first source with a style of this name, which is the one used.
     """
 
     entry: StyleEntry
@@ -31,15 +31,15 @@ class ListedStyle:
 
     @property
     def taken(self) -> bool:
-        """Whether it is this one that ``load`` takes by the bare name."""
+        """Whether ``load`` uses this one for the bare name."""
         return self.source == self.taken_from
 
 
 def list_styles(catalog: Catalog | None = None) -> list[StyleEntry]:
-    """The newest version of every style that the sources have, sorted by name.
+    """The newest version of every style in the sources, sorted by name.
 
-    A name that several sources have is listed once, from the first of them, as ``load`` would
-    take it. A record that breaks the format is left out with a warning.
+    A name in several sources is listed once, from the first of them, as ``load`` would use it. A
+    record that breaks the format is skipped with a warning.
 
     Args:
         catalog: where styles come from; None for the installed plugins.
@@ -49,9 +49,9 @@ def list_styles(catalog: Catalog | None = None) -> list[StyleEntry]:
 
 
 def list_sources(sources: Mapping[str, RegistrySource]) -> list[ListedStyle]:
-    """What each source lists, sorted by name, and for one name in the order of sources.
+    """The styles of each source, sorted by name and then in the order of sources.
 
-    A source that cannot be asked or trusted, or that fails, is left out with a warning.
+    A source that cannot be reached or trusted, or that fails, is skipped with a warning.
     """
     taken_from: dict[str, str] = {}
     listed = []

@@ -1,6 +1,6 @@
-"""The lock file: exact versions and hashes, so that the same names mean the same bytes for ever.
+"""The lock file: exact versions and hashes, so that the same names always mean the same bytes.
 
-A style is locked by the sha256 of its record, which holds those of all its files, and of the
+A style is locked by the sha256 of its record, which holds the hashes of all its files, and of the
 weights of the base that an adapter builds on. The source is where to look first; the hashes decide.
 """
 
@@ -42,7 +42,7 @@ class LockedStyle:
 
     Attributes:
         name: as users write it, without a version.
-        version: exactly.
+        version: the exact version.
         source: where it was found.
         record: sha256 of its ``style.toml``.
         weights: sha256 of its weights.
@@ -57,7 +57,7 @@ class LockedStyle:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LockFile:
-    """A lock file that was read.
+    """A parsed lock file.
 
     Attributes:
         path: of the file.
@@ -68,16 +68,16 @@ class LockFile:
     styles: Mapping[str, LockedStyle]
 
     def resolve(self, spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> ResolvedStyle:
-        """Find a style, exactly as it is locked: in a source, or in the store.
+        """Find a style exactly as it is locked, in a source or in the store.
 
         Args:
             spec: what is wanted; a range must allow the locked version.
-            sources: by name, in the order to ask them.
+            sources: by name, in lookup order.
 
         Raises:
-            LockFileError: it is not locked, or what the sources have is something else.
-            UnavailableError, OfflineError: it is not here, and a source cannot be asked.
-            OptionError: it is a pack that does not hold the styles that are named.
+            LockFileError: it is not locked, or the sources have something else.
+            UnavailableError, OfflineError: it is not here, and a source cannot be reached.
+            OptionError: it does not hold the styles that ``spec`` names.
         """
         locked = self._locked(spec)
         first = {name: source for name, source in sources.items() if name == locked.source}
@@ -127,7 +127,7 @@ class LockFile:
 def find_style(
     spec: StyleSpec, sources: Mapping[str, RegistrySource], locked: str | Path | None = None
 ) -> ResolvedStyle:
-    """Find a style: as a lock file says, if there is one, else by the order of the sources.
+    """Find a style as a lock file says if there is one, else by the order of the sources.
 
     Raises:
         StyleZooError: see ``resolve`` and ``LockFile.resolve``.
@@ -138,10 +138,10 @@ def find_style(
 
 
 def lock_style(spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> LockedStyle:
-    """Find a style and write down what it is; its files are fetched and verified.
+    """Find a style, fetch and verify its files, and return what to lock.
 
     Raises:
-        LockFileError: it is a path, which means other bytes on another machine.
+        LockFileError: it is a path, which means different bytes on another machine.
         StyleZooError: it cannot be found, fetched or verified.
     """
     name = spec.name or spec.repository
@@ -160,10 +160,10 @@ def lock_style(spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> Locked
 
 
 def write_lock_file(path: Path, styles: Sequence[LockedStyle], *, overwrite: bool) -> None:
-    """Write a lock file; it appears complete or not at all.
+    """Write a lock file atomically.
 
     Raises:
-        LockFileError: two versions of one style are to be locked.
+        LockFileError: a style is to be locked twice.
         OutputError: it exists and may not be replaced, or cannot be written.
     """
     import tomli_w

@@ -1,4 +1,4 @@
-"""Locks between processes: with a time limit, and they say who holds them."""
+"""Locks between processes, with a time limit and a note of who holds them."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from stylezoo.environment import seconds_of
 from stylezoo.errors import CacheError
 
 LOCK_VARIABLE = "STYLEZOO_LOCK_TIMEOUT"
-LOCK_TIMEOUT = 60.0  # seconds in which the process that holds a lock gets no further
+LOCK_TIMEOUT = 60.0  # seconds without progress by the process that holds a lock
 QUIET = 10.0  # seconds to wait before saying so
 POLL = 0.05
 
 
 class LockWarning(UserWarning):
-    """Another process is waited for."""
+    """This process is waiting for another one."""
 
 
 @contextmanager
 def locked(
     path: Path, what: str, *, progress: Callable[[], object] = lambda: None
 ) -> Iterator[None]:
-    """Hold a lock. It ends with the process, however that ends; the file may stay.
+    """Hold a lock. It ends with the process, however that exits; the file may stay.
 
     Args:
-        path: of the lock's file, in a folder that exists.
-        what: it protects, for messages.
-        progress: tells what changes as long as the holder gets on, such as the bytes that it has
-            fetched: the time limit counts from the last change.
+        path: of the lock file, in an existing folder.
+        what: the thing it protects, for messages.
+        progress: returns a value that changes as long as the holder makes progress, such as the
+            bytes it has fetched; the time limit counts from the last change.
 
     Raises:
-        CacheError: another process holds it and gets no further, or it cannot be made.
-        OptionError: STYLEZOO_LOCK_TIMEOUT is no number of seconds.
+        CacheError: another process holds it without making progress, or it cannot be created.
+        OptionError: STYLEZOO_LOCK_TIMEOUT is not a number of seconds.
     """
     import filelock
 

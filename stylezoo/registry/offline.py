@@ -20,10 +20,10 @@ def offline_variable() -> str | None:
 
 
 def require_network(what: str, command: str) -> None:
-    """Refuse to go on where the network is forbidden.
+    """Refuse to continue if the network is forbidden.
 
     Args:
-        what: is wanted and not here, to begin the message with.
+        what: the thing that is wanted and missing; starts the message.
         command: to run when online.
 
     Raises:
@@ -33,5 +33,5 @@ def require_network(what: str, command: str) -> None:
     if variable is not None:
         raise OfflineError(
             f"{what} is not in the cache, and {variable} forbids the network; "
-            f"when online, run: {command}"
+            f"when online, unset {variable} and run: {command}"
         )

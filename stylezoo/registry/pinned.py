@@ -1,7 +1,7 @@
-"""Styles that are pinned: where several have one name and version, the hash decides which it is.
+"""Pinned styles: where several share a name and version, the hash decides which one is meant.
 
 A lock file pins a style by the sha256 of its record, an adapter its base by that of the weights.
-Whichever source has those bytes may give them. So may the store, when no source lists them any
+Any source that has those bytes may provide them. So may the store, when no source lists them any
 more: withdrawing a version takes it from those who ask for it by name, not from those who have it.
 """
 
@@ -33,12 +33,12 @@ IN_STORE = "the cache"  # no registry can be called this
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OtherStyle:
-    """A style of the right name and version that is not the one that is pinned.
+    """A style of the right name and version that is not the pinned one.
 
     Attributes:
         found: the style.
-        what: of it differs: its record, or its weights.
-        sha256: of that.
+        what: the part that differs: ``"record"`` or ``"weights"``.
+        sha256: of that part.
     """
 
     found: ResolvedStyle
@@ -54,20 +54,20 @@ def resolve_pinned(
     record: str | None = None,
     refuse: Callable[[Sequence[OtherStyle]], StyleZooError],
 ) -> ResolvedStyle:
-    """Find a style whose bytes are known, in the first source that has these, or in the store.
+    """Find a style with known bytes in the first source that has them, or in the store.
 
     Args:
         spec: names one version.
-        sources: by name, in the order to ask them. One that cannot be asked or trusted is passed
-            over, as any other may have the bytes.
+        sources: by name, in lookup order. One that cannot be reached or trusted is skipped, as
+            any other may have the bytes.
         weights: the sha256 of its weights.
         record: the sha256 of its ``style.toml``, if that is pinned too.
-        refuse: makes the error for when there are only others of this name and version.
+        refuse: makes the error if there are only other styles of this name and version.
 
     Raises:
         StyleNotFoundError, VersionNotFoundError: there is none of this name and version.
-        UnavailableError, OfflineError: it is not here, and a source cannot be asked.
-        StyleZooError: what ``refuse`` makes, or what the first source that failed has raised.
+        UnavailableError, OfflineError: it is not here, and a source cannot be reached.
+        StyleZooError: what ``refuse`` makes, or what the first source that failed raised.
     """
     places: dict[str, RegistrySource]
     if spec.repository is not None:  # which is a source of its own
@@ -104,7 +104,7 @@ def resolve_base(record: Record, sources: Mapping[str, RegistrySource]) -> Resol
     """Find the style that an adapter builds on, in any of the sources, or in the store.
 
     Returns:
-        The base; None for a style that is complete.
+        The base; None for a complete style.
 
     Raises:
         See ``find_base``.
@@ -118,13 +118,13 @@ def find_base(base: Base, adapter: str, sources: Mapping[str, RegistrySource]) -
     Args:
         base: as the adapter's record describes it.
         adapter: its name, for messages.
-        sources: by name, in the order to ask them.
+        sources: by name, in lookup order.
 
     Raises:
         StyleNotFoundError, VersionNotFoundError: there is none.
-        UnavailableError, OfflineError: it is not here, and a source cannot be asked.
-        IntegrityError: all of this name and version have other weights than those that the adapter
-            was made on.
+        UnavailableError, OfflineError: it is not here, and a source cannot be reached.
+        IntegrityError: all styles of this name and version have other weights than those that the
+            adapter was made on.
     """
     spec = StyleSpec.parse(f"{base.name}@=={base.version}")
 
@@ -143,7 +143,7 @@ def find_base(base: Base, adapter: str, sources: Mapping[str, RegistrySource]) -
 
 
 class _PinnedInStore(RegistrySource):
-    """The styles of the store that have the bytes that are pinned, and no others."""
+    """Only the styles of the store that have the pinned bytes."""
 
     def __init__(self, weights: str, record: str | None) -> None:
         self._weights = weights
@@ -164,7 +164,7 @@ class _PinnedInStore(RegistrySource):
         return self._find(name, version).record
 
     def folder(self, name: str, version: Version) -> Path:
-        """The folder of one version, every file of it hashed and right.
+        """The folder of one version, with every file verified.
 
         Raises:
             VersionNotFoundError: it is not here.
@@ -195,7 +195,7 @@ class _PinnedInStore(RegistrySource):
 def _in_turn(
     spec: StyleSpec, places: Mapping[str, RegistrySource], failures: dict[str, StyleZooError]
 ) -> Iterator[tuple[str, RegistrySource]]:
-    """The sources that list the version as they were told last, then those to be asked anew."""
+    """The sources that list the version as last refreshed, then those that must ask again."""
     name = spec.name or spec.repository
     assert name is not None, "what is pinned has no path"
     unaware = {}
@@ -213,7 +213,7 @@ def _in_turn(
 
 
 def _warn_of_failures(spec: StyleSpec, failures: Mapping[str, StyleZooError]) -> None:
-    """Say which sources should not have failed; that one cannot be reached changes nothing."""
+    """Warn of sources that failed, except those that merely could not be reached."""
     for source, error in failures.items():
         if not isinstance(error, UnavailableError):
             warnings.warn(

@@ -1,8 +1,8 @@
-"""What is known of a repository on the Hub: its versions, and the bytes that each of them is.
+"""What is known about a repository on the Hub: its versions, and the exact bytes of each.
 
-A tag can be moved by whoever owns the repository, a commit cannot. On first use a version is
-pinned: to the full commit, and to the sha256 of its record, which holds those of all its files.
-From then on it is the same bytes on this machine, whatever the Hub says.
+The owner of a repository can move a tag, but not change a commit. On first use a version is pinned
+to the full commit and to the sha256 of its record, which holds the hashes of all its files. From
+then on it means the same bytes on this machine, whatever the Hub says.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MAX_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pin:
-    """What a version is, for ever.
+    """What a version permanently refers to.
 
     Attributes:
         commit: of the repository, 40 hex digits.
@@ -50,8 +50,8 @@ class MovedTag:
     Attributes:
         repository: on the Hub.
         version: of the style.
-        pinned: the commit that the version is here.
-        found: the commit that the Hub says now; None if the tag is gone.
+        pinned: the commit that the version is pinned to here.
+        found: the commit that the Hub reports now; None if the tag is gone.
     """
 
     repository: str
@@ -62,11 +62,11 @@ class MovedTag:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Knowledge:
-    """What is known of a repository.
+    """What is known about a repository.
 
     Attributes:
-        listed: the commit of each version, as the Hub said last.
-        pins: of the versions that were used here.
+        listed: the commit of each version, as last reported by the Hub.
+        pins: of the versions used here.
     """
 
     listed: Mapping[Version, str]
@@ -79,7 +79,7 @@ class Knowledge:
 
 
 class PinFile:
-    """Keeps what is known of one repository.
+    """Stores what is known about one repository.
 
     Args:
         folder: of all such files.
@@ -88,11 +88,11 @@ class PinFile:
 
     def __init__(self, folder: Path, repository: str) -> None:
         self.repository = repository
-        # The Hub allows no "--" in a name, and knows no two names that differ in case alone.
+        # The Hub allows no "--" in a name, and no two names that differ only in case.
         self.path = folder / f"{repository.casefold().replace('/', '--')}.json"
 
     def read(self) -> Knowledge | None:
-        """What is known; None for nothing.
+        """Read what is known; None if nothing is.
 
         Raises:
             CacheError: the file is damaged or cannot be read.
@@ -106,7 +106,7 @@ class PinFile:
             raise _damaged(self.path, error) from error
 
     def set_listed(self, listed: Mapping[Version, str]) -> Knowledge:
-        """Keep what the Hub says now. Pins stay as they are.
+        """Store what the Hub lists now; pins stay as they are.
 
         Raises:
             CacheError: the file cannot be written.
@@ -119,7 +119,7 @@ class PinFile:
         """Pin a version, unless another process has done so meanwhile.
 
         Returns:
-            The pin that holds.
+            The pin in effect.
 
         Raises:
             CacheError: the file cannot be written.
@@ -155,9 +155,9 @@ class PinFile:
 
 
 def repositories(folder: Path) -> list[str]:
-    """The repositories of which something is known, sorted.
+    """The repositories about which something is known, sorted.
 
-    One whose file is damaged or cannot be read is left out with a warning.
+    One whose file is damaged or cannot be read is skipped with a warning.
 
     Args:
         folder: of the files.

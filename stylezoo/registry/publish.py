@@ -57,14 +57,14 @@ PAINTING = "painting.jpg"
 CARD = "README.md"
 
 GOLDEN_SIDE = 64  # pixels, or more where the net needs more
-# Float32 convolutions differ between processors in the order of their sums; on two machines with
-# different instruction sets less than a thousandth was seen. A wrong weight is far beyond this.
+# Processors sum float32 convolutions in different orders; two machines with different instruction
+# sets differed by less than a thousandth. A wrong weight is far beyond this.
 GOLDEN_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
 class StyleDraft:
-    """What is known of a style before its files are written; see ``Record`` for the fields."""
+    """What is known about a style before its files are written; see ``Record`` for the fields."""
 
     name: str
     version: str
@@ -97,17 +97,17 @@ def write_style(
 ) -> Record:
     """Write a complete style folder.
 
-    The golden output is made with the weights as they are stored.
+    The golden output is made with the weights as stored.
 
     Args:
-        folder: to make; it appears complete or not at all.
+        folder: to create; it appears complete or not at all.
         net: with its weights, on the CPU.
-        draft: what is known of the style.
+        draft: what is known about the style.
         preview: a small picture of the style at work.
         paintings: by path, as the net was trained on them, so that the style can be evaluated
-            later; a file is taken as it is. None to leave them out, as their licence may demand.
-        shared: names of the tensors that an adapter leaves to its base.
-        dtype: to store the weights in. Half precision is enough for what is trained here.
+            later; files are copied unchanged. None to omit them, as their licence may require.
+        shared: names of the tensors that an adapter takes from its base.
+        dtype: to store the weights in. Half precision is enough for the nets trained here.
 
     Returns:
         The record written.
@@ -122,15 +122,15 @@ def write_style(
 
 
 def check_draft(net: TransformNet, draft: StyleDraft, paintings: Collection[str] = ()) -> Record:
-    """Find out before an hour of training whether the record of a draft will be one.
+    """Check before an hour of training that a draft will give a valid record.
 
     Args:
-        net: as ``write_style`` takes it, in any state.
-        draft: what is known of the style.
+        net: as for ``write_style``, in any state.
+        draft: what is known about the style.
         paintings: their paths.
 
     Returns:
-        The record, with made-up sizes and hashes of files that are not there yet.
+        The record, with placeholder sizes and hashes for files that do not exist yet.
 
     Raises:
         RecordError: the draft breaks the format.
@@ -150,12 +150,12 @@ def check_draft(net: TransformNet, draft: StyleDraft, paintings: Collection[str]
 def record_quality(folder: Path, quality: Quality, style: str | None = None) -> Record:
     """Write a measured quality into the record and the model card of a style folder.
 
-    Of the card its section on quality alone changes.
+    Only the quality section of the card changes.
 
     Args:
         folder: of the style.
-        quality: measured.
-        style: of a pack, which of its styles was measured.
+        quality: the measured quality.
+        style: the style of a pack that was measured.
 
     Returns:
         The new record.
@@ -182,7 +182,7 @@ def record_quality(folder: Path, quality: Quality, style: str | None = None) -> 
 
 
 def card_path(record: Record) -> str:
-    """The path of a style's model card in its folder: of the one it has, or may get."""
+    """The path of a style's model card in its folder, whether or not it has one yet."""
     listed = [file.path for file in record.files if file.role == "card"]
     return listed[0] if listed else CARD
 
@@ -192,7 +192,7 @@ def _card_with_quality(path: Path, record: Record) -> bytes:
         return render_card(record).encode()
     with writing(path):
         card = path.read_bytes()
-    # What is not UTF-8 stays as it is, for the check to tell.
+    # Anything that is not UTF-8 stays as it is, for the check to report.
     text = renew_quality(card.decode(errors="surrogateescape"), record)
     return text.encode(errors="surrogateescape")
 
@@ -239,11 +239,11 @@ def _fill(
     record = _record(net, draft, (*described, _describe(folder, CARD, "card")))
     text = render_record(record)
     (folder / RECORD_FILE).write_bytes(text.encode())
-    return parse_record(text, origin=draft.name)  # the folder is one that nobody has heard of
+    return parse_record(text, origin=draft.name)  # the folder is a temporary one
 
 
 def _golden_side(net: TransformNet) -> int:
-    """Of the golden input: a size that the net takes."""
+    """The side of the golden input: a size that the net accepts."""
     return -(-max(GOLDEN_SIDE, net.minimum_size) // net.stride) * net.stride
 
 

@@ -1,7 +1,7 @@
 """Publishing a style folder: to a repository on the Hugging Face Hub, or to a folder of styles.
 
-A version is published once and never changes: what is there already is compared and left alone.
-Publishing again goes on where a broken attempt ended.
+A version is published once and never changes: one already there is compared and left alone.
+Publishing again resumes an interrupted attempt.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Destination:
         """Read ``hub:owner/name`` or ``folder:PATH``.
 
         Raises:
-            OptionError: it is neither, or begins with the home folder of nobody.
+            OptionError: it is neither, or begins with the home folder of an unknown user.
         """
         if text.startswith(HUB_PREFIX):
             repository = text.removeprefix(HUB_PREFIX)
@@ -67,18 +67,18 @@ class Destination:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Publication:
-    """What came of publishing.
+    """The result of publishing.
 
     Attributes:
         name: of the style.
         version: of the style.
         destination: ``hub:owner/name`` or ``folder:PATH``.
-        status: ``"published"``; ``"unchanged"`` if this very version was there; ``"new"`` if it
-            would be published, of a dry run.
+        status: ``"published"``; ``"unchanged"`` if exactly this version was already there;
+            ``"new"`` if a dry run would have published it.
         location: where the version is, or would be: an address or a folder.
         spec: how to load it.
-        commit: of the repository; None for a folder, and of a dry run.
-        files: that belong to it.
+        commit: of the repository; None for a folder, or if the status is ``"new"``.
+        files: the files that belong to it.
     """
 
     name: str
@@ -103,19 +103,18 @@ def publish_style(
 
     Args:
         folder: of the style. Only the record and the files that it lists are published.
-        destination: where to.
-        private: whether a repository that is made for it can be read by its owner alone.
-        dry_run: check everything, and change nothing.
+        destination: where to publish it.
+        private: whether a repository created for it is private.
+        dry_run: check everything but change nothing.
         progress: called after each file.
 
     Raises:
-        RecordError, IntegrityError, WeightsError: the style is not right; nothing was asked of a
-            server.
-        AuthError: there is no token for the Hub, or it gives no right to write.
-        PublishError: the place has this version with other bytes, is no place for it, or has
-            changed meanwhile.
+        RecordError, IntegrityError, WeightsError: the style is invalid; no server was asked.
+        AuthError: there is no token for the Hub, or it has no write access.
+        PublishError: the destination has this version with different bytes, does not suit it, or
+            has changed meanwhile.
         OutputError: the folder cannot be written.
-        OfflineError, UnavailableError: the Hub is not asked, or does not answer as it should.
+        OfflineError, UnavailableError: the Hub cannot be asked, or gives an invalid response.
     """
     require_access(destination)
     record = _check(folder)
@@ -143,7 +142,7 @@ def publish_style(
 
 
 def require_access(destination: Destination) -> None:
-    """Find out before all else whether there is a token for the Hub; nothing is asked of it.
+    """Check up front, without asking the Hub, that there is a token for it.
 
     Raises:
         AuthError: there is none.
@@ -153,7 +152,10 @@ def require_access(destination: Destination) -> None:
         return
     variable = offline_variable()
     if variable is not None:
-        raise OfflineError(f"publishing to the Hub takes the network, and {variable} forbids it")
+        raise OfflineError(
+            f"publishing to the Hub needs the network, which {variable} forbids; unset it and try "
+            "again"
+        )
     hub = HubClient()
     if hub.token() is None:
         address = shown(hub.endpoint)
@@ -164,7 +166,7 @@ def require_access(destination: Destination) -> None:
 
 
 def _check(folder: Path) -> Record:
-    """Refuse what nobody could load."""
+    """Refuse a style that nobody could load."""
     record = read_record(folder)
     if (folder / RECORD_FILE).is_symlink():
         raise IntegrityError(f"{folder / RECORD_FILE} is a symbolic link; copy the file itself")
@@ -184,8 +186,8 @@ def _check(folder: Path) -> Record:
 def _publish_to_folder(
     folder: Path, record: Record, place: Path, dry_run: bool
 ) -> tuple[Status, Path, str]:
-    """What came of it, where the style is, and how to load it."""
-    signed = is_signed(str(place))  # a plain folder may hold a style that is called metadata
+    """The outcome, where the style is, and how to load it."""
+    signed = is_signed(str(place))  # a plain folder may hold a style called metadata
     styles = place / "styles" if signed else place
     target = styles / record.name / str(record.version)
     spec = f"{record.name}@{record.version}" if signed else str(target)

@@ -1,7 +1,7 @@
 """The record of a style, ``style.toml``, as frozen dataclasses.
 
-The dataclasses are the format: their fields are the TOML's keys, and the JSON Schema beside this
-module is made from them. ``faults`` of each tells what a type cannot say.
+The dataclasses are the format: their fields are the TOML keys, and the JSON Schema beside this
+module is generated from them. The ``faults`` of each are those that types cannot express.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Net:
     Attributes:
         name: a registered transform net.
         arguments: its keyword arguments.
-        plugin: the distribution that provides it, to name where it is missing.
+        plugin: the distribution that provides it, to name if it is missing.
     """
 
     name: str
@@ -58,14 +58,14 @@ class Net:
     plugin: str
 
     def faults(self) -> Iterator[RecordError]:
-        """What is wrong and the types cannot say."""
+        """Faults that the types cannot express."""
         if not COMPONENT_NAME.fullmatch(self.name):
             yield RecordError(
                 f"{self.name!r} is no name of a net: lower-case letters, digits, '-' and '_', "
                 "never an import path",
                 field="name",
             )
-        # It is shown as what to install: nothing that pip would take for an option or address.
+        # It is shown as what to install: pip must not mistake it for an option or address.
         if not DISTRIBUTION.fullmatch(self.plugin):
             yield RecordError(
                 f"{self.plugin[:100]!r} is no name of a distribution, like 'stylezoo'",
@@ -94,7 +94,7 @@ class File:
     tensors: int | None = None
 
     def faults(self) -> Iterator[RecordError]:
-        """What is wrong and the types cannot say."""
+        """Faults that the types cannot express."""
         yield from _caught(check_file_path, self.path)
         yield from _at_least("size", self.size, 1)
         yield from _sha256(self.sha256)
@@ -108,10 +108,10 @@ class IO:
 
     Attributes:
         input_range: smallest and largest value of its input.
-        output_range: of its output.
+        output_range: the same of its output.
         minimum_size: H and W must be at least this.
         stride: H and W must be multiples of this.
-        tiling: whether a picture may be cut up, styled in parts and put together again.
+        tiling: whether a picture may be cut up, styled in tiles and reassembled.
     """
 
     input_range: tuple[float, float] = (0.0, 1.0)
@@ -121,7 +121,7 @@ class IO:
     tiling: bool
 
     def faults(self) -> Iterator[RecordError]:
-        """What is wrong and the types cannot say."""
+        """Faults that the types cannot express."""
         for name in ("input_range", "output_range"):
             low, high = getattr(self, name)
             if low >= high:
@@ -138,7 +138,7 @@ class StyleImage:
         title: of the work.
         artist: of the work.
         year: in words, such as ``"c. 1831"``.
-        source: where the picture of it is from.
+        source: where the picture of the work is from.
     """
 
     title: str
@@ -147,7 +147,7 @@ class StyleImage:
     source: str
 
     def faults(self) -> Iterator[RecordError]:
-        """What is wrong and the types cannot say."""
+        """Faults that the types cannot express."""
         yield from _caught(check_line, self.title, "title", MAX_LINE)
         yield from _caught(check_addresses, self.source, "source")
 
@@ -167,7 +167,7 @@ class Base:
     sha256: str
 
     def faults(self) -> Iterator[RecordError]:
-        """What is wrong and the types cannot say."""
+        """Faults that the types cannot express."""
         yield from _caught(check_style_name, self.name)
         yield from _sha256(self.sha256)
 
@@ -179,10 +179,10 @@ class Training:
     Attributes:
         recipe: in words, with the numbers.
         seed: of the training.
-        command: that makes them again.
+        command: the command that reproduces them.
         data: the photos, and whose they are.
-        style_size: longest side that the painting was brought to, in pixels, which sets the size
-            of the strokes; None if it is not known.
+        style_size: longest side that the painting was resized to, in pixels, which sets the size
+            of the strokes; None if unknown.
     """
 
     recipe: str
@@ -192,7 +192,7 @@ class Training:
     style_size: int | None = None
 
     def faults(self) -> Iterator[RecordError]:
-        """What is wrong and the types cannot say."""
+        """Faults that the types cannot express."""
         yield from _caught(check_addresses, self.data, "data")
         if self.style_size is not None:
             yield from _at_least("style_size", self.style_size, 1)
@@ -215,7 +215,7 @@ class Provenance:
     notes: str = ""
 
     def faults(self) -> Iterator[RecordError]:
-        """What is wrong and the types cannot say."""
+        """Faults that the types cannot express."""
         try:
             date.fromisoformat(self.created)
         except ValueError:
@@ -239,7 +239,7 @@ class Licence:
     training_data: str
 
     def faults(self) -> Iterator[RecordError]:
-        """What is wrong and the types cannot say."""
+        """Faults that the types cannot express."""
         for field in dataclasses.fields(self):
             yield from _caught(check_licence, getattr(self, field.name), field.name)
 
@@ -263,7 +263,7 @@ class GoldenTest:
     tolerance: float
 
     def faults(self) -> Iterator[RecordError]:
-        """What is wrong and the types cannot say."""
+        """Faults that the types cannot express."""
         for name in ("height", "width"):
             yield from _at_least(name, getattr(self, name), 1)
             if getattr(self, name) > 1024:
@@ -279,19 +279,19 @@ class SizeQuality:
     Attributes:
         size: longest side of the photos, in pixels.
         photos: how many.
-        objective: what the net was trained to minimise, of its pictures.
-        terms: each term of it, unweighted.
+        objective: what the net was trained to minimise, for its pictures.
+        terms: each term of the objective, unweighted.
         untrained: the objective of the same net's pictures before training.
         unstyled: the objective of the photos themselves.
         worst: the largest ratio of the objective to that of the photo itself.
-        iterations_from_noise: of explicit optimisation by L-BFGS, from white noise, that reach the
-            style's objective (Johnson et al. 2016, figure 5).
+        iterations_from_noise: iterations of explicit optimisation by L-BFGS, from white noise, to
+            reach the style's objective (Johnson et al. 2016, figure 5).
         iterations_from_content: the same, from the photo.
         optimized: how many of the photos were optimised explicitly.
         capped: whether an optimisation was stopped before it was as good; the numbers of
-            iterations are then at least these.
-        seconds: that the style takes for a photo.
-        iteration_seconds: that one iteration takes.
+            iterations are then lower bounds.
+        seconds: time the style takes for a photo.
+        iteration_seconds: time one iteration takes.
         speedup: of the style over 500 iterations (Johnson et al. 2016, table 1).
         ssim: structural similarity of photo and picture.
         shift: root mean square change when the photo moves by one pixel.
@@ -317,7 +317,7 @@ class SizeQuality:
     noise: float
 
     def faults(self) -> Iterator[RecordError]:
-        """What is wrong and the types cannot say."""
+        """Faults that the types cannot express."""
         for name in ("size", "photos", "optimized"):
             yield from _at_least(name, getattr(self, name), 1)
 
@@ -327,9 +327,9 @@ class Quality:
     """The measured quality.
 
     Attributes:
-        command: that measures it again.
-        machine: on which the times were taken.
-        sizes: the measures, a size each.
+        command: the command that measures it again.
+        machine: the machine on which the times were measured.
+        sizes: the measurements, one per size.
     """
 
     command: str
@@ -337,7 +337,7 @@ class Quality:
     sizes: tuple[SizeQuality, ...]
 
     def faults(self) -> Iterator[RecordError]:
-        """What is wrong and the types cannot say."""
+        """Faults that the types cannot express."""
         if not self.sizes:
             yield RecordError("it is empty", field="sizes")
 
@@ -349,9 +349,9 @@ class PackStyle:
     Attributes:
         name: of the style in the pack, in kebab-case.
         image: the painting.
-        style_weight: of the style term of the objective, for this painting.
-        painting: path of the painting's file, if it may be passed on.
-        quality: measured, if it was.
+        style_weight: weight of the objective's style term for this painting.
+        painting: path of the painting's file, if it may be redistributed.
+        quality: the measured quality, if any.
     """
 
     name: str
@@ -361,7 +361,7 @@ class PackStyle:
     quality: Quality | None = None
 
     def faults(self) -> Iterator[RecordError]:
-        """What is wrong and the types cannot say."""
+        """Faults that the types cannot express."""
         yield from _caught(check_style_name, self.name)
 
 
@@ -393,15 +393,15 @@ class Record:
         files: what belongs to the style besides the record.
         io: what the net takes and gives.
         style: the painting; None for a pack.
-        styles: of a pack, in the order of the net; empty for a single style.
-        base: what an adapter builds on; None for a style that is complete.
+        styles: a pack's styles, in the order of the net; empty for a single style.
+        base: what an adapter builds on; None for a complete style.
         training: how the weights were made.
         provenance: who made them.
         licence: of each part.
-        test: that the weights do here what they did there.
+        test: checks that the weights give the same output on this machine.
         preview: a small picture.
-        objective: what the net was trained to minimise; None if it is not known.
-        quality: measured, if it was; that of a pack stands with its styles.
+        objective: what the net was trained to minimise; None if unknown.
+        quality: the measured quality, if any; for a pack it is with each style.
     """
 
     schema: int
@@ -425,7 +425,7 @@ class Record:
     files: tuple[File, ...]
 
     def faults(self) -> Iterator[RecordError]:
-        """What is wrong and the types cannot say."""
+        """Faults that the types cannot express."""
         yield from _caught(check_style_name, self.name)
         yield from _caught(check_line, self.summary, "summary", MAX_LINE)
         for index, tag in enumerate(self.tags):
@@ -436,7 +436,7 @@ class Record:
 
     @property
     def entry(self) -> StyleEntry:
-        """What a list or a search shows of it."""
+        """The entry that lists and searches use."""
         return StyleEntry(
             name=self.name,
             version=self.version,
@@ -452,15 +452,18 @@ class Record:
         """Refuse styles that the pack does not hold.
 
         Args:
-            named: styles of it; none for the pack as a whole.
+            named: names of its styles; empty for the pack as a whole.
 
         Raises:
-            OptionError: it does not hold one of them, or is one style itself.
+            OptionError: it does not hold one of them, or is a single style.
         """
         held = [style.name for style in self.styles]
         for name in named:
             if not held:
-                raise OptionError(f"{self.name} is one style and holds no {name!r}")
+                raise OptionError(
+                    f"{self.name} is a single style, not a pack, and holds no style {name!r}; "
+                    f"leave out {name!r}"
+                )
             if name not in held:
                 raise OptionError(
                     f"{self.name} holds no style {name!r}; it holds: {', '.join(held)}"
@@ -470,8 +473,8 @@ class Record:
         """The file with this role: weights, golden and preview exist once in every record.
 
         Raises:
-            RecordError: there is none, which may be so for a painting or card. A pack has a
-                painting for each of its styles; see ``PackStyle.painting``.
+            RecordError: there is none, as may be the case for a painting or card. A pack may have
+                a painting for each of its styles; see ``PackStyle.painting``.
         """
         for file in self.files:
             if file.role == role:
@@ -480,12 +483,12 @@ class Record:
 
     @property
     def paintings(self) -> tuple[File, ...]:
-        """The paintings that the folder holds: one at most, or of a pack one a style."""
+        """The paintings in the folder: at most one, or for a pack one per style."""
         return tuple(file for file in self.files if file.role == "painting")
 
 
 def file_faults(files: Sequence[File]) -> Iterator[RecordError]:
-    """What is wrong with the files of a record together."""
+    """Faults of a record's files taken together."""
     paths = [file.path for file in files]
     folded = [unicodedata.normalize("NFKC", path).casefold() for path in paths]
     for index, path in enumerate(folded):
@@ -503,7 +506,7 @@ def file_faults(files: Sequence[File]) -> Iterator[RecordError]:
 def style_faults(
     style: StyleImage | None, styles: Sequence[PackStyle], files: Sequence[File]
 ) -> Iterator[RecordError]:
-    """What is wrong with the styles of a record and their paintings together."""
+    """Faults of a record's styles and their paintings taken together."""
     if (style is None) == (not styles):
         yield RecordError("it needs a table [style], or for a pack [[styles]]", field="style")
     paintings = [file.path for file in files if file.role == "painting"]
@@ -521,7 +524,7 @@ def style_faults(
 
 
 def role_faults(test: GoldenTest, preview: Preview, files: Sequence[File]) -> Iterator[RecordError]:
-    """Where the golden test or the preview names another file than the list of files does."""
+    """Faults where the golden test or preview names another file than the list of files."""
     named: tuple[tuple[str, str, Role], ...] = (
         ("test.output", test.output, "golden"),
         ("preview.path", preview.path, "preview"),
@@ -545,10 +548,10 @@ def check_licences(licence: Licence) -> None:
 
 
 def status_of(version: str) -> Status:
-    """Tell the status from a version: before 1.0.0, and before any release, nothing is promised.
+    """Derive the status from a version: below 1.0.0, and in pre-releases, nothing is promised.
 
     Raises:
-        RecordError: it is no version.
+        RecordError: it is not a version.
     """
     told = check_version(version)
     return "stable" if told.major and not told.is_prerelease else "experimental"
@@ -565,7 +568,7 @@ def _sha256(text: str) -> Iterator[RecordError]:
 
 
 def _caught(check: Callable[..., object], *arguments: str | int) -> Iterator[RecordError]:
-    """The fault that a check raises, as one of several."""
+    """Yield the fault that a check raises, if any."""
     try:
         check(*arguments)
     except RecordError as error:

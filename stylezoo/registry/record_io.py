@@ -1,4 +1,4 @@
-"""Reading and writing ``style.toml``: every fault is found with its place, and none needs torch."""
+"""Reading and writing ``style.toml``: every fault is located, and torch is not needed."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from stylezoo.registry.strict_toml import parse_toml
 
 @dataclass(frozen=True, slots=True)
 class RecordParts:
-    """What could be read of a record, faults or not.
+    """What could be read of a record, despite any faults.
 
     Attributes:
-        fields: the fields of ``Record`` that are in order, by name. A list holds None in place of
-            the entries that are not.
-        faults: everything that is wrong, each with its field.
+        fields: the valid fields of ``Record``, by name. A list holds None in place of invalid
+            entries.
+        faults: every fault, each with its field.
     """
 
     fields: Mapping[str, Any]
@@ -47,7 +47,7 @@ class RecordParts:
 
 
 def parse_record(text: str, *, origin: str) -> Record:
-    """Read a record.
+    """Parse a record.
 
     Args:
         text: TOML.
@@ -64,7 +64,7 @@ def parse_record(text: str, *, origin: str) -> Record:
 
 @functools.lru_cache(maxsize=64)
 def _parse(text: str) -> Record:
-    """The same text gives the same record; a copy of it takes a quarter of the time."""
+    """Parse a record, cached by its text; copying one takes a quarter of the time."""
     faults: list[RecordError] = []
     record = _read(Record, _parse_table(text), "", faults)
     if faults:
@@ -74,14 +74,14 @@ def _parse(text: str) -> Record:
 
 
 def parse_record_parts(text: str) -> RecordParts:
-    """Read what can be read of a record, and collect every fault instead of the first."""
+    """Parse as much of a record as possible, collecting every fault instead of the first."""
     faults: list[RecordError] = []
     try:
         table = _parse_table(text)
     except RecordError as error:
         return RecordParts({}, (error,))
     fields = _read_fields(Record, table, "", faults)
-    # What is wrong with several fields together, as far as they are there.
+    # Faults of several fields taken together, as far as they are present.
     faults += _caught_style_name(fields)
     files = fields.get("files", (None,))
     if None not in files:
@@ -122,7 +122,7 @@ def _parse_table(text: str) -> dict[str, Any]:
 
 
 def read_record(folder: Path) -> Record:
-    """Read ``style.toml`` of a style folder.
+    """Read the ``style.toml`` of a style folder.
 
     Raises:
         RecordError: it is missing, cannot be read or breaks the format.
@@ -131,14 +131,14 @@ def read_record(folder: Path) -> Record:
 
 
 def read_record_text(folder: Path) -> str:
-    """The text of ``style.toml``, no more of it than a record may be long.
+    """Read the text of ``style.toml``, up to just over the size limit of a record.
 
     Raises:
         RecordError: it is missing, cannot be read or is not UTF-8.
     """
     path = folder / RECORD_FILE
     try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for
+        if path.exists() and not path.is_file():  # reading a pipe would block
             raise RecordError("it is no file", origin=str(path))
         with path.open("rb") as file:
             return file.read(MAX_RECORD_BYTES + 1).decode()
@@ -149,7 +149,7 @@ def read_record_text(folder: Path) -> str:
 
 
 def record_to_dict(record: Record) -> dict[str, Any]:
-    """The record as plain values for TOML or JSON; what is None is left out."""
+    """The record as plain values for TOML or JSON, without those that are None."""
     plain = _plain(record)
     assert isinstance(plain, dict)
     return plain
@@ -170,9 +170,9 @@ _BROKEN = _Broken()
 
 
 def _read(wanted: Any, value: Any, path: str, faults: list[RecordError]) -> Any:
-    """Read a value as a type that an annotation names; dataclasses recursively.
+    """Read a value as an annotated type; dataclasses are read recursively.
 
-    What is wrong is added to ``faults``, and the value is ``_BROKEN`` then.
+    Faults are added to ``faults``, and the value is then ``_BROKEN``.
     """
     origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
     if dataclasses.is_dataclass(wanted):
@@ -218,7 +218,7 @@ def _read_table(wanted: type[Any], value: Any, path: str, faults: list[RecordErr
 def _read_fields(
     wanted: type[Any], table: dict[str, Any], path: str, faults: list[RecordError]
 ) -> dict[str, Any]:
-    """The fields of a table that are in order; a list holds None for the entries that are not."""
+    """The valid fields of a table; a list holds None in place of invalid entries."""
     fields = _fields(typing.cast("Hashable", wanted))
     for key in table:
         if key not in fields:
@@ -247,7 +247,7 @@ def _read_fields(
 
 @functools.cache
 def _fields(wanted: type[Any]) -> dict[str, tuple[Any, dataclasses.Field[Any]]]:
-    """Each field with its type. Evaluating annotations took a third of a listing's time."""
+    """Each field with its type, cached: evaluating annotations took a third of a listing's time."""
     hints = typing.get_type_hints(wanted)
     return {field.name: (hints[field.name], field) for field in dataclasses.fields(wanted)}
 
@@ -262,9 +262,9 @@ def _read_choice(choices: tuple[Any, ...], value: Any, path: str) -> Any:
 def _read_union(
     arguments: tuple[Any, ...], value: Any, path: str, faults: list[RecordError]
 ) -> Any:
-    if type(None) in arguments:  # an optional field that is there
+    if type(None) in arguments:  # an optional field that is present
         return _read(arguments[0], value, path, faults)
-    # bool before int: True is an int to Python, and not to TOML.
+    # Not isinstance: True is an int in Python, but not in TOML.
     for kind in arguments:
         if type(value) is kind or (isinstance(value, list) and typing.get_origin(kind) is tuple):
             return _read(kind, value, path, faults)
@@ -275,7 +275,7 @@ def _read_union(
 def _read_list(
     arguments: tuple[Any, ...], value: Any, path: str, faults: list[RecordError]
 ) -> tuple[Any, ...] | None:
-    """The entries, each read or ``_BROKEN``; None if there is no list of that length."""
+    """The entries, each read or ``_BROKEN``; None if it is not a list of a valid length."""
     if not isinstance(value, list):
         faults.append(RecordError(f"{value!r} is not a list", field=path))
         return None

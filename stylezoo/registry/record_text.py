@@ -1,4 +1,4 @@
-"""What the texts of a record may be: names, paths, addresses, licences and versions."""
+"""Checks of the texts in a record: names, paths, addresses, licences and versions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STYLE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 COMPONENT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
-# "scheme://", or one of the schemes that browsers run or read files by.
+# "scheme://", or a scheme by which browsers run code or read files.
 ADDRESS = re.compile(
     r"\b(?P<scheme>[a-z][a-z0-9+.-]*(?=://)|(javascript|vbscript|data|file)(?=:\S))", re.IGNORECASE
 )
@@ -34,17 +34,17 @@ def check_style_name(name: str, field: str = "name") -> None:
     """
     if not STYLE_NAME.fullmatch(name) or len(name) > 64 or WINDOWS_DEVICE.fullmatch(name):
         raise RecordError(
-            f"{name!r} is no style name: lower-case letters and digits in groups joined by '-', "
-            "at most 64",
+            f"{name!r} is no style name; use lower-case letters and digits, in groups joined by "
+            "'-', at most 64 characters",
             field=field,
         )
 
 
 def check_line(text: str, field: str, limit: int) -> str:
-    """Check that a text is one printable line: others could move a cursor, or forge a line.
+    """Check that a text is one printable line: others could move the cursor or forge a line.
 
     Raises:
-        RecordError: it has control characters, or more than so many characters.
+        RecordError: it has unprintable characters, or more than ``limit`` characters.
     """
     if len(text) > limit:
         raise RecordError(f"{len(text)} characters are more than {limit}", field=field)
@@ -74,7 +74,7 @@ def check_file_path(path: str, field: str = "path") -> None:
 
 
 def check_addresses(text: str, field: str) -> None:
-    """Check that what looks like an address in a text is one of the web.
+    """Check that anything in a text that looks like an address is a web address.
 
     Raises:
         RecordError: it has another scheme, such as ``file:``.
@@ -90,7 +90,7 @@ def check_addresses(text: str, field: str) -> None:
 
 
 def check_licence(expression: str, field: str) -> None:
-    """Check the licence of one thing.
+    """Check a single licence.
 
     Raises:
         RecordError: it is neither an SPDX expression nor ``"unknown"``.
@@ -108,12 +108,12 @@ def check_licence(expression: str, field: str) -> None:
 
 
 def check_version(text: Any, field: str = "version") -> Version:
-    """Read the version of a style.
+    """Parse the version of a style.
 
     Raises:
-        RecordError: it is no version of PEP 440, too long, or not in its plain form.
+        RecordError: it is not a PEP 440 version, is too long, not normalised, or has a local part.
     """
-    if isinstance(text, str) and len(text) > MAX_WORD:  # Python reads no number of any length
+    if isinstance(text, str) and len(text) > MAX_WORD:  # Python refuses to parse huge integers
         raise RecordError(f"{len(text)} characters are more than {MAX_WORD}", field=field)
     try:
         version = Version(text)

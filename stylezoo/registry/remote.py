@@ -34,8 +34,8 @@ _RECORDS = "records"
 class RemoteSource(RegistrySource):
     """Serves the styles of a signed registry.
 
-    The registry is asked for its index if none was ever verified here, or by ``refresh``; for a
-    record or the files of a style if they are not in the cache. Nothing else takes the network.
+    The registry is asked for its index if none was ever verified here or on ``refresh``, and for a
+    record or files of a style that are not in the cache. Nothing else needs the network.
 
     Args:
         registry: its index.
@@ -61,7 +61,7 @@ class RemoteSource(RegistrySource):
         return self.registry.index().versions(name)
 
     def local_versions(self, name: str) -> list[Version]:
-        """The versions of a style that were fetched, oldest first."""
+        """The fetched versions of a style, oldest first."""
         entries = self.registry.index().entries.get(name, ())
         return [entry.version for entry in entries if self.store.record(entry.sha256) is not None]
 
@@ -71,16 +71,16 @@ class RemoteSource(RegistrySource):
         return self.store.root / self.find(name, version).sha256 if fetched else None
 
     def withdrawn(self) -> list[StoredStyle]:
-        """The styles that were fetched, and that the registry has withdrawn since."""
+        """The fetched styles that the registry has since withdrawn."""
         gone = self.registry.withdrawn()
         return [style for style in self.store.entries() if style.sha256 in gone]
 
     def entries(self) -> Sequence[IndexEntry]:
-        """Each style of the index in its newest version, sorted by name."""
+        """The newest version of each style in the index, sorted by name."""
         return list(self.registry.index().newest())
 
     def refresh(self) -> None:
-        """Ask the registry for its index; one from before will not do.
+        """Ask the registry for its index, without falling back to an earlier one.
 
         Raises:
             See ``TrustedRegistry.refresh``.
@@ -93,8 +93,8 @@ class RemoteSource(RegistrySource):
         Raises:
             VersionNotFoundError: the index has no such version.
             RecordError: it breaks the format, or is not of this name and version.
-            IntegrityError: what comes is not what the index lists.
-            OfflineError, UnavailableError, AuthError: it is not in the cache and cannot be had.
+            IntegrityError: the download is not what the index lists.
+            OfflineError, UnavailableError, AuthError: it is not in the cache and cannot be fetched.
             CacheError: the cache cannot be written.
         """
         return self._record(self.find(name, version))[0]
@@ -111,15 +111,15 @@ class RemoteSource(RegistrySource):
         Args:
             name: of the style.
             version: of the style.
-            progress: told how many bytes of the style are here.
+            progress: called with the number of bytes of the style that are here.
 
         Raises:
             VersionNotFoundError: the index has no such version.
             RecordError: its record breaks the format.
-            IntegrityError: what comes is not what the index and the record list.
-            ExpiredError, SignatureError, RollbackError: nobody vouches for the index any more.
-            RegistryFormatError: it has expired, and what comes in its place cannot be read.
-            OfflineError, UnavailableError, AuthError: it is not in the store and cannot be had.
+            IntegrityError: the download is not what the index and the record list.
+            ExpiredError, SignatureError, RollbackError: the index expired, and the new one refused.
+            RegistryFormatError: a new index cannot be read, or lists fewer bytes than the record.
+            OfflineError, UnavailableError, AuthError: it is not in the store and cannot be fetched.
             CacheError: the store cannot be written, or has no space for it.
         """
         entry = self.find(name, version)
@@ -148,7 +148,7 @@ class RemoteSource(RegistrySource):
         return self.store.add(content, fetch_file, origin=origin, progress=progress)
 
     def find(self, name: str, version: Version) -> IndexEntry:
-        """What the index says of one version.
+        """The index entry of one version.
 
         Raises:
             VersionNotFoundError: it has no such version.
@@ -159,21 +159,21 @@ class RemoteSource(RegistrySource):
         return entry
 
     def _renew_index(self, entry: IndexEntry) -> None:
-        """Ask for an index that has not expired: what is new here must be vouched for today.
+        """Ask for an index that has not expired: styles new to this machine need one.
 
-        Not by the copy: who keeps the newer index from this machine may do so for a reason.
+        The copy will not do: whoever withholds the newer index may have a reason to.
         """
         try:
             self.registry.refresh(fall_back=False)
         except (UnavailableError, RegistryFormatError) as error:
-            self.store.check(entry.sha256)  # one that is here and damaged is named
+            self.store.check(entry.sha256)  # name one that is here but damaged
             raise type(error)(
                 f"{entry.name} {entry.version} is new to this machine, and the index that lists "
                 f"it has expired: {error}"
             ) from error
 
     def _record(self, entry: IndexEntry) -> tuple[Record, bytes]:
-        """The record with its bytes: of this process, from the store or cache, or fetched."""
+        """The record and its bytes: from this process, the store or the cache, or fetched."""
         known = self._records.get(entry.sha256)
         if known is not None:
             return known
@@ -220,7 +220,7 @@ class RemoteSource(RegistrySource):
         return content
 
     def _sweep_records(self, keep: Path) -> None:
-        """Remove what killed processes left, and records that the index lists no more."""
+        """Remove what killed processes left, and records that the index no longer lists."""
         entries = self.registry.index().entries
         listed = {f"{one.sha256}.toml" for versions in entries.values() for one in versions}
         for path in keep.parent.iterdir():
@@ -233,11 +233,11 @@ class RemoteSource(RegistrySource):
             try:
                 require_network(f"the style {style}", f"stylezoo fetch {style}")
             except OfflineError:
-                self.store.check(entry.sha256)  # one that is here and damaged is named
+                self.store.check(entry.sha256)  # name one that is here but damaged
                 raise
 
     def _transport(self, entry: IndexEntry) -> Transport:
-        """What brings the files of a style: any index may list styles whose files the Hub has."""
+        """The transport of a style's files: any index may list styles with files on the Hub."""
         transport = self.registry.transport
         if entry.repository is None:
             return transport
@@ -247,7 +247,7 @@ class RemoteSource(RegistrySource):
 
 
 def _vouched_for(path: Path, entry: IndexEntry) -> bytes | None:
-    """The bytes of a record on this machine, if they are those that the index lists."""
+    """The bytes of a record on this machine, if they match the index."""
     import hashlib
 
     try:

@@ -36,11 +36,11 @@ class ResolvedStyle:
     Attributes:
         record: what it is.
         source: the name of the source; None for a path.
-        fetch: brings the files to this machine, if they are not here, and says where they are.
-            It does not verify what was here before. It may be told to whom to tell how many
-            bytes are here.
-        here: says where the files are on this machine, without fetching or mending them; None if
-            they are not here.
+        fetch: fetches the files if they are not on this machine, and returns their folder. It does
+            not verify what was here before. Its argument, if any, is called with the number of
+            bytes that are here.
+        here: returns the folder of the files on this machine, without fetching or repairing them;
+            None if they are not here.
     """
 
     record: Record
@@ -50,13 +50,13 @@ class ResolvedStyle:
 
     @property
     def folder(self) -> Path:
-        """Where the files are, after they are fetched."""
+        """The folder of the files, fetched if needed."""
         return self.fetch(None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Answer:
-    """What a source says of a style: the versions it knows, oldest first, and why no newer ones."""
+    """A source's answer about a style: known versions, oldest first, and why no newer ones."""
 
     source: str
     versions: Sequence[Version] = ()
@@ -67,22 +67,22 @@ class _Answer:
 def resolve(spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> ResolvedStyle:
     """Find a style.
 
-    The first source that has a version in the range wins, with its newest; a pre-release is
-    taken only if the range names one, or there is nothing else. Servers are asked what is new
-    only if no source knows of a match. A repository on the Hub is a source of its own, which
-    ``sources`` may hold by its location.
+    The first source with a version in the range wins, with its newest; a pre-release is chosen
+    only if the range names one, or there is nothing else. Servers are asked for news only if no
+    source knows a match. A repository on the Hub is a source of its own, which ``sources`` may
+    hold under its location.
 
     Args:
         spec: what is wanted.
-        sources: by name, in the order to ask them.
+        sources: by name, in lookup order.
 
     Raises:
-        StyleNotFoundError: no source has the name, or the path leads to no style.
-        VersionNotFoundError: the versions there are do not match.
+        StyleNotFoundError: no source has the name, or the path is not a style's.
+        VersionNotFoundError: none of the available versions match.
         RecordError: the record breaks the format.
-        UnavailableError, OfflineError: no source that answers has it, and there are others.
-        RegistryError: a source whose turn it is cannot be trusted.
-        OptionError: it is a pack that does not hold the styles that are named.
+        UnavailableError, OfflineError: no source that answers has it, and others do not answer.
+        RegistryError: a source that is asked cannot be trusted.
+        OptionError: it does not hold the styles that ``spec`` names.
     """
     found = _resolve(spec, sources)
     found.record.check_styles(spec.shares)
@@ -128,7 +128,7 @@ def _resolve_path(path: Path) -> ResolvedStyle:
         raise StyleNotFoundError(f"{path} does not exist")
     if not (path / RECORD_FILE).is_file():
         raise StyleNotFoundError(
-            f"{path} is no style folder: it holds no {RECORD_FILE}; for a style by name, "
+            f"{path} is not a style folder: it holds no {RECORD_FILE}; to use a style by its name, "
             "see: stylezoo list"
         )
     return ResolvedStyle(
@@ -140,7 +140,7 @@ def _resolve_path(path: Path) -> ResolvedStyle:
 
 
 def _ask(name: str, spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> list[_Answer]:
-    """Ask one source after the other: those after the first with a match cannot change a thing."""
+    """Ask the sources in turn, up to the first with a match: later ones change nothing."""
     answers = []
     for source_name, source in sources.items():
         try:
@@ -156,7 +156,7 @@ def _ask(name: str, spec: StyleSpec, sources: Mapping[str, RegistrySource]) -> l
 def _ask_again(
     name: str, sources: Mapping[str, RegistrySource], answers: Iterable[_Answer]
 ) -> list[_Answer]:
-    """Let each source ask its server anew, unless that failed a moment ago."""
+    """Let each source ask its server again, unless that has just failed."""
     again = []
     for answer in answers:
         source = sources[answer.source]
@@ -181,7 +181,7 @@ def _first_match(spec: StyleSpec, answers: Iterable[_Answer]) -> tuple[str, Vers
 def _warn_of_others_before(
     name: str, source: str, version: Version, answers: Iterable[_Answer]
 ) -> None:
-    """Say so if the order of sources alone would have given something else."""
+    """Warn if the order of sources alone would have given something else."""
     for answer in answers:
         if answer.source == source:
             return
@@ -189,10 +189,14 @@ def _warn_of_others_before(
             has = ", ".join(map(str, answer.versions))
             reason = f"{answer.source!r}, which comes before it, has {name} only in {has}"
         elif answer.error is not None:
-            reason = f"{answer.source!r}, which comes before it, could not be asked: {answer.error}"
+            reason = (
+                f"{answer.source!r}, which comes before it, could not be searched: {answer.error}"
+            )
         else:
             continue
-        warnings.warn(f"{name} {version} is of {source!r}; {reason}", SourceWarning, stacklevel=4)
+        warnings.warn(
+            f"{name} {version} is taken from {source!r}; {reason}", SourceWarning, stacklevel=4
+        )
 
 
 def _not_found(
@@ -208,14 +212,16 @@ def _not_found(
         missing = f"there is no style {name!r}{_advice(name, sources, answers)}"
     if silent and spec.repository is not None:
         return silent[0][1]
-    # With a server that was not asked, nobody knows whether it exists.
+    # As long as a server was not asked, nobody knows whether it exists.
     if any(isinstance(error, OfflineError) for _, error in silent):
         return OfflineError(
-            f"{missing}, as far as is known offline ({offline_variable()} is set); when online, "
-            f"run: stylezoo fetch {spec.text}"
+            f"{missing}, as far as can be told offline ({offline_variable()} is set); when online, "
+            f"unset it and run: stylezoo fetch {spec.text}"
         )
     if silent:
-        listing = "; ".join(f"{source!r} could not be asked: {error}" for source, error in silent)
+        listing = "; ".join(
+            f"{source!r} could not be searched: {error}" for source, error in silent
+        )
         return type(silent[0][1])(f"{missing}; {listing}")
     return VersionNotFoundError(missing) if versions else StyleNotFoundError(missing)
 

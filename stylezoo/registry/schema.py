@@ -1,7 +1,7 @@
 """The JSON Schema of a record, made from the dataclasses that read it.
 
 ``style.schema.json`` beside this module is its output, for editors and other programs. What a
-schema cannot say, ``parse_record`` checks besides.
+schema cannot express is left to ``parse_record``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PATTERNS: dict[tuple[type[Any], str], str] = {
 
 
 def record_json_schema() -> dict[str, Any]:
-    """The schema of ``style.toml``, as a JSON Schema of the 2020-12 draft."""
+    """The schema of ``style.toml``, as JSON Schema draft 2020-12."""
     schema = _table(record.Record)
     schema["properties"]["schema"] = {"const": record.SCHEMA}
     return {

@@ -16,7 +16,7 @@ def search_styles(
     licence: str | None = None,
     net: str | None = None,
 ) -> list[ListedStyle]:
-    """Pick the styles that match, those first whose name has all the words.
+    """Pick the matching styles, with those whose name has all the words first.
 
     Args:
         styles: to pick from.

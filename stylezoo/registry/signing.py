@@ -1,7 +1,7 @@
-"""Keeping a signed registry: its metadata, written so that a kill at any moment leaves it valid.
+"""Maintaining a signed registry: metadata written so that a kill at any moment leaves it valid.
 
-A client reads ``timestamp.json`` and what it names, so that this file is written last; and a new
-key signs beside the old one before the root names it. Metadata: The Update Framework,
+Clients read ``timestamp.json`` and what it names, so this file is written last; and a new key
+signs alongside the old one before the root names it. Metadata: The Update Framework,
 https://theupdateframework.github.io/specification/latest/, with consistent snapshots.
 """
 
@@ -39,7 +39,7 @@ EXPIRY_DAYS: Mapping[Role, int] = {
     "snapshot": 365,
     "timestamp": 90,
 }
-"""How long a signature counts. The timestamp is the one to renew by a scheduled job."""
+"""How long a signature is valid. The timestamp is the one to renew by a scheduled job."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +50,7 @@ class Build:
         styles: how many versions of styles it lists now.
         added: names and versions that are new.
         withdrawn: those that are gone.
-        bases_elsewhere: what its adapters build on and it does not hold.
+        bases_elsewhere: bases of its adapters that it does not hold.
         changed: whether anything was written.
         expires: when the index expires.
     """
@@ -76,23 +76,23 @@ class _State:
 def create_registry(folder: Path, keys: KeyFolder) -> dict[Role, str]:
     """Make an empty signed registry and its keys.
 
-    Keys that an earlier try left are used.
+    Keys left by an earlier attempt are reused.
 
     Args:
-        folder: of the registry; what is in it besides metadata stays.
+        folder: of the registry; anything in it besides metadata stays.
         keys: to sign with.
 
     Returns:
         The id of each role's key.
 
     Raises:
-        RegistryError: it is a signed registry already, or what is left of one whose keys were
-            replaced, or the keys would lie in it.
+        RegistryError: it is already a signed registry, or the remains of one whose keys were
+            replaced, or the keys would be inside it.
         OutputError: it cannot be written.
     """
     from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
-    # Resolved: a link, or '..', may lead into the registry and not look like it.
+    # Resolved: a link or '..' may lead into the registry without looking like it.
     if keys.folder.resolve().is_relative_to(folder.resolve()):
         raise RegistryError(
             f"the keys would lie in {keys.folder}, inside the registry, and be served with it; "
@@ -129,12 +129,12 @@ def create_registry(folder: Path, keys: KeyFolder) -> dict[Role, str]:
 def build_registry(
     folder: Path, keys: KeyFolder, *, checked: Callable[[], None] = lambda: None
 ) -> Build:
-    """List and sign what lies in ``styles/``.
+    """List and sign the contents of ``styles/``.
 
     Args:
         folder: of the registry.
         keys: for targets, snapshot and timestamp.
-        checked: called after each version of a style that was checked.
+        checked: called after each version of a style is checked.
 
     Returns:
         What has changed.
@@ -142,8 +142,8 @@ def build_registry(
     Raises:
         PublishError: a version has other bytes than it had, a name cannot be served, or there
             are too many.
-        RecordError, IntegrityError, WeightsError: a style that is not right.
-        RegistryError: it is no signed registry, or a key is missing.
+        RecordError, IntegrityError, WeightsError: a style is invalid.
+        RegistryError: it is not a signed registry, or a key is missing.
         OutputError: it cannot be written.
     """
     newest_root(folder)
@@ -157,7 +157,7 @@ def build_registry(
         read_targets(
             {path: (one.length, one.hashes["sha256"], one.custom) for path, one in new.items()}
         )
-        # Also of what was withdrawn: there are copies of it, which must not become others.
+        # Withdrawn versions count too: copies of them exist, so they must not change either.
         fields = state.targets.signed.unrecognized_fields
         signed = dict(fields.get(WITHDRAWN, {}))
         signed |= {path: target.hashes["sha256"] for path, target in old.items()}
@@ -184,20 +184,20 @@ def build_registry(
 def sign_registry(
     folder: Path, keys: KeyFolder, role: Role = "timestamp", days: int | None = None
 ) -> datetime:
-    """Renew signatures, with a new time of expiry.
+    """Renew signatures, with a new expiry.
 
     Args:
         folder: of the registry.
-        keys: for the role, and for those that vouch for it: targets are vouched for by the
-            snapshot, that by the timestamp.
-        role: whose metadata is renewed; ``"root"`` stands for itself.
-        days: until it expires; None for the role's own.
+        keys: for the role and for those that vouch for it: the snapshot vouches for the targets,
+            the timestamp for the snapshot.
+        role: whose metadata is renewed; ``"root"`` stands alone.
+        days: until it expires; None for the role's default.
 
     Returns:
-        When the index expires now.
+        When the index now expires.
 
     Raises:
-        RegistryError: it is no signed registry, or a key is missing.
+        RegistryError: it is not a signed registry, or a key is missing.
         OutputError: it cannot be written.
     """
     newest_root(folder)
@@ -218,7 +218,7 @@ def first_to_expire(folder: Path) -> Role:
         folder: of the registry.
 
     Raises:
-        RegistryError: it is no signed registry.
+        RegistryError: it is not a signed registry.
     """
     state = _read(folder)
     expiry: dict[Role, datetime] = {
@@ -231,21 +231,21 @@ def first_to_expire(folder: Path) -> Role:
 
 
 def rotate_key(folder: Path, keys: KeyFolder, role: Role) -> str:
-    """Replace the key of a role by a new one.
+    """Replace the key of a role with a new one.
 
-    Clients that know the old root follow. Run it again if it was cut short.
+    Clients that know the old root can follow. Run it again if it was interrupted.
 
     Args:
         folder: of the registry.
         keys: the root's, and those of the roles that vouch for this one.
-        role: whose key is replaced. Its old key need not be there, unless it is the root's; then
-            clients that ask in the moment between two writes are refused.
+        role: whose key is replaced. Unless it is the root's, its old key may be missing, but then
+            clients that ask between two writes are refused.
 
     Returns:
         The id of the new key.
 
     Raises:
-        RegistryError: it is no signed registry, or a key is missing.
+        RegistryError: it is not a signed registry, or a key is missing.
         OutputError: it cannot be written.
     """
     newest_root(folder)
@@ -271,7 +271,7 @@ def newest_root(folder: Path) -> Path:
     """The root metadata to hand to users.
 
     Raises:
-        RegistryError: it is no signed registry.
+        RegistryError: it is not a signed registry.
     """
     roots = _numbered(folder, "root")
     if not roots:
@@ -284,7 +284,7 @@ def newest_root(folder: Path) -> Path:
 
 @contextmanager
 def _working_on(folder: Path) -> Iterator[None]:
-    """Let no two processes change one registry, and remove what a killed one left half-written."""
+    """Lock a registry against other processes, and remove what a killed one left half-written."""
     try:
         with locked(folder / ".lock", f"the registry {folder}"):
             for leftover in (folder / "metadata").glob(".*.part"):
@@ -295,7 +295,7 @@ def _working_on(folder: Path) -> Iterator[None]:
 
 
 def _read(folder: Path) -> _State:
-    """The metadata that clients see, verified from the newest root on."""
+    """The metadata that clients see, verified starting from the newest root."""
     from tuf.api.exceptions import RepositoryError
     from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
@@ -327,7 +327,7 @@ def _read(folder: Path) -> _State:
 def _signers(
     state: _State, keys: KeyFolder, role: Role, *, but: Role | None = None
 ) -> dict[Role, list[CryptoSigner]]:
-    """Those of a role and of the roles that vouch for it, down to the timestamp."""
+    """The signers of a role and of the roles that vouch for it, down to the timestamp."""
     chain = ROLES[ROLES.index(role) :]
     return {
         one: [keys.signer(one, state.root.signed.roles[one].keyids)] for one in chain if one != but
@@ -351,7 +351,7 @@ def _publish(
         return MetaFile.from_data(metadata.signed.version, content, ["sha256"])
 
     if role == "targets":
-        # Nothing is written of an index that clients would refuse to read.
+        # An index that clients would refuse to read is not written at all.
         size = len(state.targets.to_bytes())
         if size > 0.95 * TARGETS_LIMIT:
             raise PublishError(
@@ -408,7 +408,7 @@ def _numbered(folder: Path, role: Role) -> dict[int, Path]:
 
 
 def _next_number(folder: Path, role: Role) -> int:
-    """A number that no file ever had, whether it was taken up by a timestamp or not."""
+    """A number that no file has had, whether or not a timestamp ever referred to it."""
     return max(_numbered(folder, role), default=0) + 1
 
 

@@ -1,4 +1,4 @@
-"""All sources of styles, in the order to ask them: of plugins, and the registries configured."""
+"""All sources of styles, in lookup order: those of plugins, and the configured registries."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 
 def all_sources(catalog: Catalog) -> dict[str, RegistrySource]:
-    """Every source by name, in the order to ask them.
+    """Every source by name, in lookup order.
 
-    First come the sources of plugins, then the registries that plugins bring, then those of the
-    user's list. Where the list names one of a plugin's without a location, that is its place.
-    Making them reads no registry. One that cannot be made is left out with a warning.
+    First come the sources of plugins, then the registries of plugins, then those of the user's
+    list. A plugin's source that the list names without a location takes its position there.
+    Creating sources reads no registry. One that cannot be created is skipped with a warning.
 
     Args:
         catalog: of the plugins.
@@ -66,15 +66,15 @@ def all_sources(catalog: Catalog) -> dict[str, RegistrySource]:
 
 
 def used_repositories() -> dict[str, HubRepository]:
-    """The repositories on the Hub that were used on this machine, as sources by location.
+    """The repositories on the Hub used on this machine, as sources by location.
 
-    One of which nothing can be read any more is left out with a warning.
+    One whose pin file cannot be read is skipped with a warning.
     """
     try:
         folder = cache_dir() / "hub"
     except CacheError:  # no home folder: nothing was kept in it
         return {}
-    if not folder.is_dir():  # else the module is worth its import
+    if not folder.is_dir():  # otherwise the module is worth importing
         return {}
     from stylezoo.registry.hub_repository import known_repositories
 
@@ -82,14 +82,14 @@ def used_repositories() -> dict[str, HubRepository]:
 
 
 def make_source(name: str, config: RegistryConfig) -> RegistrySource:
-    """Make the source of one registry; nothing of it is read yet.
+    """Create the source of one registry, without reading the registry yet.
 
     Args:
         name: what the user calls it.
         config: where it is, and whose keys are trusted.
 
     Raises:
-        RegistryError: the location is none, the root cannot be read, or a remote one has none.
+        RegistryError: the location is invalid, the root cannot be read, or a remote one has none.
         CacheError: there is no home folder to keep a cache in.
     """
     location = parse_location(config.location)
@@ -100,7 +100,7 @@ def make_source(name: str, config: RegistryConfig) -> RegistrySource:
                 f"{location} --root FILE"
             )
         return FolderSource(Path(location))
-    # Only now: a plain folder needs none of it.
+    # Imported only now: a plain folder needs none of it.
     from stylezoo.registry.remote import RemoteSource
     from stylezoo.registry.trust import TrustedRegistry
 
@@ -109,10 +109,10 @@ def make_source(name: str, config: RegistryConfig) -> RegistrySource:
 
 
 def make_transport(location: str) -> Transport:
-    """What reads the files of a registry.
+    """Create what reads the files of a registry.
 
     Args:
-        location: as ``parse_location`` gives it.
+        location: as returned by ``parse_location``.
     """
     if location.startswith(HUB_PREFIX):
         from stylezoo.registry.hub_transport import HubTransport
@@ -128,10 +128,10 @@ def make_transport(location: str) -> Transport:
 
 
 def state_folder(name: str, root: Path) -> Path:
-    """Where the verified state of a registry is kept.
+    """The folder where the verified state of a registry is kept.
 
-    It belongs to name and root: a registry that moves to another server must still not be older
-    than it was, and one with other keys has nothing to do with it.
+    It depends on name and root: a registry that moves to another server must still not be older
+    than it was, while one with other keys is unrelated.
 
     Raises:
         RegistryError: the root cannot be read.
@@ -148,7 +148,7 @@ def state_folder(name: str, root: Path) -> Path:
             f"the trusted root {root} cannot be read: {error.strerror}; add the registry again "
             "with: stylezoo registries add LOCATION --root FILE"
         ) from error
-    folder = f"{name.replace(':', '-')}-{digest[:12]}"  # Windows takes no colon
+    folder = f"{name.replace(':', '-')}-{digest[:12]}"  # Windows allows no colon
     return Store().root.parent / "registries" / folder
 
 
@@ -161,7 +161,7 @@ def _sources_of_plugins(catalog: Catalog) -> dict[str, RegistrySource]:
 
 
 def _registries_of_plugins(catalog: Catalog, taken: Collection[str]) -> dict[str, RegistrySource]:
-    """The registries that plugins bring; of a name that is taken, by their full names."""
+    """The registries of plugins, under their full names where a name is taken."""
     components = catalog.components("registry")
     names = [*taken, *(component.name for component in components)]
     made: dict[str, RegistrySource] = {}

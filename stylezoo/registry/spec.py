@@ -1,6 +1,6 @@
 """What users write to name a style.
 
-``great-wave``, ``great-wave@1``, ``./my-style``, on the Hub ``alice/ink@1``, and of a pack
+``great-wave``, ``great-wave@1``, ``./my-style``, on the Hub ``alice/ink@1``, and in a pack
 ``museum:monet`` or ``museum@1:monet=0.7,hokusai=0.3``.
 """
 
@@ -29,12 +29,12 @@ class StyleSpec:
     """A style by name and versions, by repository and versions, or by path.
 
     Attributes:
-        text: as it was written.
+        text: as written.
         name: of the style; None for a path or repository.
-        versions: that are wanted; empty for any.
+        versions: the wanted versions; empty for any.
         path: of a style folder or weights file; None for a name or repository.
         repository: on the Hub, ``owner/name``; None for a name or path.
-        shares: of the styles of a pack; empty where none is named.
+        shares: of the styles of a pack; empty if none is named.
     """
 
     text: str
@@ -46,13 +46,12 @@ class StyleSpec:
 
     @classmethod
     def parse(cls, text: str | Path) -> StyleSpec:
-        """Read what a user wrote.
+        """Parse what a user wrote.
 
-        ``owner/name`` is a repository on the Hub, unless there is such a path. Another text with a
-        slash, or that starts with ``.`` or ``~``, or ends in ``.safetensors``, is a path. After
-        ``@`` comes a version (``1.2.0``), the start of one (``1``, ``1.2``), or a
-        PEP 440 range (``>=1,<2``). After ``:`` comes a style of a pack, or several with their
-        shares.
+        ``owner/name`` is a repository on the Hub, unless such a path exists. Any other text that
+        has a slash, starts with ``.`` or ``~``, or ends in ``.safetensors`` is a path. After ``@``
+        comes a version (``1.2.0``), the start of one (``1``, ``1.2``), or a PEP 440 range
+        (``>=1,<2``). After ``:`` comes a style of a pack, or several with their shares.
 
         Raises:
             InvalidSpecError: it is neither a path nor a name or repository with a version.
@@ -85,19 +84,19 @@ class StyleSpec:
 
 
 def is_repository(text: str) -> bool:
-    """Whether a text names a repository on the Hub, ``owner/name``, and no weights file."""
+    """Whether a text names a repository on the Hub, ``owner/name``, and not a weights file."""
     return is_hub_name(text) and not _is_weights(text)
 
 
 def parse_shares(text: str, spec: str) -> dict[str, float]:
-    """Read ``monet``, or ``monet=0.5,hokusai=0.5``.
+    """Parse ``monet``, or ``monet=0.5,hokusai=0.5``.
 
     Args:
         text: the styles of a pack.
         spec: what it is part of, for the error.
 
     Raises:
-        InvalidSpecError: it is not like that.
+        InvalidSpecError: it is malformed.
     """
     shares: dict[str, float] = {}
     for part in text.split(","):
@@ -133,7 +132,7 @@ def _is_weights(text: str) -> bool:
 
 
 def _versions(text: str) -> SpecifierSet:
-    if len(text) > MAX_LINE:  # Python reads no number of any length
+    if len(text) > MAX_LINE:  # Python refuses to parse huge integers
         raise InvalidSpecError(f"{text[:100]!r}... is longer than a version or range may be")
     if _PREFIX.fullmatch(text):
         text = f"=={text}.*"

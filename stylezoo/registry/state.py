@@ -1,4 +1,4 @@
-"""How each source stands: what is known of it without asking anyone."""
+"""The state of each source, as known without asking anyone."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class SourceState:
         name: of the source.
         location: where its styles are.
         signed: whether keys vouch for its index.
-        state: ``"ok"``; ``"expired"``: nobody vouches for the index any more; ``"unknown"``: it
-            was never asked; ``"missing"``: a folder that is not there; ``"failed"``.
+        state: ``"ok"``; ``"expired"``: the signatures of its index have expired; ``"unknown"``: it
+            was never asked; ``"missing"``: its folder does not exist; ``"failed"``.
         error: why it failed.
-        refreshed: when its index was last confirmed (UTC), of a signed one.
-        expires: when its index expires (UTC), of a signed one.
-        styles: how many it lists; None if that is not known.
+        refreshed: when its index was last confirmed (UTC), if signed.
+        expires: when its index expires (UTC), if signed.
+        styles: how many it lists; None if unknown.
     """
 
     name: str
@@ -41,7 +41,7 @@ class SourceState:
 
 
 def source_states(sources: Mapping[str, RegistrySource]) -> list[SourceState]:
-    """The state of each source, in the order to ask them; none is asked over the network."""
+    """The state of each source, in lookup order; none is asked over the network."""
     return [_state(name, source) for name, source in sources.items()]
 
 
@@ -49,7 +49,7 @@ def _state(name: str, source: RegistrySource) -> SourceState:
     from stylezoo.registry.remote import RemoteSource
 
     location = source.location
-    with suppress(OSError):  # of a folder that may not be looked into, which names() tells of
+    with suppress(OSError):  # of an unreadable folder, which names() reports
         if isinstance(source, FolderSource) and not Path(location).is_dir():
             return SourceState(name=name, location=location, signed=False, state="missing")
     if not isinstance(source, RemoteSource):

@@ -3,13 +3,13 @@
 ::
 
     <root>/<sha256>/style.toml, model.safetensors, ...     a style, complete
-    <root>/.tmp/<sha256>/0.part, 1.part, ...               one that is being fetched
-    <root>/.locks/<sha256>.lock                            held by the process that fetches it
+    <root>/.tmp/<sha256>/0.part, 1.part, ...               one being fetched
+    <root>/.locks/<sha256>.lock                            held by the process fetching it
 
-A record names the sha256 of every file, so that the name of the folder vouches for all of it, and
-the same style from two registries is here once. A style appears in one move, when it is complete
-and right. What a killed process left is gone on with by the next that wants the same style, and
-removed by the next that fetches another.
+A record holds the sha256 of every file, so the folder's name vouches for all of it, and the same
+style from two registries is stored once. A style appears in one move, when it is complete and
+verified. What a killed process left is resumed by the next one that wants the same style, and
+removed by the next one that fetches another.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from stylezoo.registry.transport import Progress
 from stylezoo.registry.verify import verify_files
 
 Fetch = Callable[[File, Path, Progress | None], None]
-"""Brings one file of a style into a part, checked; see ``Transport.fetch``."""
+"""Fetches one file of a style into a part and verifies it; see ``Transport.fetch``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +59,7 @@ class StoredStyle:
 
     Attributes:
         sha256: of its record.
-        record: what it is.
+        record: its record.
         folder: where its files are, not verified.
         size: of all its files, in bytes.
         used: when it was last asked for (UTC).
@@ -92,7 +92,7 @@ class Store:
         return self._chosen or cache_dir() / "styles"
 
     def folder(self, sha256: str) -> Path | None:
-        """The folder of a style, every file of it hashed and right.
+        """The folder of a style, with every file verified.
 
         A file that has not changed since this process hashed it is not hashed again.
 
@@ -100,7 +100,7 @@ class Store:
             sha256: of the record.
 
         Returns:
-            None if the style is not here, or damaged: ``add`` fetches or mends it.
+            None if the style is missing or damaged: ``add`` fetches or repairs it.
 
         Raises:
             CacheError: the store cannot be read.
@@ -112,12 +112,12 @@ class Store:
         if record is None:
             return None
         folder = self._folder(sha256)
-        with suppress(OSError):  # a cache that is read-only is as good
+        with suppress(OSError):  # a read-only cache is just as good
             os.utime(folder)
         return folder
 
     def check(self, sha256: str) -> Record | None:
-        """Hash every file of a style.
+        """Verify every file of a style.
 
         Args:
             sha256: of the record.
@@ -132,7 +132,7 @@ class Store:
         return check_folder(self._folder(sha256), sha256, self.root)
 
     def record(self, sha256: str) -> bytes | None:
-        """The record of a style, checked, whatever has become of its other files.
+        """The verified record of a style, whatever the state of its other files.
 
         Args:
             sha256: of the record.
@@ -156,13 +156,13 @@ class Store:
         origin: str,
         progress: Progress | None = None,
     ) -> Path:
-        """Fetch a style, or mend a damaged one. Of several processes one fetches, all wait for it.
+        """Fetch a style or repair a damaged one; of several processes, one fetches, others wait.
 
         Args:
             record_bytes: the content of its ``style.toml``, verified.
-            fetch: brings one file; it is called for those that are missing or damaged.
+            fetch: fetches one file; it is called for those that are missing or damaged.
             origin: where the record is from, for messages.
-            progress: told the bytes that are here, of all files together.
+            progress: called with the bytes that are here, of all files together.
 
         Returns:
             Its folder.
@@ -170,8 +170,8 @@ class Store:
         Raises:
             RecordError: the record breaks the format.
             CacheError: the store cannot be used, has no room, or another process holds it up.
-            IntegrityError: what comes is not what the record says; or the style is damaged and
-                cannot be fetched anew.
+            IntegrityError: the download does not match the record, or the style is damaged and
+                cannot be fetched again.
             UnavailableError, AuthError, RegistryError: ``fetch`` raised it.
         """
         sha256 = hashlib.sha256(record_bytes).hexdigest()
@@ -186,7 +186,7 @@ class Store:
                 return self._complete(sha256, record, record_bytes, fetch, progress)
 
     def entries(self) -> list[StoredStyle]:
-        """The styles that are here, by name and version; those without a right record left out.
+        """The styles in the store, by name and version, except those without a valid record.
 
         Raises:
             CacheError: the store cannot be read.
@@ -200,7 +200,7 @@ class Store:
             try:
                 record = parse_record_bytes(content, str(folder / RECORD_FILE))
                 used = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
-            except (RecordError, OSError):  # of a later stylezoo, or removed meanwhile
+            except (RecordError, OSError):  # from a newer stylezoo, or removed meanwhile
                 continue
             size = len(content) + sum(file.size for file in record.files)
             found.append(
@@ -209,7 +209,7 @@ class Store:
         return sorted(found, key=lambda style: (style.record.name, style.record.version))
 
     def damaged(self) -> list[str]:
-        """The names of the folders whose record is missing or not the one they are named by.
+        """The names of the folders whose record is missing or does not match the name.
 
         Raises:
             CacheError: the store cannot be read.
@@ -217,7 +217,7 @@ class Store:
         return [sha256 for sha256 in self._names() if self.record(sha256) is None]
 
     def unreadable(self) -> list[str]:
-        """The names of the folders with a right record that only a newer stylezoo can read.
+        """The names of the folders with an intact record that only a newer stylezoo can read.
 
         Raises:
             CacheError: the store cannot be read.
@@ -230,13 +230,13 @@ class Store:
         ]
 
     def remove(self, sha256: str) -> int:
-        """Remove a style, at once for all others; nothing happens if it is not here.
+        """Remove a style atomically; nothing happens if it is not here.
 
         Args:
             sha256: of the record.
 
         Returns:
-            How many bytes that freed.
+            The number of bytes freed.
 
         Raises:
             CacheError: it cannot be removed, or another process is fetching it.
@@ -260,7 +260,7 @@ class Store:
         """Remove what killed processes left; what others are fetching is left alone.
 
         Returns:
-            How many bytes that freed.
+            The number of bytes freed.
         """
         return self._sweep(except_for=None)
 
@@ -322,20 +322,20 @@ class Store:
                 folder.replace(staging / "damaged")
             new.replace(folder)
         except (UnavailableError, AuthError, RegistryError) as error:
-            # The parts stay: the next run goes on with them.
+            # The parts stay, for the next run to resume.
             with suppress(OSError):
                 staging.rmdir()
             if damage is None:
                 raise
             raise IntegrityError(f"{damage}; it cannot be fetched anew: {error}") from error
-        except BaseException:  # a full disk, a wrong file, Ctrl-C: what it took is given back
+        except BaseException:  # a full disk, a wrong file, Ctrl-C: free the space again
             remove_path(staging)
             raise
         remove_path(staging)
         return folder
 
     def _parts(self, sha256: str, record: Record) -> dict[str, Path]:
-        """For each file that is not here and right, where to fetch it to."""
+        """Where to fetch each file that is missing or damaged."""
         folder, staging = self._folder(sha256), self._staging(sha256)
         parts = {}
         for index, file in enumerate(record.files):
@@ -345,8 +345,8 @@ class Store:
                 parts[file.path] = staging / f"{index}.part"
         for part in parts.values():
             with suppress(OSError):
-                if not part.is_symlink():  # one is never followed, which Windows cannot be told
-                    os.utime(part)  # it is this run's from now on
+                if not part.is_symlink():  # never followed, which utime on Windows cannot be told
+                    os.utime(part)  # it belongs to this run now
         return parts
 
     def _require_room(self, record: Record, parts: dict[str, Path]) -> None:
@@ -377,7 +377,7 @@ class Store:
         return freed
 
     def _lock(self, sha256: str, what: str) -> AbstractContextManager[None]:
-        """Hold the lock of a style. Who waits does so as long as the holder fetches."""
+        """Hold the lock of a style; others wait as long as the holder keeps fetching."""
         path = self._locks / f"{sha256}.lock"
         staging = self._staging(sha256)
         return locked(path, what, progress=lambda: _size(staging))
@@ -412,7 +412,7 @@ def _after(done: int, progress: Progress | None) -> Progress | None:
 def _assemble(
     new: Path, old: Path, record: Record, record_bytes: bytes, parts: dict[str, Path]
 ) -> None:
-    """Make the folder of a style, of what was fetched and what was right already."""
+    """Build the folder of a style from what was fetched and what was already intact."""
     new.mkdir()
     for file in record.files:
         target = new / file.path
@@ -425,7 +425,7 @@ def _assemble(
 
 
 def _size(path: Path) -> int:
-    """The bytes of a file, or of all files in a folder; 0 for what is not there."""
+    """The bytes of a file, or of all files in a folder; 0 if it does not exist."""
     total = 0
     with suppress(OSError):
         if stat.S_ISDIR(path.lstat().st_mode):

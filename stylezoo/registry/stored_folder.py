@@ -1,4 +1,4 @@
-"""A style folder in the store: whether it is, to the last byte, what its name says."""
+"""A style folder in the store: whether it matches its name to the last byte."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check_folder(folder: Path, sha256: str, root: Path) -> Record | None:
         The record; None if there is no such folder.
 
     Raises:
-        IntegrityError: a file is not what the record says; or the record is another.
+        IntegrityError: a file does not match the record, or the record its hash.
         CacheError: the store cannot be read.
     """
     content = read_record_bytes(folder, sha256, root)
@@ -40,7 +40,7 @@ def check_folder(folder: Path, sha256: str, root: Path) -> Record | None:
         return known[0]
     try:
         record = parse_record_bytes(content, str(folder / RECORD_FILE))
-    except RecordError as error:  # right, but of a later stylezoo
+    except RecordError as error:  # intact, but from a newer stylezoo
         raise IntegrityError(str(error)) from error
     before = _signature(folder, record)
     verify_files(folder, record)
@@ -49,7 +49,7 @@ def check_folder(folder: Path, sha256: str, root: Path) -> Record | None:
 
 
 def is_intact(folder: Path, sha256: str, root: Path) -> bool:
-    """Whether a folder holds a style, every byte right; see ``check_folder``."""
+    """Whether a folder holds a style with every byte intact; see ``check_folder``."""
     try:
         return check_folder(folder, sha256, root) is not None
     except IntegrityError:
@@ -57,7 +57,7 @@ def is_intact(folder: Path, sha256: str, root: Path) -> bool:
 
 
 def _signature(folder: Path, record: Record) -> _Signature:
-    """What changes when a file does, as far as its inode knows; empty if one is missing."""
+    """Inode data that changes when a file does; empty if a file is missing."""
     found = []
     try:
         for file in record.files:
@@ -80,7 +80,7 @@ def read_record_bytes(folder: Path, sha256: str, root: Path) -> bytes | None:
         The content of ``style.toml``; None if there is no such folder.
 
     Raises:
-        IntegrityError: it is missing, or another.
+        IntegrityError: it is missing or does not match.
         CacheError: the store cannot be read.
     """
     path = folder / RECORD_FILE
@@ -107,7 +107,7 @@ def read_record_bytes(folder: Path, sha256: str, root: Path) -> bytes | None:
 
 
 def parse_record_bytes(content: bytes, origin: str) -> Record:
-    """Read a record that is to be kept in a store.
+    """Parse a record that is to be kept in a store.
 
     Args:
         content: of ``style.toml``.
@@ -130,14 +130,14 @@ def parse_record_bytes(content: bytes, origin: str) -> Record:
 
 
 def unusable(root: Path, error: OSError) -> CacheError:
-    """What an error of the disk means for the cache.
+    """Turn a disk error into a CacheError.
 
     Args:
         root: of the store.
-        error: that the system raised.
+        error: the error that the system raised.
     """
     reason = error.strerror or str(error)
-    with suppress(PermissionError):  # nor may we look
+    with suppress(PermissionError):  # looking is forbidden too
         for folder in (root, *root.parents):
             if folder.is_symlink() and not folder.exists():
                 reason = f"{folder} is a link that leads nowhere"

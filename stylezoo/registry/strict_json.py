@@ -1,4 +1,4 @@
-"""JSON from elsewhere: one reading of it, or none."""
+"""Untrusted JSON: parsed unambiguously, or refused."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ MAX_DEPTH = 32
 
 
 def parse_object(content: bytes, origin: str) -> dict[str, Any]:
-    """Read a JSON object that nobody vouches for yet.
+    """Parse a JSON object that nobody vouches for yet.
 
-    Two readers may take the same bytes for different things where a key stands twice, a number is
-    NaN, or a byte order mark comes first; such a file is refused, as is one that nests deeply.
+    Two parsers may read the same bytes differently if a key is repeated, a number is NaN, or a
+    byte order mark comes first; such a file is refused, as is one that nests deeply.
 
     Args:
         content: UTF-8.
         origin: what to call it in errors.
 
     Raises:
-        RegistryFormatError: it is no such object; the message names the line where it can.
+        RegistryFormatError: it is not such an object; the message names the line if possible.
     """
     try:
         text = content.decode()

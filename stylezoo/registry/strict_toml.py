@@ -1,4 +1,4 @@
-"""TOML from elsewhere: values that can be looked at and shown, whatever they are."""
+"""Untrusted TOML: its values can be inspected and printed, whatever they are."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 MAX_DEPTH = 32
 
-_INTEGERS = range(-(2**63), 2**63)  # what TOML promises; Python fails to print the largest ones
+_INTEGERS = range(-(2**63), 2**63)  # what TOML guarantees; Python fails to print the largest
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """Read TOML that nobody vouches for.
+    """Parse TOML that nobody vouches for.
 
     Args:
         text: TOML.
@@ -23,7 +23,7 @@ def parse_toml(text: str) -> dict[str, Any]:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
         raise
-    except ValueError as error:  # of int(), which reads no more than some thousand digits
+    except ValueError as error:  # from int(), which reads at most a few thousand digits
         raise ValueError("an integer has more than 64 bits") from error
     except RecursionError as error:
         raise ValueError("it nests too deeply") from error
@@ -32,7 +32,7 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 def _check(table: dict[str, Any]) -> None:
-    """Refuse what cannot be shown, level by level: a dotted key may nest as deep as it is long."""
+    """Refuse what cannot be printed, level by level: dotted keys nest as deep as they are long."""
     level: list[tuple[str, Any]] = list(table.items())
     for _ in range(MAX_DEPTH):
         for path, value in level:

@@ -1,4 +1,4 @@
-"""The transport: how the files of a registry reach this machine, whatever they are worth."""
+"""The transport: how the files of a registry reach this machine, trustworthy or not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from stylezoo.registry.index import IndexEntry
 
 Progress = Callable[[int], None]
-"""Told how many bytes of a file are here."""
+"""Called with the number of bytes of a file that are here."""
 
 
 def style_path(name: str, version: Version) -> str:
@@ -31,12 +31,12 @@ class Transport(ABC):
     @property
     @abstractmethod
     def location(self) -> str:
-        """Where the registry is, for people to read."""
+        """Where the registry is, for display."""
 
     @property
     @abstractmethod
     def remote(self) -> bool:
-        """Whether it takes the network."""
+        """Whether it needs the network."""
 
     @abstractmethod
     def read(self, path: str, limit: int) -> bytes | None:
@@ -51,7 +51,7 @@ class Transport(ABC):
 
         Raises:
             RegistryFormatError: it is longer than the limit.
-            UnavailableError, AuthError: the server does not give it.
+            UnavailableError, AuthError: the server does not provide it.
         """
 
     @abstractmethod
@@ -65,18 +65,18 @@ class Transport(ABC):
         sha256: str,
         progress: Progress | None = None,
     ) -> None:
-        """Bring one file of a style into ``part``, checked.
+        """Fetch one file of a style into ``part`` and verify it.
 
         Args:
             entry: the style, from a verified index.
             path: of the file in the style folder.
-            part: file to write; one that exists is the start of an earlier try.
+            part: file to write; if it exists, it is the start of an earlier attempt.
             size: of the file, in bytes; no more is ever read.
             sha256: of the file.
-            progress: told the bytes so far.
+            progress: called with the bytes so far.
 
         Raises:
-            IntegrityError: what comes is not the file, twice; ``part`` is gone then.
-            UnavailableError, AuthError: the server does not give it; ``part`` may stay.
+            IntegrityError: the wrong file arrived (if remote, twice); ``part`` is then removed.
+            UnavailableError, AuthError: the server does not provide it; ``part`` may stay.
             CacheError: ``part`` cannot be written.
         """

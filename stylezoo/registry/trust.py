@@ -1,8 +1,8 @@
-"""Trust in a registry: its index is taken only if the keys of a known root vouch for it.
+"""Trust in a registry: its index is accepted only if the keys of a known root vouch for it.
 
 The Update Framework (https://theupdateframework.github.io/specification/latest/), by python-tuf's
-client: it refuses an index that is not signed, older than one that was seen, put together from
-several, or expired. Files of styles are then vouched for by the sha256 in the index.
+client: it refuses an index that is unsigned, older than one already seen, mixed from several, or
+expired. The sha256 in the index then vouches for the files of styles.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ TIMESTAMP_LIMIT = 16_000
 SNAPSHOT_LIMIT = 2_000_000
 TARGETS_LIMIT = 20_000_000
 
-_BASE = "registry:/"  # python-tuf wants an address; it is taken off again before reading
+_BASE = "registry:/"  # python-tuf wants an address; stripped again before reading
 _METADATA = "metadata"
 _COPY = "index"
 _STAGING = ".refresh-"
@@ -58,8 +58,8 @@ class TrustedRegistry:
         name: of the registry, for messages.
         transport: reads its files.
         config: its location and trusted root.
-        state: folder for what was verified: TUF metadata, which a later index must not be older
-            than, and the copy. It need not exist.
+        state: folder for what was verified: the copy, and TUF metadata, which a later index must
+            not be older than. It need not exist.
     """
 
     def __init__(
@@ -73,10 +73,10 @@ class TrustedRegistry:
         self._warned = False
 
     def index(self) -> Index:
-        """The index as it was last verified, without asking anyone; if it never was, refreshed.
+        """The index as last verified, without asking anyone; if it never was, refreshed.
 
-        Of an expired one a RegistryWarning tells: what it lists was vouched for when it was
-        verified, yet a newer index may have been kept from this machine since.
+        An expired one gives a RegistryWarning: what it lists was vouched for when it was
+        verified, but a newer index may have been withheld from this machine since.
 
         Raises:
             See ``refresh``.
@@ -103,9 +103,9 @@ class TrustedRegistry:
         return self._held[1]
 
     def withdrawn(self) -> frozenset[str]:
-        """The sha256 of the records that the registry has listed and, as it said last, does not."""
+        """The sha256 of the records that the registry once listed and, as last seen, does not."""
         try:
-            # Verified before it was kept. It is read whole, so not by who only wants the index.
+            # Verified before it was stored. It is read in full, so not for the index alone.
             content = (self.state / _METADATA / "targets.json").read_bytes()
             withdrawn = json.loads(content)["signed"].get(WITHDRAWN, {})
             return frozenset(map(str, withdrawn.values()))
@@ -115,19 +115,19 @@ class TrustedRegistry:
     def refresh(self, *, fall_back: bool = True) -> Index:
         """Ask the registry for its index and verify it.
 
-        If the registry cannot be reached, or what it says cannot be read, an index that was
-        verified before stays in use, with a RegistryWarning. If what it says is read and refused,
-        that is an error, and the index from before stays in use after it.
+        If the registry cannot be reached, or its answer cannot be read, an index verified earlier
+        stays in use, with a RegistryWarning. If the answer is read and refused, that is an error,
+        and the earlier index stays in use after it.
 
         Args:
-            fall_back: whether one from before will do.
+            fall_back: whether an earlier index will do.
 
         Raises:
             SignatureError: it is not signed by the keys that the root trusts.
-            RollbackError: it is older than one that was seen.
+            RollbackError: it is older than one already seen.
             ExpiredError: it has expired.
-            RegistryFormatError: it cannot be read, and none from before will do.
-            UnavailableError, OfflineError: it cannot be reached, and none from before will do.
+            RegistryFormatError: it cannot be read, and no earlier one will do.
+            UnavailableError, OfflineError: it cannot be reached, and no earlier one will do.
             AuthError: the server refuses access.
             CacheError: the state cannot be written.
             RegistryError: the file with the trusted root cannot be read.
@@ -179,10 +179,10 @@ class TrustedRegistry:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from the state meanwhile.
+        """Lock the state against other processes.
 
         Raises:
-            CacheError: it cannot be locked, or another process has it for too long.
+            CacheError: it cannot be locked, or another process holds it for too long.
         """
         from stylezoo.registry.locks import locked
 
@@ -195,10 +195,10 @@ class TrustedRegistry:
 
     @contextmanager
     def _staging(self) -> Iterator[Path]:
-        """A copy of the metadata to work on, so that a refusal leaves the old as it was."""
+        """A folder for a working copy of the metadata, so that a refusal leaves the old as is."""
         try:
             for leftover in self.state.glob(f"{_STAGING}*"):
-                shutil.rmtree(leftover)  # of a process that was killed; this one has the lock
+                shutil.rmtree(leftover)  # of a killed process; this one has the lock
             staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self.state))
         except OSError as error:
             raise self._unwritable(error) from error
@@ -224,8 +224,8 @@ class TrustedRegistry:
                 bootstrap=root,
             )
             updater.refresh()
-            # All of these were verified just now. python-tuf hands out targets by path alone, and
-            # an index wants them all.
+            # All of these were just verified. python-tuf hands out targets only by path, and an
+            # index needs them all.
             targets = Metadata[Targets].from_bytes((staging / "targets.json").read_bytes()).signed
             expiries = [targets.expires] + [
                 Metadata[Any].from_bytes((staging / f"{role}.json").read_bytes()).signed.expires
@@ -249,9 +249,9 @@ class TrustedRegistry:
         return Index(entries=entries, expires=min(expiries), refreshed=datetime.now(UTC))
 
     def _keep(self, staging: Path, index: Index) -> None:
-        """Move what was verified into place; each step leaves what the next refresh can go on from.
+        """Move what was verified into place; the next refresh can continue after each step.
 
-        Files of different ages are no harm: python-tuf verifies each before it relies on it.
+        Files of different ages do no harm: python-tuf verifies each before relying on it.
         """
         metadata = self.state / _METADATA
         try:
@@ -285,8 +285,8 @@ class TrustedRegistry:
             raise RollbackError(f"{where} is older than it was: {error}; {advice}") from error
         except tuf.ExpiredMetadataError as error:
             raise ExpiredError(
-                f"{where} has expired, nobody vouches for it any more: {error}; its maintainer "
-                "renews it with: stylezoo registry sign. What was fetched before works on"
+                f"{where} has expired and can no longer be trusted: {error}; ask its maintainer to "
+                "renew it with: stylezoo registry sign. Styles fetched before keep working"
             ) from error
         except (DeserializationError, SerializationError) as error:
             reason = error.__cause__ or error
@@ -336,14 +336,14 @@ def _fetcher(transport: Transport) -> FetcherInterface:
         """Gives python-tuf the files of a registry, read strictly."""
 
         def download_bytes(self, url: str, max_length: int) -> bytes:
-            """Read a file; the limit is what the index says of its length, if it does."""
+            """Read a file; the limit is its length according to the index, if given there."""
             path = url.removeprefix(_BASE)
             try:
                 content = transport.read(path, max_length)
             except AuthError as error:
                 if path.endswith(".root.json"):
-                    # Some servers say so of files that are not there; of a newer root that is
-                    # the rule, and timestamp.json shows whether access is refused in truth.
+                    # Some servers answer so for missing files. A newer root is usually missing,
+                    # and timestamp.json shows whether access is really refused.
                     raise DownloadHTTPError(str(error), 403) from error
                 raise
             if content is None:
@@ -361,7 +361,7 @@ def _fetcher(transport: Transport) -> FetcherInterface:
 
 
 def _copy_metadata(source: Path, target: Path) -> None:
-    """Copy what python-tuf keeps; its link root.json it makes itself."""
+    """Copy what python-tuf keeps, except its link root.json, which it creates itself."""
     for name in _PERSISTED:
         if (source / name).is_file():
             shutil.copyfile(source / name, target / name)
@@ -370,9 +370,9 @@ def _copy_metadata(source: Path, target: Path) -> None:
 
 
 def _plant_seed(seed: Path, target: Path) -> None:
-    """Begin from metadata that came with a package, where that is newer than what was seen.
+    """Start from metadata that came with a package, if it is newer than what was seen.
 
-    It is verified like any other: what the root does not vouch for is passed over.
+    It is verified like any other: what the root does not vouch for is ignored.
     """
     planted = _version_of(seed / "timestamp.json")
     if planted <= _version_of(target / "timestamp.json"):

@@ -1,4 +1,4 @@
-"""What is newer than the styles on this machine, and what of them was withdrawn."""
+"""Which styles on this machine have newer versions, and which were withdrawn."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Update:
-    """A style that there is in a newer version than on this machine.
+    """A style with a newer version than the one on this machine.
 
     Attributes:
         name: of the style.
         here: the newest version on this machine.
-        newest: the newest version that there is.
-        source: which has it.
+        newest: the newest available version.
+        source: the source that has it.
     """
 
     name: str
@@ -33,13 +33,13 @@ class Update:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Withdrawal:
-    """A version on this machine that no source lists any more, as its registry has withdrawn it.
+    """A version on this machine that its registry has withdrawn and no source lists any more.
 
     Attributes:
         name: of the style.
-        version: that is here.
-        source: which has withdrawn it.
-        newer: the newest version that there is, if it is newer.
+        version: the version here.
+        source: the source that has withdrawn it.
+        newer: the newest available version, if it is newer.
     """
 
     name: str
@@ -51,10 +51,10 @@ class Withdrawal:
 def find_updates(
     sources: Mapping[str, RegistrySource],
 ) -> tuple[list[Update], list[Withdrawal]]:
-    """Compare what is on this machine with what the sources list, as far as they were told.
+    """Compare what is on this machine with what the sources list, as last refreshed.
 
     Args:
-        sources: by name, in the order to ask them.
+        sources: by name, in lookup order.
 
     Raises:
         UnavailableError: a folder cannot be read.

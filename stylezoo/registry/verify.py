@@ -1,4 +1,4 @@
-"""Verified files: the size and sha256 of each, as the record says."""
+"""Verifying files: the size and sha256 of each must match the record."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def verify_files(folder: Path, record: Record, files: Iterable[File] | None = No
         files: which of the record's files; None for all.
 
     Raises:
-        IntegrityError: a file is missing, no plain file, or of another size or content.
+        IntegrityError: a file is missing, not a regular file, or of another size or content.
     """
     for file in record.files if files is None else files:
         field = f"files[{record.files.index(file)}]"

@@ -1,8 +1,8 @@
-"""Asking web servers: again where a failure may pass, and with plain words where it does not.
+"""HTTP requests: transient failures are retried, others reported in plain words.
 
-A server is asked four times, with growing pauses, where a failure may pass: a connection that
-breaks off or stalls, and the answers 408, 425, 429 and 5xx. The environment variable
-STYLEZOO_TIMEOUT sets how many seconds of silence are a failure.
+A server is asked up to four times, with growing pauses, if a failure is transient: a connection
+that breaks off or stalls, or a status of 408, 425, 429 or 5xx. The environment variable
+STYLEZOO_TIMEOUT sets how many seconds of silence count as a failure.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 TIMEOUT_VARIABLE = "STYLEZOO_TIMEOUT"
 TIMEOUT = 10.0  # seconds of silence
-CONNECT_TIMEOUT = 5.0  # seconds, if the other is not less
+CONNECT_TIMEOUT = 5.0  # seconds, unless the other is less
 TRIES = 4
 FIRST_PAUSE = 0.2  # seconds; doubled after each try
 LONGEST_WAIT = 30.0  # seconds that a server may ask to wait
-LONG_TRY = 2.0  # seconds; after a failure that took so long, whoever waits is told
+LONG_TRY = 2.0  # seconds; after a failure that took this long, the user is told
 MOST_REDIRECTS = 10
 CHUNK = 64 * 1024
 
@@ -46,15 +46,15 @@ T = TypeVar("T")
 
 
 class RetryWarning(UserWarning):
-    """A server has kept us waiting, and is asked again; the message says which and why."""
+    """A server has kept us waiting and is asked again; the message says which and why."""
 
 
 class Passing(Exception):
-    """A failure that may pass.
+    """A transient failure.
 
     Attributes:
         reason: in words.
-        wait: seconds that the server asks to wait, if it does.
+        wait: seconds that the server asks to wait, if any.
     """
 
     def __init__(self, reason: str, *, wait: float | None = None) -> None:
@@ -64,11 +64,11 @@ class Passing(Exception):
 
 
 def persist(attempt: Callable[[], T], label: Callable[[], str]) -> T:
-    """Try until it works, the failure is one that does not pass, or the tries are used up.
+    """Retry until it works, fails for good, or the tries are used up.
 
     Args:
-        attempt: one try, which raises Passing for a failure that may pass.
-        label: what is tried, to begin the message with.
+        attempt: one try, which raises Passing for a transient failure.
+        label: what is tried, to start the message with.
 
     Raises:
         UnavailableError: the last try failed, or the server asks to wait for too long.
@@ -95,34 +95,34 @@ def persist(attempt: Callable[[], T], label: Callable[[], str]) -> T:
 
 
 def tell_retry(failure: str, seconds: float) -> None:
-    """Warn that there is another try, if the failed one was long.
+    """Warn that there is another try, if the failed one took long.
 
     Args:
         failure: in words.
-        seconds: that the try took.
+        seconds: how long the failed try took.
     """
     if seconds >= LONG_TRY:
         warnings.warn(f"{failure}; trying again", RetryWarning, stacklevel=3)
 
 
 def _later(wait: float) -> float:
-    return time.time() + min(wait, 1e9)  # what a calendar can show
+    return time.time() + min(wait, 1e9)  # which a calendar can still show
 
 
 @contextmanager
 def answer(url: str, headers: dict[str, str], what: str) -> Iterator[Response]:
-    """Ask a server, and follow redirects to where they may lead.
+    """Send a request, and follow redirects where that is allowed.
 
     Args:
         url: ``http`` or ``https``.
-        headers: to send; Authorization goes to no other server by a redirect.
-        what: is asked for, for messages.
+        headers: to send; Authorization is not forwarded to other servers on a redirect.
+        what: the thing requested, for messages.
 
     Yields:
-        The answer, whatever its status, its body not read yet.
+        The response, whatever its status, with its body not read yet.
 
     Raises:
-        UnavailableError: the server must not be asked, or redirects to where nobody may follow.
+        UnavailableError: the address is not allowed, or a redirect must not be followed.
         AuthError: the token cannot be sent.
         Passing: it cannot be reached.
     """
@@ -163,7 +163,7 @@ def _request(url: str, headers: dict[str, str], what: str) -> Response:
             stream=True,
             allow_redirects=False,
             timeout=(min(timeout, CONNECT_TIMEOUT), timeout),
-            # Else requests would put a password from ~/.netrc in the token's place.
+            # Otherwise requests would replace the token with a password from ~/.netrc.
             auth=_as_it_is if tokens else None,
         )
     except requests.exceptions.ProxyError as error:
@@ -206,15 +206,15 @@ def _redirect(url: str, target: str, what: str) -> str:
 
 
 def require_success(response: Response, what: str) -> None:
-    """Raise what an answer other than 200 means; a missing file is the caller's to judge.
+    """Raise an error for any status but 200; callers handle missing files before.
 
     Args:
-        response: the answer.
-        what: was asked for, for messages.
+        response: the response.
+        what: the thing requested, for messages.
 
     Raises:
-        UnavailableError, AuthError: the answer is no file.
-        Passing: it may be one at the next try.
+        UnavailableError, AuthError: the response is not a file.
+        Passing: the next try may give one.
     """
     status, host, words = response.status_code, host_of(response.url), status_in_words(response)
     if status in _PASSING or status >= 500:
@@ -243,15 +243,15 @@ def require_success(response: Response, what: str) -> None:
 
 
 def refuse_page(response: Response, start: bytes, what: str) -> None:
-    """Refuse a page of the web: a portal that asks to log in answers all addresses with one.
+    """Refuse a web page: a captive portal answers every request with one.
 
     Args:
-        response: the answer.
+        response: the response.
         start: of its body.
-        what: was asked for, for messages.
+        what: the thing requested, for messages.
 
     Raises:
-        UnavailableError: it is one.
+        UnavailableError: it is a web page.
     """
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()[:15].lower()
     if text.startswith((b"<!doctype html", b"<html")):
@@ -262,10 +262,10 @@ def refuse_page(response: Response, start: bytes, what: str) -> None:
 
 
 def body(response: Response, limit: int) -> Iterator[bytes]:
-    """The body as it comes over the wire, never decompressed, up to a number of bytes.
+    """The body as received, never decompressed, up to a number of bytes.
 
     Args:
-        response: the answer.
+        response: the response.
         limit: in bytes; no more is read.
 
     Raises:
@@ -286,13 +286,13 @@ def body(response: Response, limit: int) -> Iterator[bytes]:
 
 
 def content_length(response: Response) -> int | None:
-    """How long the body is to be, in bytes; None if the server does not say."""
+    """The announced length of the body, in bytes; None if the server does not say."""
     text = response.headers.get("Content-Length", "")
     return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def content_range(response: Response) -> tuple[int | None, int | None]:
-    """The first byte and the size of the whole, where they are given."""
+    """The first byte and the total size, where given."""
     match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     if match is None:
         return None, None
@@ -301,7 +301,7 @@ def content_range(response: Response) -> tuple[int | None, int | None]:
 
 
 def shown(url: str) -> str:
-    """An address for people to read, without what may be secret in it: password and query."""
+    """An address for display, without what may be secret in it: password and query."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -311,7 +311,7 @@ def shown(url: str) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that a server asks to wait, in an answer's headers; None if it asks for none.
+    """The seconds that a server asks to wait, from its headers; None if it asks for none.
 
     RFC 9110, section 10.2.3: a number or a date.
     """
@@ -353,23 +353,23 @@ def _session() -> Session:
 
         session = requests.Session()
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        # Else requests, which is told to follow no redirect, still unpacks the body of each.
+        # Otherwise requests, though told to follow no redirects, decompresses the body of each.
         session.get_redirect_target = lambda resp: None  # type: ignore[method-assign]
         _sessions.session, _sessions.process = session, os.getpid()
     return _sessions.session  # type: ignore[no-any-return]
 
 
 def timeout_seconds() -> float:
-    """How many seconds of silence are a failure: those of STYLEZOO_TIMEOUT, or ten.
+    """The seconds of silence that count as a failure: STYLEZOO_TIMEOUT, or ten.
 
     Raises:
-        OptionError: the variable is no number of seconds.
+        OptionError: the variable is not a number of seconds.
     """
     return seconds_of(TIMEOUT_VARIABLE, TIMEOUT)
 
 
 def host_of(url: str) -> str:
-    """The server of an address, with its port, to name in messages."""
+    """The host and port of an address, for messages."""
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
@@ -387,7 +387,7 @@ def _origin(url: str) -> tuple[str, str | None, int]:
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy of the environment for an address, without its password; None for none."""
+    """The proxy from the environment for an address, without its password; None for none."""
     from requests.utils import get_environ_proxies, select_proxy
 
     proxy = select_proxy(url, get_environ_proxies(url))

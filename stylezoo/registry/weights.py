@@ -1,7 +1,7 @@
-"""Weights: safetensors in and out, checked before anything is loaded.
+"""Reading and writing weights as safetensors, checked before anything is loaded.
 
-The header is read and judged first: safetensors itself accepts headers with a key twice, with
-hundreds of thousands of tensors, or with values that are no numbers.
+The header is read and checked first: safetensors itself accepts headers with a repeated key, with
+hundreds of thousands of tensors, or with values that are not numbers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_TENSOR_NAME = 256
 MAX_DIMENSIONS = 8
 NAMES_SHOWN = 5
 
-# One key alone: safetensors writes several in an order that changes from run to run.
+# Only one key: safetensors writes several in an order that changes from run to run.
 METADATA_KEY = "stylezoo.net"
 
 _DTYPE_BYTES = {
@@ -44,7 +44,7 @@ _DTYPE_BYTES = {
 }
 _DTYPES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}
 
-# The first bytes of what is found under the name of a weights file when something went wrong.
+# The first bytes of files found in place of weights when something went wrong.
 _IMPOSTORS = {
     b"version https://git-lfs": "a Git LFS pointer, not the file itself: run 'git lfs pull'",
     b"<": "an HTML page, not weights: fetch it again",
@@ -54,13 +54,13 @@ _IMPOSTORS = {
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """Read and judge the header of a safetensors file, without loading a tensor.
+    """Read and check the header of a safetensors file, without loading a tensor.
 
     Returns:
         The header: metadata under ``"__metadata__"``, tensors by name.
 
     Raises:
-        WeightsError: it is no safetensors file, is cut off, or its header is out of bounds.
+        WeightsError: it is not a safetensors file, is truncated, or its header is out of bounds.
     """
     try:
         size = path.stat().st_size
@@ -68,7 +68,7 @@ def read_header(path: Path) -> dict[str, Any]:
             start = file.read(64)
             length = int.from_bytes(start[:8], "little")
             for magic, what in _IMPOSTORS.items():
-                # The length of a header may begin with any of these bytes, but not with a text.
+                # A valid header length may start with these bytes, but text read as one is huge.
                 if start.startswith(magic) and length > MAX_HEADER_BYTES:
                     raise WeightsError(f"{path} is {what}")
             if size < 10:
@@ -100,7 +100,7 @@ def read_header(path: Path) -> dict[str, Any]:
 
 
 def _header_fault(header: Mapping[str, Any], data_size: int) -> str | None:
-    """What is wrong with a header, for a number of bytes of data after it; None for nothing."""
+    """What is wrong with a header, given the size of the data after it; None for nothing."""
     spans = []
     for name, entry in header.items():
         if name == "__metadata__":
@@ -182,7 +182,7 @@ def stored_dtype(header: Mapping[str, Any]) -> str:
     """The dtype of the floating-point tensors of a file, as records name it.
 
     Args:
-        header: as ``read_header`` gives it.
+        header: as returned by ``read_header``.
 
     Returns:
         Such as ``"float16"``; several are joined by ``", "``, and ``"none"`` stands for none.
@@ -192,7 +192,7 @@ def stored_dtype(header: Mapping[str, Any]) -> str:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Load all tensors of a file whose header is in order.
+    """Load all tensors of a file, after checking its header.
 
     Raises:
         WeightsError: the file is broken.
@@ -203,7 +203,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     read_header(path)
     try:
         return load_file(path)
-    # numpy and torch raise what they like for shapes and dtypes that they cannot hold.
+    # numpy and torch raise all kinds of errors for shapes and dtypes that they cannot hold.
     except (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError) as error:
         raise WeightsError(f"{path} is broken: {error}; fetch it again") from error
 
@@ -212,7 +212,7 @@ def check_header(net: nn.Module, path: Path, base: Path | None = None) -> None:
     """Check that a file has the tensors of a net, by its header alone.
 
     Args:
-        net: which the weights are for; it may be one without memory, on torch's meta device.
+        net: the net the weights are for; it may be on torch's meta device, without memory.
         path: of the weights.
         base: see ``load_weights``.
 
@@ -239,7 +239,7 @@ def load_weights(net: nn.Module, path: Path, base: Path | None = None) -> None:
     Args:
         net: to fill.
         path: of the weights.
-        base: of the weights that those of an adapter stand in for; they give the rest.
+        base: of the base's weights, if the file is an adapter's and replaces only some of them.
 
     Raises:
         WeightsError: tensors are missing, too many, of another shape, or not finite.
@@ -288,7 +288,7 @@ def _shape_faults(wanted: Mapping[str, list[int]], found: Mapping[str, list[int]
 
 
 def _listing(what: str, names: Iterable[str]) -> Iterator[str]:
-    """What is wrong, with the first of the names, if there are any."""
+    """What is wrong, with the first few names, if there are any."""
     listed = sorted(names)
     if listed:
         more = f" and {len(listed) - NAMES_SHOWN} more" if len(listed) > NAMES_SHOWN else ""
@@ -305,7 +305,7 @@ def save_weights(
 ) -> None:
     """Write weights with the net's name and arguments in the header, so that a bare file loads.
 
-    The same weights make the same bytes.
+    The same weights give the same bytes.
 
     Args:
         path: of the file; it appears complete or not at all.
@@ -316,7 +316,7 @@ def save_weights(
 
     Raises:
         OutputError: it cannot be written.
-        WeightsError: a value is not finite, or is not in ``dtype``.
+        WeightsError: a value is not finite, or overflows ``dtype``.
     """
     # Each a copy: safetensors refuses tensors that share memory, as tied parameters do.
     stored = {
@@ -333,7 +333,7 @@ def save_weights(
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write tensors; the file appears complete or not at all.
+    """Write tensors to a file atomically.
 
     Raises:
         OutputError: it cannot be written.

@@ -1,7 +1,7 @@
 """``stylezoo new``: a small, complete, installable project to start a plugin from.
 
-The templates are such projects themselves, of a plugin called ``new-name``: what is copied is real
-code, and only its name changes.
+The templates are themselves such projects, for a plugin called ``new-name``: real code is copied,
+and only the name changes.
 """
 
 from stylezoo.scaffold.project import KINDS, Project, write_project

@@ -1,4 +1,4 @@
-"""The style that a new style pack begins with: complete in form, with random weights."""
+"""The style that a new style pack starts with: complete, but with random weights."""
 
 from __future__ import annotations
 

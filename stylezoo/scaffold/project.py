@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 KINDS: tuple[str, ...] = ("backbone", "loss", "net", "norm", "source", "style-pack")
 COMMON = "common"
-HIDDEN = "dot-"  # of files whose names begin with a dot
+HIDDEN = "dot-"  # prefix for files whose names begin with a dot
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-LONGEST_NAME = 40  # letters; the generated code has lines that hold it twice
+LONGEST_NAME = 40  # characters; some generated lines contain it twice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +54,11 @@ def write_project(
     Args:
         kind: one of ``KINDS``.
         name: the component's, in kebab-case.
-        folder: to make; None for one that is called as the distribution, here.
+        folder: to make; None for one named after the distribution, in the current folder.
         catalog: whose names are taken; None for the installed plugins.
 
     Raises:
-        OptionError: the kind is unknown, or the name is none, or taken.
+        OptionError: the kind is unknown, or the name is invalid or taken.
         OutputError: the folder exists and is not empty, or cannot be written.
     """
     if kind not in KINDS:
@@ -110,7 +110,7 @@ def _check_free(kind: str, name: str, distribution: str, catalog: Catalog) -> No
 
 
 def _check_package(name: str, distribution: str) -> None:
-    """Refuse a name whose package another distribution has: it would be overwritten.
+    """Refuse a name if another distribution has its package, which would be overwritten.
 
     Raises:
         OptionError: there is such a package.
@@ -119,7 +119,7 @@ def _check_package(name: str, distribution: str) -> None:
     if importlib.util.find_spec(package) is None:
         return
     try:
-        metadata.distribution(distribution)  # what is written once more, installed before
+        metadata.distribution(distribution)  # this project, written and installed before
     except metadata.PackageNotFoundError:
         raise OptionError(
             f"the package {package!r} is there already, in another distribution; choose another "
@@ -146,7 +146,7 @@ def _files(
 
 
 def _renamed(text: str, name: str) -> str:
-    """The text for another name, in each of the ways that the templates write ``new-name``."""
+    """The text with another name, in every spelling of ``new-name`` that the templates use."""
     words = name.split("-")
     capitalised = [word.capitalize() for word in words]
     for old, new in (

@@ -7,8 +7,8 @@
     def test_conforms():
         assert_conforms(check_loss("mine"))
 
-Each check finds every fault at once, and returns a Report that says of each what was seen, what
-was expected, for which input, and what to do. docs/testing.md lists the checks.
+Each check finds every fault at once and returns a Report: for each fault, what was seen, what was
+expected, for which input, and what to do. docs/testing.md lists the checks.
 
 Importing this package imports none of torch, numpy or pytest.
 """
@@ -63,7 +63,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"module 'stylezoo.testing' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME_OF[name]), name)
-    globals()[name] = value  # the next look-up finds it without coming here
+    globals()[name] = value  # later look-ups skip this function
     return value
 
 

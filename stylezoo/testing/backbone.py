@@ -1,4 +1,4 @@
-"""The checks of a backbone."""
+"""Checks for backbones."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from stylezoo.testing.tensors import difference, random_images, shape_text
 
 SIZE = 64
 LAYERS_PROBED = 6
-"""How many layers are asked for one by one: some backbones have hundreds."""
+"""How many layers are requested one at a time; some backbones have hundreds."""
 
 NO_LAYER = "no-such-layer"
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A backbone, and how to make more of it."""
+    """A backbone, and how to make another."""
 
     subject: Subject
     backbone: Backbone
@@ -53,7 +53,7 @@ class Made:
 
     @property
     def probed(self) -> list[str]:
-        """Some of its layers, from the first to the last."""
+        """A sample of its layers, including the first and the last."""
         layers = self.layers
         if len(layers) <= LAYERS_PROBED:
             return layers
@@ -61,20 +61,20 @@ class Made:
         return [layers[round(i * last / (LAYERS_PROBED - 1))] for i in range(LAYERS_PROBED)]
 
     def images(self, batch: int, *, low: float = 0.0, high: float = 1.0) -> Tensor:
-        """Square ones."""
+        """Random square images."""
         return random_images(batch, self.size, self.size, low=low, high=high)
 
     def features(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-        """Run it without gradients."""
+        """Run the backbone without gradients."""
         with torch.no_grad(), seeded():
             features: dict[str, Tensor] = self.backbone(images.clone(), layers)
             return features
 
     def sound_features(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-        """The same, where they are what was asked for: if not, the check of shapes tells.
+        """The same, if they hold every requested layer; ``check_shapes`` reports it if not.
 
         Raises:
-            AlreadyReportedError: they are not.
+            AlreadyReportedError: they do not.
         """
         features = self.features(images, layers)
         if not isinstance(features, Mapping) or not set(layers) <= features.keys():
@@ -82,7 +82,7 @@ class Made:
         return features
 
     def probe(self) -> Probe:
-        """What the checks of any module need."""
+        """What the checks shared by all modules need."""
         layers = self.probed
         images = self.images(2)
         return Probe(self.subject, self.backbone, images, lambda m, x: m(x, layers))
@@ -99,19 +99,19 @@ def check_backbone(
     """Check that a backbone keeps the promises of ``Backbone``.
 
     Args:
-        subject: a registered name, or what is registered: a class or function.
-        options: what to make it with, such as ``{"weights": "random"}`` to fetch nothing; None
-            for its defaults.
-        size: side of the images to check with, in pixels; larger for a backbone that needs it.
+        subject: a registered name, or the class or function itself.
+        options: to make it with, such as ``{"weights": "random"}`` to download nothing; None for
+            its defaults.
+        size: side of the test images, in pixels; larger for a backbone that needs it.
         catalog: where a name is looked up; None for the installed plugins.
         skip: the names of checks to leave out.
 
     Returns:
-        Every fault.
+        Every fault found.
 
     Raises:
-        PluginError: a name that no plugin, or several, have registered.
-        OptionError: there is no check of a name in ``skip``.
+        PluginError: no plugin, or several, registered the name, or it cannot be imported.
+        OptionError: ``skip`` names an unknown check, or ``subject`` is neither a name nor callable.
     """
     check_skipped(skip, names_of(FIRST, CHECKS))
     chosen = subject_of("backbone", subject, options, catalog)
@@ -139,7 +139,7 @@ def check_interface(subject: Subject, findings: Findings) -> None:
 
 
 def check_frozen(made: Made, findings: Findings) -> None:
-    """It is not trained, and is what it is in training mode too."""
+    """It is frozen, and training mode makes no difference."""
     wanting = [name for name, p in made.backbone.named_parameters() if p.requires_grad]
     if wanting:
         findings.error(
@@ -163,7 +163,7 @@ def check_frozen(made: Made, findings: Findings) -> None:
 
 
 def check_shapes(made: Made, findings: Findings) -> None:
-    """Each layer asked for comes, as (B, C, h, w), at any size; C depends on the layer alone."""
+    """Each requested layer is (B, C, h, w) at any image size; C depends only on the layer."""
     channels: dict[str, int] = {}
     side = made.size
     for batch, height, width in ((1, side, side), (2, side + 3, side + 25), (1, side + 38, side)):
@@ -207,7 +207,7 @@ def _check_feature(
 
 
 def check_selection(made: Made, findings: Findings) -> None:
-    """A layer is the same asked for alone, with others, and in any order."""
+    """A layer is the same requested alone, with others, or in any order."""
     images = made.images(1)
     together = made.sound_features(images, made.probed)
     backwards = list(reversed(made.probed))
@@ -238,7 +238,7 @@ def _check_selected(
 
 
 def check_unknown_layer(made: Made, findings: Findings) -> None:
-    """A layer that it does not have is an OptionError that names it."""
+    """An unknown layer raises an OptionError that names it."""
     with findings.at(f"asked for {NO_LAYER!r}"):
         try:
             made.features(made.images(1), [NO_LAYER])
@@ -258,7 +258,7 @@ def check_unknown_layer(made: Made, findings: Findings) -> None:
 
 
 def check_depth(made: Made, findings: Findings) -> None:
-    """The first layer costs less than the last: it runs no deeper than it is asked."""
+    """The first layer costs less than the last: it runs no deeper than requested."""
     first, last = made.layers[0], made.layers[-1]
     shallow, deep = (_cost(made, layer) for layer in (first, last))
     layers_with_weights = sum(
@@ -272,7 +272,7 @@ def check_depth(made: Made, findings: Findings) -> None:
 
 
 def _cost(made: Made, layer: str) -> tuple[int, int]:
-    """Operations of matrix products and convolutions, and calls of modules, for one layer."""
+    """FLOPs of matrix products and convolutions, and module calls, for one layer."""
     calls = 0
 
     def count(*_: object) -> None:
@@ -291,7 +291,7 @@ def _cost(made: Made, layer: str) -> tuple[int, int]:
 
 
 def check_range(made: Made, findings: Findings) -> None:
-    """It takes values a little outside [0, 1], as those of an image that is being optimised."""
+    """It takes values slightly outside [0, 1], as in an image being optimised."""
     for low, high in ((-0.3, 1.3), (0.0, 0.0), (1.0, 1.0)):
         images = made.images(1, low=low, high=high)
         with findings.at(f"values from {low} to {high}"):
@@ -307,7 +307,7 @@ def check_range(made: Made, findings: Findings) -> None:
 
 
 def check_gradients(made: Made, findings: Findings) -> None:
-    """Gradients flow through it to the images, from each layer."""
+    """Gradients flow from each layer back to the images."""
     for layer in made.probed:
         with findings.at(f"from {layer}"):
             images = made.images(1).requires_grad_()
@@ -336,7 +336,7 @@ def check_batch(made: Made, findings: Findings) -> None:
 
 
 def check_dtypes(made: Made, findings: Findings) -> None:
-    """It moves between dtypes, and takes float32 images in any: it owns its preprocessing."""
+    """It moves between dtypes, and takes float32 images in each: it owns its preprocessing."""
     modules.check_dtypes(made.probe(), findings, None)
     images = made.images(1)
     expected = made.sound_features(images, made.probed)

@@ -29,7 +29,7 @@ class PluginConformance:
         class TestMine(PluginConformance):
             plugin = "mine"
 
-    The pytest plugin that comes with stylezoo makes a test of each component that is registered.
+    stylezoo's pytest plugin makes one test for each registered component.
 
     Attributes:
         plugin: the name of the plugin or of its distribution.
@@ -40,7 +40,7 @@ class PluginConformance:
     skip: ClassVar[tuple[str, ...]] = ()
 
     def test_registration(self) -> None:
-        """It is installed, written and imported as a plugin is to be."""
+        """The plugin is installed, written and imported as it should be."""
         check_skipped(self.skip, known_checks())
         catalog = default_catalog()
         report = Report(subject=f"plugin {self.plugin!r}")
@@ -62,9 +62,9 @@ class PluginConformance:
 
 
 def components_of(plugin: str) -> list[Component]:
-    """What a plugin or distribution registers; nothing if it is not installed."""
+    """The components of a plugin or distribution; none if it is not installed."""
     try:
         found = find_plugins(plugin, default_catalog())
     except PluginError:
-        return []  # test_registration says so
+        return []  # test_registration reports it
     return [component for info in found for component in info.components]

@@ -19,10 +19,10 @@ from stylezoo.findings import Finding, Report
 T = TypeVar("T")
 
 GROUNDS = frozenset({"determinism", "target", "eval-mode"})
-"""The checks that see whether a component keeps a state between calls."""
+"""Checks that show whether a component keeps state between calls."""
 
 INTERFACE = "interface"
-"""The check that is never left out: the others rely on what it sees to."""
+"""The check that is never skipped: the others rely on it."""
 
 PLACES_SHOWN = 3
 RAISES = "it raises "
@@ -31,7 +31,7 @@ OWN_FOLDER = Path(__file__).parent
 
 
 class AlreadyReportedError(Exception):
-    """A check cannot go on, for a fault that is the business of another check."""
+    """A check cannot continue because of a fault that another check reports."""
 
 
 class Findings:
@@ -39,7 +39,7 @@ class Findings:
 
     Args:
         check: its name.
-        where: what the examination is about, if its report holds several.
+        where: the subject, if the report covers several.
     """
 
     def __init__(self, check: str, where: str = "") -> None:
@@ -48,11 +48,11 @@ class Findings:
         self._places = [where] if where else []
 
     def error(self, message: str) -> None:
-        """Report what must be mended."""
+        """Report what must be fixed."""
         self._add(message, "error")
 
     def advise(self, message: str) -> None:
-        """Report what may be better."""
+        """Report what could be better."""
         self._add(message, "advice")
 
     def _add(self, message: str, severity: Literal["error", "advice"]) -> None:
@@ -63,7 +63,7 @@ class Findings:
 
     @contextmanager
     def at(self, where: str) -> Iterator[None]:
-        """Name the input of what follows, and report what the component raises there."""
+        """Name the input used in this block, and report what the component raises in it."""
         self._places.append(where)
         try:
             yield
@@ -77,7 +77,7 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Check(Generic[T]):
-    """One check: its name, and what finds the faults."""
+    """One check: its name, and the function that finds faults."""
 
     name: str
     run: Callable[[T, Findings], None]
@@ -86,14 +86,14 @@ class Check(Generic[T]):
 def examine(
     report: Report, subject: T, checks: Iterable[Check[T]], skip: Collection[str], where: str = ""
 ) -> None:
-    """Run checks on a subject and add to a report what they find.
+    """Run checks on a subject and add their findings to a report.
 
     Args:
         report: to add to.
-        subject: what the checks are given.
+        subject: passed to each check.
         checks: in order.
-        skip: the names of checks to leave out, which leaves ``INTERFACE`` in.
-        where: what to put before the place of each finding.
+        skip: the names of checks to leave out; ``INTERFACE`` always runs.
+        where: prefix for the place of each finding.
     """
     for check in checks:
         if check.name in skip and check.name != INTERFACE:
@@ -107,13 +107,13 @@ def examine(
             pass
         except Exception as error:  # third-party code may raise anything
             findings.error(f"{RAISES}{describe_error(error)}")
-        # One cause may make every check raise the same: once is enough.
+        # One cause may make every check raise the same error: report it once.
         raised = {f.message for f in report.findings if f.message.startswith(RAISES)}
         report.findings += [f for f in gathered(findings.found) if f.message not in raised]
 
 
 def gathered(findings: Iterable[Finding]) -> list[Finding]:
-    """What is the same in several places, as one finding that names the first of them."""
+    """Merge findings that are the same in several places; the first few places are named."""
     places: dict[Finding, list[str]] = {}
     for finding in findings:
         places.setdefault(replace(finding, where=""), []).append(finding.where)
@@ -135,15 +135,15 @@ def examine_on_grounds(
     comparisons: Sequence[Check[T]],
     skip: Collection[str],
 ) -> None:
-    """Run checks that compare what a component gives twice, if that can be compared.
+    """Run checks that compare a component's outputs, unless it keeps state between calls.
 
-    Of a component that keeps a state between calls they would find much, and all of it that.
+    State would make every comparison fail, for that one reason.
 
     Args:
         report: to add to.
-        subject: what the checks are given.
-        grounds: checks that come first; those named in ``GROUNDS`` must find nothing.
-        comparisons: checks that come then.
+        subject: passed to each check.
+        grounds: checks to run first; those named in ``GROUNDS`` must find no error.
+        comparisons: checks to run next.
         skip: the names of checks to leave out.
     """
     examine(report, subject, grounds, skip)
@@ -164,8 +164,8 @@ def examine_on_grounds(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """What components are given here is small: threads would wait more than compute."""
-    torch = sys.modules.get("torch")  # some checks need none, and do without its import
+    """Run on one thread: inputs are so small that threads would wait more than compute."""
+    torch = sys.modules.get("torch")  # some checks do not need it, and never import it
     if torch is None:
         yield
         return
@@ -178,15 +178,15 @@ def _one_thread() -> Iterator[None]:
 
 
 def names_of(*series: Iterable[Check[Any]]) -> list[str]:
-    """The names of all checks of some series."""
+    """The names of all checks in some series."""
     return [check.name for checks in series for check in checks]
 
 
 def check_skipped(skip: Collection[str], known: Iterable[str]) -> None:
-    """Refuse to skip what is no check: it would be a misspelt name.
+    """Refuse to skip an unknown check, which is probably a misspelt name.
 
     Raises:
-        OptionError: a name is none of those known.
+        OptionError: a name is not known.
     """
     names = sorted(set(known))
     for name in skip:
@@ -197,7 +197,7 @@ def check_skipped(skip: Collection[str], known: Iterable[str]) -> None:
 
 
 def describe_error(error: BaseException) -> str:
-    """An exception in a line, with the place in the component that it came from."""
+    """An exception on one line, with the place in the component that raised it."""
     text = " ".join(str(error).split())
     if len(text) > 300:
         text = text[:300] + " ..."
@@ -206,7 +206,7 @@ def describe_error(error: BaseException) -> str:
 
 
 def _origin(error: BaseException) -> str:
-    """The innermost line that is neither the kit's nor that of an installed library."""
+    """The innermost line outside the kit, torch, numpy, importlib and contextlib."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename)
         library = {"torch", "numpy", "importlib", "contextlib.py"} & set(path.parts)
@@ -216,13 +216,13 @@ def _origin(error: BaseException) -> str:
 
 
 def assert_conforms(report: Report) -> None:
-    """Fail with every finding of a report that must be mended.
+    """Fail if a report has errors.
 
     Args:
-        report: of one of the checks.
+        report: from any of the checks.
 
     Raises:
-        AssertionError: there are such findings; the message lists them all, and the advice.
+        AssertionError: there are errors; the message lists them all, and the advice.
     """
     __tracebackhide__ = True  # pytest shows the caller's line in place of this one
     if not report.ok:

@@ -1,7 +1,7 @@
-"""Run in a process of its own: imports modules, and tells which heavy ones come along, and why.
+"""Run in its own process: imports a module, and reports which heavy ones come along, and why.
 
-It reads what to do as JSON from stdin and writes what it saw as JSON to stdout. It must not import
-anything itself that it looks for.
+It reads its task as JSON from stdin and writes the result as JSON to stdout. It must not itself
+import any module that it looks for.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ HEAVY = (
     "transformers",
     "urllib3",
 )
-"""What takes a tenth of a second or more to import, and libraries of the network."""
+"""Modules that take a tenth of a second or more to import, and network libraries."""
 
 OURS = str(Path(__file__).parents[1]) + os.sep
 MACHINERY = (__file__, str(Path(importlib.__file__).parent))
 
 
 class Watch:
-    """An import hook that finds nothing, and notes who asks for a heavy module."""
+    """An import hook that finds nothing, but records who imports a heavy module."""
 
     def __init__(self) -> None:
         self.seen: dict[str, str] = {}
@@ -61,7 +61,7 @@ class Watch:
             ]
             if any(self.seen.keys() & set(Path(frame.filename).parts) for frame in frames):
                 return  # another heavy module brings it along
-            # "from stylezoo import Loss" brings torch along: whoever writes that is meant.
+            # "from stylezoo import Loss" imports torch: the place to name is that line.
             others = [frame for frame in frames if not frame.filename.startswith(OURS)]
             self.seen[name] = _place((others or frames)[-1]) if frames else "the import itself"
 
@@ -72,14 +72,14 @@ def _place(frame: traceback.FrameSummary) -> str:
 
 
 def probe(task: dict[str, Any]) -> dict[str, Any]:
-    """Import a module and, if an attribute is named, use it as a source is used for a list."""
+    """Import a module and, if an attribute is named, make that source and list its names."""
     sys.path[:] = task["path"]
     watch = Watch()
     sys.meta_path.insert(0, watch)
     started = time.perf_counter()
     error = ""
     try:
-        # What the module prints would be taken for the answer.
+        # Anything the module prints would be taken for the result.
         with contextlib.redirect_stdout(io.StringIO()):
             module = importlib.import_module(task["module"])
             if task["attribute"]:

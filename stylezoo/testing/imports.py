@@ -1,4 +1,4 @@
-"""How a plugin is imported, and what it imports of stylezoo."""
+"""How a plugin is imported, and what it imports from stylezoo."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class ImportResult:
     """What came along with an import in a new process.
 
     Attributes:
-        heavy: by the heavy module's name, the line that imports it.
+        heavy: the line that imports each heavy module, by the module's name.
         error: what was raised; empty if nothing was.
-        seconds: that it took.
+        seconds: how long it took.
     """
 
     heavy: dict[str, str]
@@ -39,7 +39,7 @@ def import_elsewhere(module: str, attribute: str = "") -> ImportResult:
 
     Args:
         module: to import.
-        attribute: of the module, a source to make and to ask for its names; empty for none.
+        attribute: a source in the module, to make and list the names of; empty for none.
     """
     task = json.dumps({"path": sys.path, "module": module, "attribute": attribute})
     done = subprocess.run(
@@ -83,10 +83,10 @@ def check_light(module: str, findings: Findings, attribute: str = "") -> None:
 
 
 def check_private_imports(modules: list[str], findings: Findings) -> None:
-    """Report every use of what stylezoo does not promise to keep.
+    """Report every use of stylezoo names that are not public.
 
     Args:
-        modules: the plugin's; of a package, all its files are read.
+        modules: the plugin's; every file of their packages is read.
         findings: to report to.
     """
     for path in sorted({path for module in modules for path in _sources_of(module)}):
@@ -104,7 +104,7 @@ def check_private_imports(modules: list[str], findings: Findings) -> None:
 
 
 def _sources_of(module: str) -> Iterator[Path]:
-    """The files of the outermost package that a module is in."""
+    """The files of a module's outermost package."""
     try:
         spec = importlib.util.find_spec(module.partition(".")[0])
     except (ImportError, ValueError):
@@ -130,7 +130,7 @@ def _private_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def _used(node: ast.AST, aliases: set[str]) -> list[str]:
-    """The dotted names under ``stylezoo`` that a piece of syntax uses."""
+    """The dotted names under ``stylezoo`` that a syntax node uses."""
     if isinstance(node, ast.Import):
         return [a.name for a in node.names if a.name.startswith("stylezoo.")]
     if isinstance(node, ast.ImportFrom) and not node.level:
@@ -138,7 +138,7 @@ def _used(node: ast.AST, aliases: set[str]) -> list[str]:
             return [f"stylezoo.{a.name}" for a in node.names if a.name != "*"]
         if (node.module or "").startswith("stylezoo."):
             return [f"{node.module}.{a.name}" for a in node.names]
-    # Of the name alone: self.stylezoo.shape is an attribute that happens to be called so.
+    # Only on a bare name: self.stylezoo.shape is an attribute that happens to be called that.
     if (
         isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)

@@ -1,4 +1,4 @@
-"""The checks of a loss."""
+"""Checks for losses."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ Features = dict[str, Tensor]
 SQUARE = (48, 48)
 SIZES = (SQUARE, (47, 61), (96, 53))
 PAINTING = (64, 54)
-"""The size of the style picture: another than the image's."""
+"""The size of the style picture, which differs from the image's."""
 
 SMALL = (16, 16)
-"""Deep layers have one position of it: relu5_1 of a VGG net is 16 times smaller than the image."""
+"""Deep layers have a single position: relu5_1 of a VGG net is 16 times smaller than the image."""
 
 LARGEST_FACTOR = 4
-"""Layers are smaller than the image by 2, then by this."""
+"""Layers are smaller than the image by a factor of 2, then of this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A loss's factory, and what is known of the features that it reads.
+    """A loss's factory, and the channels of the features that it reads.
 
     Attributes:
-        subject: to make the loss.
-        channels: of a layer, by its name; where none are given, a few.
+        subject: makes the loss.
+        channels: of each layer, by name; a layer left out gets a few.
     """
 
     subject: Subject
@@ -69,9 +69,9 @@ class Bench:
         return loss
 
     def features(self, loss: Loss, batch: int, size: tuple[int, int], seed: int = 0) -> Features:
-        """What a backbone could give: other values in each image, channels and sizes by the layer.
+        """Features as from a backbone: images differ, channels and sizes depend on the layer.
 
-        Images leave [0, 1] a little, as those of an optimisation do.
+        Images go slightly outside [0, 1], as in an optimisation.
         """
         features = {IMAGE: random_images(batch, *size, low=-0.2, high=1.2, seed=seed)}
         for index, layer in enumerate(loss.layers):
@@ -88,12 +88,12 @@ class Bench:
         return features
 
     def for_target(self, loss: Loss, batch: int = 1, size: tuple[int, int] = SQUARE) -> Features:
-        """Of a content photo, which has the size of the image, or of a painting, which has any."""
+        """Features of a content photo, of the image's size, or of a painting, of another size."""
         return self.features(loss, batch, PAINTING if loss.target_from == "style" else size, seed=7)
 
 
 class GivenFeatures(dict[str, Tensor]):
-    """The features that a loss asked for; it notes which are read."""
+    """The features that a loss asked for; records which are read."""
 
     def __init__(self, features: Mapping[str, Tensor]) -> None:
         super().__init__(features)
@@ -122,19 +122,19 @@ def check_loss(
     """Check that a loss keeps the promises of ``Loss``.
 
     Args:
-        subject: a registered name, or what is registered: a class or function.
-        options: what to make it with; None for its defaults.
-        channels: of layers, by name, for a loss that must have as many as a certain backbone
-            gives; None for a few.
+        subject: a registered name, or the class or function itself.
+        options: to make it with; None for its defaults.
+        channels: of each layer, by name, for a loss that needs those of a certain backbone; None
+            for a few.
         catalog: where a name is looked up; None for the installed plugins.
         skip: the names of checks to leave out.
 
     Returns:
-        Every fault.
+        Every fault found.
 
     Raises:
-        PluginError: a name that no plugin, or several, have registered.
-        OptionError: there is no check of a name in ``skip``.
+        PluginError: no plugin, or several, registered the name, or it cannot be imported.
+        OptionError: ``skip`` names an unknown check, or ``subject`` is neither a name nor callable.
     """
     check_skipped(skip, names_of(FIRST, CHECKS))
     chosen = subject_of("loss", subject, options, catalog)
@@ -146,7 +146,7 @@ def check_loss(
 
 
 def check_interface(subject: Subject, findings: Findings) -> None:
-    """It is a Loss, and says what it reads and where its target comes from."""
+    """It is a Loss that declares what it reads and where its target comes from."""
     loss = make_or_report(subject, findings, Loss)
     if loss is None:
         return
@@ -168,7 +168,7 @@ def check_interface(subject: Subject, findings: Findings) -> None:
 
 
 def value_of(loss: nn.Module, features: Features, of_target: Features) -> Any:
-    """The loss of images for the target that other features make, as an objective computes it."""
+    """The loss against a target made from other features, as an objective computes it."""
     with seeded():
         with torch.no_grad():
             target = loss.target(GivenFeatures(of_target))  # type: ignore[operator]
@@ -176,15 +176,15 @@ def value_of(loss: nn.Module, features: Features, of_target: Features) -> Any:
 
 
 def _copied(features: Features) -> GivenFeatures:
-    """A copy, for a loss that writes to its features would spoil what else it is given."""
+    """A copy, as a loss that writes to its features would spoil them for later calls."""
     return GivenFeatures({layer: tensor.clone() for layer, tensor in features.items()})
 
 
 def judge(loss: nn.Module, features: Features, of_target: Features) -> Tensor:
-    """The same, where it is a scalar: whatever else it is, the check of the value tells.
+    """``value_of`` on copies, if it is a scalar; ``check_value`` reports it if not.
 
     Raises:
-        AlreadyReportedError: it is none.
+        AlreadyReportedError: it is not.
     """
     value = value_of(loss, _copied(features), _copied(of_target))
     if not isinstance(value, Tensor) or value.ndim:
@@ -193,7 +193,7 @@ def judge(loss: nn.Module, features: Features, of_target: Features) -> Tensor:
 
 
 def judge_with_gradient(loss: nn.Module, leaves: Features, of_target: Features) -> Tensor:
-    """The same, where autograd sees what it depends on."""
+    """``judge``, if its value requires a gradient; ``check_value`` reports it if not."""
     value = judge(loss, leaves, of_target)
     if not value.requires_grad:
         raise AlreadyReportedError
@@ -201,7 +201,7 @@ def judge_with_gradient(loss: nn.Module, leaves: Features, of_target: Features) 
 
 
 def check_value(bench: Bench, findings: Findings) -> None:
-    """A finite scalar that gradients flow from, for all sizes of image and target."""
+    """The value is a finite, differentiable scalar for all sizes of image and target."""
     loss = bench.make()
     for size in SIZES:
         for batch in (1, 2):
@@ -215,7 +215,7 @@ def check_value(bench: Bench, findings: Findings) -> None:
 
 
 def _check_one_position(bench: Bench, loss: Loss, findings: Findings) -> None:
-    """The same of an image so small that its layers are 1 × 1, unless it refuses that."""
+    """The same for an image so small that its layers are 1 × 1, unless the loss refuses it."""
     features = _one_position(bench.features(loss, 1, SMALL))
     of_target = bench.for_target(loss, size=SMALL)
     if loss.target_from == "content":
@@ -231,7 +231,7 @@ def _one_position(features: Features) -> Features:
 
 
 def _check_finite(loss: Loss, features: Features, of_target: Features, findings: Findings) -> None:
-    """The value and its gradients are."""
+    """The value and its gradients are finite."""
     leaves = converted(features, lambda x: x.clone().requires_grad_())
     value = judge(loss, leaves, of_target)
     if not value.isfinite():
@@ -308,7 +308,7 @@ def check_target(bench: Bench, findings: Findings) -> None:
 
 
 def check_batch_mean(bench: Bench, findings: Findings) -> None:
-    """The value of a batch is the mean of those of its images, for one target and for one each."""
+    """A batch's value is the mean over its images, with one target or a target for each."""
     loss = bench.make()
     features = bench.features(loss, 3, SQUARE)
     of_target = bench.for_target(loss)
@@ -331,7 +331,7 @@ def _image(features: Features, index: int) -> Features:
 
 def _compare_with_mean(together: Tensor, alone: list[Tensor], findings: Findings) -> None:
     mean = torch.stack(alone).mean()
-    # Beside those of the images, for a mean of values of both signs may be near 0.
+    # Compared along with the images' values, as a mean of both signs may be near 0.
     found, expected = torch.stack([together, *alone]), torch.stack([mean, *alone])
     if difference(found, expected, 1e-3, VALUE_FLOOR):
         findings.error(
@@ -343,7 +343,7 @@ def _compare_with_mean(together: Tensor, alone: list[Tensor], findings: Findings
 
 
 def check_gradients(bench: Bench, findings: Findings) -> None:
-    """Gradients are finite, also where features are constant, zero or the target's own."""
+    """Gradients are finite, even where features are constant, zero or the target's own."""
     loss = bench.make()
     noise = bench.features(loss, 2, SQUARE)
     of_target = bench.for_target(loss)
@@ -398,15 +398,15 @@ def check_gradcheck(bench: Bench, findings: Findings) -> None:
     leaves = converted(features, lambda x: x.clone().requires_grad_())
     try:
         judge_with_gradient(loss, leaves, of_target).backward()
-    except RuntimeError as error:  # the check of dtypes tells
+    except RuntimeError as error:  # check_dtypes reports it
         raise AlreadyReportedError from error
     for layer, leaf in leaves.items():
         with findings.at(f"with respect to {layer}"):
             gradient = torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
             found = [
                 _slopes(loss, features, of_target, layer, gradient, step)
-                # Small steps cross no fold of a sort; the large one is for those that compute
-                # in float32 whatever they are given.
+                # Small steps do not reorder a sort; the large one is for losses that always
+                # compute in float32.
                 for step in (1e-8, 1e-5, 1e-2)
             ]
             if all(abs(auto - slope) > tolerance for auto, slope, tolerance in found):
@@ -432,14 +432,14 @@ def _slopes(
     slope = (values[0] - values[1]) / (2 * step)
     auto = float((gradient * direction).sum())
     precision = 1e-3 if step < 1e-3 else 5e-2
-    # A slope that is no more than the rounding of the values is none.
+    # A slope no larger than the rounding of the values counts as none.
     rounding = 1e-9 * max(map(abs, values))
     scale = max(float(gradient.norm()), abs(slope), rounding)
     return auto, slope, precision * scale
 
 
 def check_positions(bench: Bench, findings: Findings) -> None:
-    """One that needs no grid treats features as a set of positions, of a region, in any order."""
+    """A loss that needs no grid takes positions in any order, and those of a region alone."""
     loss = bench.make()
     features = bench.features(loss, 2, SQUARE)
     of_target = bench.for_target(loss)
@@ -479,7 +479,7 @@ def _advise_on_grid(
 
 
 def _shuffled(features: Features) -> Features:
-    """All positions in one row, those of all layers of one size in the same other order."""
+    """All positions in one row, shuffled, in the same order for all layers of one size."""
     shuffled = {}
     for layer, tensor in features.items():
         flat = tensor.flatten(2)
@@ -504,7 +504,7 @@ def _probe(bench: Bench) -> Probe:
 
 
 def check_dtypes(bench: Bench, findings: Findings) -> None:
-    """It moves between dtypes; with a precision of its own, it takes what a bfloat16 net gives."""
+    """It moves between dtypes; with ``own_precision`` it also takes bfloat16 features."""
     probe = _probe(bench)
     modules.check_dtypes(probe, findings, None)
     if not getattr(probe.module, "own_precision", False):
@@ -526,7 +526,7 @@ def check_dtypes(bench: Bench, findings: Findings) -> None:
 
 
 def check_parameters(bench: Bench, findings: Findings) -> None:
-    """A loss judges; nothing trains it."""
+    """It has no parameters to train."""
     learnt = [name for name, p in bench.make().named_parameters() if p.requires_grad]
     if learnt:
         findings.advise(

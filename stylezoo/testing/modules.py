@@ -1,4 +1,4 @@
-"""The checks that every kind of module shares: what a module is expected to do in PyTorch."""
+"""Checks shared by all kinds of module: what PyTorch expects of a module."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from stylezoo.testing.tensors import (
 )
 
 BFLOAT16_TOLERANCE = 0.1
-"""What eight bits of mantissa and a few layers leave, in parts of the largest value."""
+"""The error of eight mantissa bits after a few layers, relative to the largest value."""
 
 PRODUCTS = frozenset(
     {
@@ -50,11 +50,11 @@ PRODUCTS = frozenset(
         "einsum",
     }
 )
-"""What takes tensors of two devices without a word if one of them is the meta device."""
+"""Operations that silently accept tensors on two devices if one is the meta device."""
 
 MISPLACED = ("is not on the expected device", "Expected all tensors to be on the same device")
-"""What torch says of tensors of two devices. Of the rest that fails on the meta device, nearly all
-is what needs values, which is no fault."""
+"""What torch says about tensors on two devices. Nearly all other failures on the meta device are of
+operations that need values, which is no fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,11 @@ class Probe:
     """A module in eval mode, inputs that it must take, and how to run it on them.
 
     Attributes:
-        subject: to make more of it.
+        subject: makes more like it.
         module: the module.
         inputs: nested tensors.
-        run: from the module and inputs to nested tensors.
-        floor: the least that counts as the largest of its outputs, where they are compared.
+        run: maps module and inputs to nested tensors.
+        floor: lower bound on the largest value that differences are relative to.
     """
 
     subject: Subject
@@ -76,9 +76,9 @@ class Probe:
     floor: float = FLOOR
 
     def outputs(self, module: nn.Module | None = None, inputs: Any = None, seed: int = 0) -> Any:
-        """Run without gradients, from global generators in a known state."""
+        """Run without gradients, with the global generators seeded."""
         chosen = self.module if module is None else module
-        # A copy, for one that writes to its input would spoil what else it is given.
+        # A copy, as a module that writes to its input would spoil it for later runs.
         given = converted(self.inputs, torch.clone) if inputs is None else inputs
         with torch.no_grad(), seeded(seed):
             return self.run(chosen, given)
@@ -89,7 +89,7 @@ class Probe:
 
 
 class OneDevice(TorchFunctionMode):
-    """Refuse products of tensors of two devices, as every accelerator does."""
+    """Refuse products of tensors on two devices, as every accelerator does."""
 
     def __torch_function__(
         self,
@@ -125,7 +125,7 @@ def compare(
 
 
 def _draws(probe: Probe) -> bool:
-    """Whether it draws random numbers, which are others in another dtype, batch or program."""
+    """Whether it draws random numbers, which change with dtype, batch and program."""
     return probe.gap(probe.outputs(seed=1), probe.outputs(seed=0), 1e-6) is not None
 
 
@@ -142,7 +142,7 @@ def check_determinism(probe: Probe, findings: Findings) -> None:
 
 
 def check_inputs_untouched(probe: Probe, findings: Findings) -> None:
-    """What is handed over is read, not written."""
+    """Inputs are read, not written."""
     with findings.at(input_text(probe.inputs)):
         mine = converted(probe.inputs, torch.clone)
         probe.outputs(inputs=mine)
@@ -169,12 +169,12 @@ def check_state_untouched(probe: Probe, findings: Findings) -> None:
 
 
 def check_dtypes(probe: Probe, findings: Findings, low: torch.dtype | None) -> None:
-    """``module.to(dtype)`` moves all of it, and its values stay what they are.
+    """``module.to(dtype)`` converts all of it, and its outputs stay the same.
 
     Args:
         probe: what to check.
         findings: to report to.
-        low: a dtype of half precision that it must run in, too; None for none.
+        low: a half-precision dtype that it must also run in; None for none.
     """
     if _draws(probe):
         return
@@ -213,8 +213,8 @@ def _to_device(device: str) -> Callable[[Tensor], Tensor]:
 def check_layout(probe: Probe, findings: Findings) -> None:
     """Channels-last layout, in which convolutions are fastest, changes no value.
 
-    Trainings, objectives and runtimes have nets, backbones and their inputs in it, and with them
-    what norms and losses are given.
+    Training, objectives and runtimes use it for nets, backbones and their inputs, so norms and
+    losses get it too.
     """
     advice = "use reshape in place of view, and no strides"
     module = copy.deepcopy(probe.module).to(memory_format=torch.channels_last)
@@ -223,7 +223,7 @@ def check_layout(probe: Probe, findings: Findings) -> None:
     except RuntimeError as error:
         findings.error(f"in channels-last layout it raises {describe_error(error)}; {advice}")
         return
-    # Random numbers are drawn in the order of the memory.
+    # Random numbers are drawn in memory order.
     gap = None if _draws(probe) else probe.gap(found, probe.outputs(), 1e-3)
     if gap:
         findings.error(f"channels-last layout gives {gap}; {advice}")
@@ -263,9 +263,9 @@ def check_devices(probe: Probe, findings: Findings) -> None:
 
 
 def check_state(probe: Probe, findings: Findings) -> None:
-    """A new instance with the saved tensors, by safetensors, is the same module.
+    """A new instance with the tensors saved by safetensors is the same module.
 
-    One without tensors is the same by its options alone.
+    Without tensors, its options alone make it the same.
     """
     from safetensors.torch import load, save
 
@@ -305,13 +305,13 @@ def check_state(probe: Probe, findings: Findings) -> None:
 
 
 def check_export(probe: Probe, findings: Findings) -> None:
-    """torch.export takes it, and the exported program gives the same."""
+    """torch.export accepts it, and the exported program gives the same output."""
     inputs = tuple(tensors_of(probe.inputs))
     with findings.at(input_text(probe.inputs)), _silence():
         expected = probe.module(*inputs)
         try:
             program = torch.export.export(copy.deepcopy(probe.module), inputs, strict=False)
-        except Exception as error:  # torch.export raises what it meets
+        except Exception as error:  # torch.export may raise anything
             findings.advise(
                 f"torch.export cannot export it: {describe_error(error)}; it runs in PyTorch, but "
                 f"other runtimes cannot have it: let no shape or branch depend on values"
@@ -324,7 +324,7 @@ def check_export(probe: Probe, findings: Findings) -> None:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """torch.export prints and warns much; what matters, it raises."""
+    """Hide what torch.export logs and warns about; what matters, it raises."""
     logger = logging.getLogger("torch")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -342,7 +342,7 @@ def check_batch(
     """Each image of a batch is treated as if it came alone."""
     if _draws(probe):
         return
-    # Of different contrast, so that statistics of the batch are none of any image.
+    # Contrasts differ, so that the batch's statistics match those of no image.
     images = images * torch.linspace(1, 0.2, len(images)).view(-1, 1, 1, 1)
     with findings.at(f"input {shape_text(images)}"), torch.no_grad():
         with seeded():

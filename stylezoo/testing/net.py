@@ -1,4 +1,4 @@
-"""The checks of a transform net."""
+"""Checks for transform nets."""
 
 from __future__ import annotations
 
@@ -38,34 +38,34 @@ from stylezoo.train.start import net_of_several
 
 HUGE = 10**9
 WILD = 8.0
-"""What weights are multiplied by to bring values out of [0, 1]."""
+"""The factor on the weights that pushes values out of [0, 1]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A net, and how to make more of it."""
+    """A net, and how to make another."""
 
     subject: Subject
     net: TransformNet
 
     @property
     def contract(self) -> SizeContract:
-        """The sizes that it says it takes."""
+        """The sizes that it declares."""
         return SizeContract(self.net.stride, self.net.minimum_size)
 
     def images(self, batch: int, *, low: float = 0.0, high: float = 1.0) -> Tensor:
-        """Of a small size that the net takes, higher than wide."""
+        """Random images of a small size that the net takes, taller than wide."""
         side, stride = max(self.contract.smallest, 16), self.net.stride
         width = -(-side // stride) * stride
         return random_images(batch, width + stride, width, low=low, high=high)
 
     def probe(self) -> Probe:
-        """What the checks of any module need."""
+        """What the checks shared by all modules need."""
         return Probe(self.subject, self.net, self.images(2), run_net)
 
 
 def run_net(net: nn.Module, images: Tensor) -> Tensor:
-    """Run a net on images; one of several styles takes them in turn."""
+    """Run a net on images, cycling through its styles if it has several."""
     styles = getattr(net, "styles", 1)
     if isinstance(net, MultiStyleNet) and styles > 1:
         numbers = torch.arange(len(images), device=images.device) % styles
@@ -92,11 +92,11 @@ def check_net(
         skip: the names of checks to leave out.
 
     Returns:
-        Every fault.
+        Every fault found.
 
     Raises:
-        PluginError: a name that no plugin, or several, have registered.
-        OptionError: there is no check of a name in ``skip``.
+        PluginError: no plugin, or several, registered the name, or it cannot be imported.
+        OptionError: ``skip`` names an unknown check, or ``subject`` is neither a name nor callable.
     """
     check_skipped(skip, names_of(FIRST, CHECKS))
     found = subject_of("net", subject, arguments, catalog)
@@ -115,7 +115,7 @@ def check_net(
 
 
 def _make(subject: Subject, report: Report) -> Made | None:
-    """Build the net, and see to what the other checks rely on."""
+    """Build the net, and check what the other checks rely on."""
     findings = Findings("interface")
     try:
         net = subject.make()
@@ -178,7 +178,7 @@ def _missing(subject: Subject) -> list[str]:
 
 
 def check_arguments(subject: Subject, findings: Findings) -> None:
-    """Arguments have defaults that a record can hold; what is out of range is an OptionError."""
+    """Arguments have defaults that a record can hold; values out of range raise OptionError."""
     net_class: Any = subject.factory
     arguments = net_class.Arguments
     for name in _missing(subject):
@@ -186,7 +186,7 @@ def check_arguments(subject: Subject, findings: Findings) -> None:
             findings.error("it has no default, so the net cannot be made by its name alone")
     try:
         made = arguments(**subject.options)
-    except Exception:  # it was reported above, or is when the net is built
+    except Exception:  # reported above, or when the net is built
         return
     for field in dataclasses.fields(arguments):
         value = getattr(made, field.name)
@@ -205,7 +205,7 @@ def check_arguments(subject: Subject, findings: Findings) -> None:
 def _check_refusals(
     subject: Subject, name: str, value: bool | float | str, findings: Findings
 ) -> None:
-    """A record may hold any value: those that make no net are refused before it is built."""
+    """A record may hold any value: invalid ones are refused before the net is built."""
     net_class: Any = subject.factory
     for wrong in _wrong_values(value):
         given = {**subject.options, name: wrong}
@@ -237,7 +237,7 @@ def _check_refusals(
 
 
 def _wrong_values(value: bool | float | str) -> list[bool | float | str]:
-    """Values of another type, or far from what any net means by the argument."""
+    """Values of the wrong type, or far outside any sensible range."""
     if isinstance(value, bool):
         return ["no"]
     if isinstance(value, int):
@@ -248,7 +248,7 @@ def _wrong_values(value: bool | float | str) -> list[bool | float | str]:
 
 
 def check_sizes(made: Made, findings: Findings) -> None:
-    """It takes the sizes that it says, and gives the same size."""
+    """It takes the sizes that it declares, and returns the same size."""
     check_size_contract(made.net, made.contract, run_net, findings)
 
 
@@ -356,7 +356,7 @@ def check_record(made: Made, findings: Findings) -> None:
 
 
 def _shaken(made: Made) -> TransformNet:
-    """The net after a little training: norms have seen images, no parameter is what it was."""
+    """The net as after a little training: norms have seen images, every parameter has moved."""
     net = copy.deepcopy(made.net)
     with torch.no_grad(), seeded():
         for parameter in net.parameters():
@@ -366,7 +366,7 @@ def _shaken(made: Made) -> TransformNet:
 
 
 def check_styles(made: Made, findings: Findings) -> None:
-    """A mixture of styles gives what the net does that is blended for it, and back."""
+    """A mixture gives the same as the net blended for it, and blended nets recombine."""
     if not isinstance(made.net, MultiStyleNet):
         return
     net = made.net
@@ -418,7 +418,7 @@ def _check_blend(
 
 
 def _check_together(made: Made, net: MultiStyleNet, findings: Findings) -> None:
-    """The nets that are blended for each style are put together again, as for a pack."""
+    """The nets blended for each style can be put together again, as for a pack."""
     if "styles" not in (field.name for field in dataclasses.fields(net.arguments)):
         findings.error(
             "Arguments has no field styles, by which a training says how many paintings a net is "
@@ -430,7 +430,7 @@ def _check_together(made: Made, net: MultiStyleNet, findings: Findings) -> None:
     try:
         several, arguments = net_of_several(ones, made.subject.factory)
     except (OptionError, ComponentNotFoundError) as error:
-        if net.styles > 1:  # there need be no norms for several styles of any kind
+        if net.styles > 1:  # a norm for one style need not have a counterpart for several
             findings.error(f"of the nets that blend returns, none of several is made: {error}")
         return
     except PluginError as error:
@@ -449,7 +449,7 @@ def _check_together(made: Made, net: MultiStyleNet, findings: Findings) -> None:
 
 
 def check_base(made: Made, findings: Findings) -> None:
-    """As the base of a training it draws the same with norms of another kind, and widened."""
+    """With another norm, or widened, as the base of a training, it draws the same."""
     if not isinstance(made.net, MultiStyleNet):
         return
     one = made.net.blend([1 / made.net.styles] * made.net.styles).eval()
@@ -472,7 +472,7 @@ def check_base(made: Made, findings: Findings) -> None:
 
 
 def check_export(made: Made, findings: Findings) -> None:
-    """torch.export takes it; of several styles, the net that is blended for one mixture."""
+    """torch.export accepts it, or if it has several styles, the net blended for one mixture."""
     net = made.net
     if isinstance(net, MultiStyleNet) and net.styles > 1:
         net = net.blend([1 / net.styles] * net.styles).eval()
@@ -483,7 +483,7 @@ def _of_probe(check: Callable[[Probe, Findings], None]) -> Callable[[Made, Findi
     return lambda made, findings: check(made.probe(), findings)
 
 
-OTHER_NORM = "instance-coloring"  # that adapters take by default
+OTHER_NORM = "instance-coloring"  # the default of adapters
 
 FIRST = (Check("interface", check_interface), Check("arguments", check_arguments))
 

@@ -1,4 +1,4 @@
-"""The checks of a norm."""
+"""Checks for norms."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SIZES = ((2, 8, 8), (1, 7, 13), (3, 16, 5))
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A layer for ``CHANNELS`` channels, and how to make more of it."""
+    """A layer for ``CHANNELS`` channels, and how to make another."""
 
     subject: Subject
     layer: nn.Module
@@ -48,7 +48,7 @@ class Made:
         return isinstance(self.layer, ConditionalNorm)
 
     def probe(self) -> Probe:
-        """What the checks of any module need."""
+        """What the checks shared by all modules need."""
         return Probe(self.subject, self.layer, self.inputs(2, 9, 14), lambda m, x: m(*x))
 
     def inputs(self, batch: int, height: int, width: int) -> tuple[Tensor, ...]:
@@ -68,16 +68,16 @@ def check_norm(
     """Check that a norm keeps the promises of ``Norm`` or ``ConditionalNorm``.
 
     Args:
-        subject: a registered name, or what is registered: a class or function.
+        subject: a registered name, or the class or function itself.
         catalog: where names are looked up; None for the installed plugins.
         skip: the names of checks to leave out.
 
     Returns:
-        Every fault.
+        Every fault found.
 
     Raises:
-        PluginError: a name that no plugin, or several, have registered.
-        OptionError: there is no check of a name in ``skip``.
+        PluginError: no plugin, or several, registered the name, or it cannot be imported.
+        OptionError: ``skip`` names an unknown check, or ``subject`` is neither a name nor callable.
     """
     check_skipped(skip, names_of(FIRST, CHECKS))
     found = subject_of("norm", subject, None, catalog)
@@ -94,12 +94,12 @@ def check_norm(
 
 
 def _by_position(factory: Callable[..., Any]) -> Callable[..., Any]:
-    """Nets give the number of channels by position, and that of styles by name."""
+    """Call a factory as nets do: channels by position, styles by name."""
     return lambda *, channels, **styles: factory(channels, **styles)
 
 
 def _shaken(layer: nn.Module) -> nn.Module:
-    """The layer with other parameters than a new one has: its scale and shift count."""
+    """The layer with parameters unlike a new one's, so that its scale and shift matter."""
     with torch.no_grad(), seeded():
         for parameter in layer.parameters():
             if parameter.is_floating_point():
@@ -154,7 +154,7 @@ def _copy(made: Made, training: bool) -> nn.Module:
 
 
 def check_values(made: Made, findings: Findings) -> None:
-    """Large values and channels without variance stay finite."""
+    """The output is finite for large values and for channels without variance."""
     features, *style = made.inputs(2, 9, 14)
     cases = {
         "values around 10000": features * 1000 + 10_000,
@@ -172,7 +172,7 @@ def check_values(made: Made, findings: Findings) -> None:
 
 
 def check_gradients(made: Made, findings: Findings) -> None:
-    """Finite gradients reach the features and every parameter, without variance too."""
+    """Finite gradients reach the features and every parameter, even without variance."""
     layer = _copy(made, True)
     features, *style = made.inputs(2, 9, 14)
     for name, given in {"noise": features, "zeros": torch.zeros_like(features)}.items():
@@ -220,7 +220,7 @@ def check_batch(made: Made, findings: Findings) -> None:
 
 
 def check_styles(made: Made, findings: Findings) -> None:
-    """Each image is normalised by its own mixture, as the blended layer does it."""
+    """Each image is normalised by its own mixture, as by the blended layer."""
     if not isinstance(made.layer, ConditionalNorm):
         return
     features, style = made.inputs(3, 9, 14)

@@ -1,6 +1,6 @@
-"""The checks of the further kinds of component: runtimes, importers, callbacks, and the like.
+"""Checks for the other kinds of component: runtimes, importers, callbacks, and the like.
 
-``check_plugin`` runs them; what they check is little enough to need no function of its own.
+``check_plugin`` runs them; they are too small to need functions of their own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def check_other(kind: Kind, name: str, catalog: Catalog, skip: Collection[str]) -> Report:
-    """Check a component of a kind that has no function of its own.
+    """Check a component whose kind has no function of its own.
 
     Args:
         kind: of the component.
@@ -93,7 +93,7 @@ def check_callback(subject: Subject, findings: Findings) -> None:
 
 
 def check_runtime(subject: Subject, findings: Findings) -> None:
-    """It runs a net as PyTorch does, leaves it alone, and says which devices are not there."""
+    """It runs a net as PyTorch does, leaves it unchanged, and refuses unknown devices."""
     import torch
 
     from stylezoo.interfaces.runtime import Runtime
@@ -158,11 +158,11 @@ class _Trap:
     def __reduce__(self) -> tuple[Any, tuple[str, int, bool]]:
         import os
 
-        return os.makedirs, (str(self.path), 0o777, True)  # as often as it is unpickled
+        return os.makedirs, (str(self.path), 0o777, True)  # exist_ok: it may be unpickled twice
 
 
 def check_importer(subject: Subject, findings: Findings) -> None:
-    """It looks at any file without raising, and executes none."""
+    """It inspects any file without raising, and executes none."""
     importer = make_or_report(subject, findings, Importer)
     if importer is None:
         return
@@ -197,7 +197,7 @@ def _offer(importer: Importer, path: Path, sprung: Path, findings: Findings) -> 
         if recognised:
             _convert(importer, path, findings)
         else:
-            with suppress(Exception):  # it was not promised this file, but may not execute it
+            with suppress(Exception):  # it may fail on this file, but not execute it
                 importer.convert(path)
     finally:
         if sprung.exists():
@@ -218,7 +218,7 @@ def _convert(importer: Importer, path: Path, findings: Findings) -> None:
 
 
 _OBJECTS: frozenset[Kind] = frozenset({"registry", "command"})
-"""Whose target is the component, and not what makes it."""
+"""Kinds whose target is the component itself, not its factory."""
 
 CHECKS: Mapping[Kind, tuple[Check[Any], ...]] = {
     "runtime": (Check("runtime", check_runtime),),

@@ -1,4 +1,4 @@
-"""The checks of a whole plugin: how it is imported, and all that it registers."""
+"""Checks for a whole plugin: how it is imported, and everything that it registers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Installed:
 
     @property
     def settings(self) -> Settings:
-        """What it says of its own checks."""
+        """Its own settings for the checks."""
         if not self.module or self.info.status != "ok":
             return Settings({})
         return read_settings(importlib.import_module(self.module), self.info.components)
@@ -49,23 +49,23 @@ def check_plugin(
 ) -> Report:
     """Check a plugin: how it is written, how it is imported, and every component it registers.
 
-    A plugin says how its components are to be checked, if not with their defaults, by the
-    arguments of the checks, one table or several for each component::
+    To have a component checked other than with its defaults, a plugin gives the arguments of the
+    check, in one dict or a list of them::
 
         STYLEZOO_CHECKS = {"backbone:deep": {"options": {"weights": "random"}}}
 
     Args:
-        name: of the plugin, or of its distribution, whose plugins are then all checked.
+        name: of the plugin, or of a distribution, to check all its plugins.
         catalog: where it is looked up; None for the installed plugins.
         skip: the names of checks to leave out.
-        on_progress: told of each component, before its checks.
+        on_progress: called with each component's kind and name before its checks.
 
     Returns:
-        Every fault.
+        Every fault found.
 
     Raises:
         PluginError: no such plugin is installed.
-        OptionError: there is no check of a name in ``skip``.
+        OptionError: ``skip`` names an unknown check.
     """
     check_skipped(skip, known_checks())
     catalog = catalog or default_catalog()
@@ -83,7 +83,7 @@ def check_plugin(
 
 
 def find_plugins(name: str, catalog: Catalog) -> list[PluginInfo]:
-    """The plugin of a name, or those of a distribution.
+    """Find the plugin of this name, or those of a distribution.
 
     Raises:
         PluginError: there is none.
@@ -101,7 +101,7 @@ def find_plugins(name: str, catalog: Catalog) -> list[PluginInfo]:
 
 
 def report_on(report: Report, part: Report, label: str) -> None:
-    """Add to a report what another found, with a label before each place."""
+    """Add another report's findings to a report, with a label before each place."""
     report.checks += [f"{label}: {check}" if label else check for check in part.checks]
     for finding in part.findings:
         where = ", ".join(text for text in (label, finding.where) if text)
@@ -116,7 +116,7 @@ def report_on(report: Report, part: Report, label: str) -> None:
 
 
 def known_checks() -> Iterator[str]:
-    """The names of all checks that a plugin may meet."""
+    """The names of all checks that may run on a plugin."""
     yield from names_of(REGISTRATION)
     for kind in KINDS:
         yield from names_of(module_of(kind).FIRST, module_of(kind).CHECKS)
@@ -134,7 +134,7 @@ def check_registration(info: PluginInfo, *, catalog: Catalog, skip: Collection[s
 def check_component(
     component: Component, settings: Settings, catalog: Catalog, skip: Collection[str]
 ) -> Iterator[Report]:
-    """Check a component, as often as its plugin says."""
+    """Check a component, once for each run in its plugin's settings."""
     name = component.full_name
     try:
         catalog.get(component.kind, name)
@@ -168,7 +168,7 @@ def check_health(plugin: Installed, findings: Findings) -> None:
 
 
 def check_names(plugin: Installed, findings: Findings) -> None:
-    """What it registers is described, lazy, and its own."""
+    """Its components are described, lazily imported, and not named like others."""
     for component in plugin.info.components:
         with findings.at(f"{component.kind} {component.name!r}"):
             if not component.summary:
@@ -192,7 +192,7 @@ def check_names(plugin: Installed, findings: Findings) -> None:
 
 
 def check_settings(plugin: Installed, findings: Findings) -> None:
-    """What it says of its checks is what they take."""
+    """Its settings are valid for the checks."""
     for fault in plugin.settings.faults:
         findings.error(fault)
 
@@ -204,7 +204,7 @@ def check_import(plugin: Installed, findings: Findings) -> None:
 
 
 def check_private(plugin: Installed, findings: Findings) -> None:
-    """It uses public names of stylezoo alone."""
+    """It uses only public names of stylezoo."""
     targets = [c.target for c in plugin.info.components if isinstance(c.target, str)]
     modules = [plugin.module, *(target.partition(":")[0] for target in targets)]
     check_private_imports([module for module in modules if module], findings)

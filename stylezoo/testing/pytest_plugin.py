@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def stylezoo_catalog() -> Catalog:
-    """An empty catalog, which finds nothing by itself: a test adds just the plugins it wants."""
+    """An empty catalog that discovers nothing: a test adds just the plugins it wants."""
     from stylezoo.catalog import Catalog
 
     return Catalog()

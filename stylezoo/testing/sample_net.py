@@ -1,4 +1,4 @@
-"""A small net that needs no plugin: what runtimes are tried with."""
+"""A small net that needs no plugin, for testing runtimes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SampleArguments:
 
 
 class SampleNet(TransformNet):
-    """Two convolutions, the first with a stride, a resize back, and the images themselves."""
+    """A strided convolution, a resize back, and another convolution, added to the images."""
 
     Arguments = SampleArguments
     stride = 4

@@ -1,4 +1,4 @@
-"""What a plugin module says of how its components are checked: ``STYLEZOO_CHECKS``."""
+"""How a plugin module wants its components checked: ``STYLEZOO_CHECKS``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stylezoo.testing.examination import names_of
 
 SETTINGS = "STYLEZOO_CHECKS"
 KINDS = ("backbone", "loss", "net", "norm", "source")
-"""Those with a check function of their own."""
+"""Kinds with a check function of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +23,15 @@ class Settings:
     """How the components of a plugin are checked.
 
     Attributes:
-        given: by ``"kind:name"``, the arguments of each run of the component's check.
-        faults: what is wrong with the rest, which counts for nothing.
+        given: the arguments of each run of a component's check, by ``"kind:name"``.
+        faults: what is wrong with the other settings, which are ignored.
     """
 
     given: Mapping[str, list[Mapping[str, Any]]]
     faults: tuple[str, ...] = ()
 
     def of(self, component: Component) -> list[Mapping[str, Any]]:
-        """The arguments of each run of a component's check: one run without any, if none are."""
+        """The arguments of each run of a component's check; by default one run without any."""
         return self.given.get(_key(component), [{}])
 
 
@@ -47,7 +47,7 @@ def function_of(kind: str) -> Callable[..., Report]:
 
 
 def read_settings(plugin: object, components: Iterable[Component]) -> Settings:
-    """Read what a plugin says, and judge it.
+    """Read and validate a plugin's settings.
 
     Args:
         plugin: the module that its entry point names.

@@ -1,4 +1,4 @@
-"""The sizes that a net takes: what it says, tried out, and what it should say."""
+"""The sizes that a net takes: what it declares, tried out, and what it should declare."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SizeContract:
 
     @property
     def smallest(self) -> int:
-        """The smallest side that is allowed."""
+        """The smallest allowed side."""
         return -(-self.minimum // self.stride) * self.stride
 
     def __str__(self) -> str:
@@ -40,11 +40,11 @@ Run = Callable[[nn.Module, Tensor], Tensor]
 def check_size_contract(
     net: nn.Module, declared: SizeContract, run: Run, findings: Findings
 ) -> None:
-    """Try the sizes that a net says it takes; where one fails, suggest what it should say.
+    """Try the sizes that a net declares; where they fail or could be looser, suggest others.
 
     Args:
         net: in eval mode.
-        declared: what it says.
+        declared: its contract.
         run: runs it on images.
         findings: to report to.
     """
@@ -84,10 +84,10 @@ def _advice(net: nn.Module, run: Run) -> str:
 
 
 def suggest(net: nn.Module, run: Run, longest: int = LONGEST_SIDE) -> SizeContract | None:
-    """Find the loosest contract that holds, by trying squares and one row of rectangles.
+    """Find the loosest contract that holds, by trying squares and, for each stride, a rectangle.
 
     Returns:
-        None if there is none with a stride up to a third of the longest side.
+        None if none holds with a stride up to a third of the longest side.
     """
     works = {side for side in range(1, longest + 1) if not _fault(net, (side, side), run)}
     for stride in range(1, longest // RUN + 1):

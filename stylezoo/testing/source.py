@@ -1,4 +1,4 @@
-"""The checks of a source of styles."""
+"""Checks for sources of styles."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from stylezoo.testing.imports import check_light
 from stylezoo.testing.subject import Subject, subject_of
 
 FOLDERS_CHECKED = 3
-"""How many styles are brought here: a source of the network fetches each."""
+"""How many versions to get the files of: a network source downloads each."""
 
 SLOW_SECONDS = 0.5
 NOBODY = "no-such-style-anywhere"
@@ -51,7 +51,7 @@ class Made:
     source: RegistrySource
 
     def versions(self) -> list[tuple[str, Version]]:
-        """Every style in each of its versions, as far as they can be listed."""
+        """Every style in each of its versions."""
         names = self.source.names()
         return [(name, version) for name in names for version in self.source.versions(name)]
 
@@ -65,16 +65,16 @@ def check_source(
     """Check that a source keeps the promises of ``RegistrySource``.
 
     Args:
-        subject: a registered name, or what is registered: a class or function.
+        subject: a registered name, or the class or function itself.
         catalog: where a name is looked up; None for the installed plugins.
         skip: the names of checks to leave out.
 
     Returns:
-        Every fault.
+        Every fault found.
 
     Raises:
-        PluginError: a name that no plugin, or several, have registered.
-        OptionError: there is no check of a name in ``skip``.
+        PluginError: no plugin, or several, registered the name, or it cannot be imported.
+        OptionError: ``skip`` names an unknown check, or ``subject`` is neither a name nor callable.
     """
     check_skipped(skip, names_of(FIRST, CHECKS))
     chosen = subject_of("source", subject, None, catalog)
@@ -86,7 +86,7 @@ def check_source(
 
 
 def check_interface(subject: Subject, findings: Findings) -> None:
-    """It is made without arguments, at once."""
+    """It is made without arguments, and quickly."""
     started = time.perf_counter()
     try:
         source = subject.factory()
@@ -110,13 +110,13 @@ def check_imports(subject: Subject, findings: Findings) -> None:
     """Making it and listing its names imports neither torch nor a network library."""
     module = getattr(subject.factory, "__module__", "")
     name = getattr(subject.factory, "__qualname__", "")
-    # What is defined within a function can be had in this process alone.
+    # Anything defined inside a function exists in this process only.
     if module and name.isidentifier() and module != "__main__":
         check_light(module, findings, attribute=name)
 
 
 def check_names(made: Made, findings: Findings) -> None:
-    """Names are sorted, each stands once, and can be written in a command."""
+    """Names are sorted and unique, and can be written in a command."""
     location = made.source.location
     if not isinstance(location, str) or not location:
         findings.error(f"location is {location!r}; say where the styles are, for people to read")
@@ -144,7 +144,7 @@ def check_names(made: Made, findings: Findings) -> None:
 
 
 def check_versions(made: Made, findings: Findings) -> None:
-    """Each style has versions, oldest first; a style that is not there has none."""
+    """Each style has versions, oldest first; an unknown style has none."""
     for name in made.source.names():
         with findings.at(f"versions({name!r})"):
             versions = made.source.versions(name)
@@ -161,7 +161,7 @@ def check_versions(made: Made, findings: Findings) -> None:
 
 
 def check_records(made: Made, findings: Findings) -> None:
-    """Each version has a record, of its own name and version."""
+    """Each version has a record, with its own name and version."""
     for name, version in made.versions():
         with findings.at(f"record({name!r}, {version})"):
             record = made.source.record(name, version)
@@ -175,7 +175,7 @@ def check_records(made: Made, findings: Findings) -> None:
 
 
 def check_folders(made: Made, findings: Findings) -> None:
-    """Each version has a folder with its record and the files that this lists, as it lists them."""
+    """Each version has a folder with its record and the files listed there, unchanged."""
     for name, version in made.versions()[:FOLDERS_CHECKED]:
         with findings.at(f"folder({name!r}, {version})"):
             folder = made.source.folder(name, version)
@@ -191,7 +191,7 @@ def check_folders(made: Made, findings: Findings) -> None:
 
 
 def check_fetching(made: Made, findings: Findings) -> None:
-    """``fetch`` gives the folder and tells how far it is; what is here is a part of all."""
+    """``fetch`` returns the folder and reports progress; local versions are a subset of all."""
     for name, version in made.versions()[:1]:
         with findings.at(f"fetch({name!r}, {version}, progress)"):
             told: list[int] = []
@@ -215,7 +215,7 @@ def check_fetching(made: Made, findings: Findings) -> None:
 
 
 def check_missing(made: Made, findings: Findings) -> None:
-    """A version that is not there is a VersionNotFoundError."""
+    """A missing version raises VersionNotFoundError."""
     known = made.source.names()[:1]
     for name in (*known, NOBODY):
         for method in ("record", "folder"):

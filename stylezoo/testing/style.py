@@ -16,7 +16,7 @@ def check_style(folder: str | Path, *, catalog: Catalog | None = None) -> Report
         catalog: where nets come from; None for the installed plugins.
 
     Returns:
-        Every fault, each with the field or file that it is in.
+        Every fault found, with its field or file.
     """
     from stylezoo.check import check_style_folder
 

@@ -22,11 +22,11 @@ class Subject:
     """A component's factory, and the options to make it with.
 
     Attributes:
-        label: for people.
+        label: shown to people.
         factory: the class or function that is registered.
         options: to call it with.
         catalog: where other components are looked up.
-        key: by which its plugin may say how it is checked; empty if it has no registered name.
+        key: of its settings in ``STYLEZOO_CHECKS``; empty if it has no registered name.
     """
 
     label: str
@@ -36,7 +36,7 @@ class Subject:
     key: str = ""
 
     def make(self, seed: int = 0) -> Any:
-        """Make the component, from global generators in a known state."""
+        """Make the component, with the global generators seeded."""
         from stylezoo.seeding import seeded
 
         with seeded(seed):
@@ -49,12 +49,12 @@ def subject_of(
     options: Mapping[str, Any] | None,
     catalog: Catalog | None,
 ) -> Subject:
-    """Look a component up, if it is given by its name.
+    """Look up a component, if it is given by name.
 
     Raises:
-        ComponentNotFoundError, PluginConflictError: no plugin, or several, have it.
+        ComponentNotFoundError, PluginConflictError: no plugin, or several, registered it.
         PluginError: it cannot be imported.
-        OptionError: it is neither a name nor anything that can be called.
+        OptionError: it is neither a name nor callable.
     """
     catalog = catalog or default_catalog()
     options = dict(options or {})
@@ -76,7 +76,7 @@ def subject_of(
 
 
 def make_or_report(subject: Subject, findings: Findings, interface: type) -> Any | None:
-    """Make the component; report why it cannot be made, or is of another class."""
+    """Make the component, or report that it cannot be made or has the wrong class."""
     try:
         made = subject.make()
     except Exception as error:  # third-party code may raise anything
@@ -112,7 +112,7 @@ def _advice(subject: Subject) -> str:
 def _parameters(factory: Factory) -> Mapping[str, inspect.Parameter]:
     try:
         return inspect.signature(factory).parameters
-    except (TypeError, ValueError):  # of what is written in C
+    except (TypeError, ValueError):  # of callables written in C
         return {}
 
 

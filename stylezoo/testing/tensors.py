@@ -1,4 +1,4 @@
-"""Inputs that checks give to components, and the comparison of what comes out."""
+"""Inputs that checks give to components, and the comparison of their outputs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 TOLERANCE = 1e-4
-"""How far two ways to compute one thing in float32 may differ, in parts of the largest value."""
+"""How far two float32 computations of one thing may differ, relative to the largest value."""
 
 FLOOR = 1e-3
-"""Images and features are around 1: where all are smaller than this, what differs is rounding."""
+"""Images and features are around 1: where all are smaller than this, differences are rounding."""
 
 VALUE_FLOOR = 1e-30
-"""The value of a loss may be of any scale, so that small ones count as large ones do."""
+"""The value of a loss may have any scale, so small values count as much as large ones."""
 
 
 def random_images(
@@ -28,27 +28,27 @@ def random_images(
     seed: int = 0,
     channels: int = 3,
 ) -> Tensor:
-    """Noise that is the same each time: (batch, channels, height, width) in [low, high]."""
+    """Reproducible noise, (batch, channels, height, width) in [low, high]."""
     generator = torch.Generator().manual_seed(seed)
     noise = torch.rand(batch, channels, height, width, generator=generator, dtype=torch.float64)
     return (low + (high - low) * noise).float()
 
 
 def shape_text(tensor: Tensor) -> str:
-    """``1 × 3 × 32 × 48``."""
+    """A shape as text, such as ``1 × 3 × 32 × 48``."""
     return " × ".join(map(str, tensor.shape)) or "a scalar"
 
 
 def difference(
     found: Tensor, expected: Tensor, tolerance: float = TOLERANCE, floor: float = FLOOR
 ) -> str | None:
-    """Say how two tensors differ; None if they do not, beyond rounding.
+    """Say how two tensors differ; None if at most by rounding.
 
     Args:
         found: a tensor.
         expected: another.
-        tolerance: how far they may differ, in parts of the largest value of both.
-        floor: the least that counts as the largest value.
+        tolerance: how far they may differ, relative to the largest value of both.
+        floor: lower bound on that largest value.
     """
     if found.shape != expected.shape:
         return f"shapes {shape_text(found)} and {shape_text(expected)}"
@@ -90,10 +90,10 @@ def converted(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
 
 
 def other_devices() -> list[str]:
-    """The devices to move components to: what accelerator there is, and torch's meta device.
+    """The devices to move components to: any accelerator, and torch's meta device.
 
-    Tensors of the meta device have no values; mixing them with tensors that stayed on the CPU is
-    an error, as it is with any accelerator's.
+    Meta tensors have no values; mixing them with tensors left on the CPU is an error, as with any
+    accelerator.
     """
     found = ["meta"]
     if torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""The weight of the style term, found while a training runs."""
+"""The weight of the style term, tuned during training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ START_WEIGHT = 5.0
 LOWEST_WEIGHT = 2.0
 HIGHEST_WEIGHT = 25.0
 WANTED_CONTENT = 0.75
-FIRST, LAST = 0.05, 0.35  # the part of the training in which weights move
+FIRST, LAST = 0.05, 0.35  # the part of the training in which weights change
 RATE = 6.0
 LARGEST_ERROR = 0.5  # in powers of e: one odd crop must not throw a weight
 
@@ -19,15 +19,15 @@ class StyleBalance:
     """Finds for each painting the weight at which its style comes through.
 
     No one weight suits all paintings: a weight that gives a strong great-wave leaves starry-night
-    washed out, close to the photo. How far pictures move from their photos is what tells the two
-    apart: at a relative content distance of about 0.75 they look painted and still show what
-    they show. So the weight of each painting rises while its distance is below that and falls
-    while it is above, in proportion to the logarithm of the ratio, and stands still from 0.35 of
-    the training on, so that the net settles on one objective.
+    washed out, close to the photo. What tells the two apart is how far pictures move from their
+    photos: at a relative content distance of about 0.75 they look painted but are still
+    recognisable. So each painting's weight rises while its distance is below that and falls while
+    it is above, in proportion to the logarithm of the ratio. It stays fixed from 0.35 of the
+    training on, so that the net settles on one objective.
 
     Args:
-        start: for each painting, the weight that was found for it before; None if none was.
-        weight: to keep for all of them; None to find one for each.
+        start: the weight found for each painting before; None if there is none.
+        weight: a fixed weight for all paintings; None to find one for each.
     """
 
     def __init__(self, start: Sequence[float | None], weight: float | None) -> None:
@@ -38,7 +38,7 @@ class StyleBalance:
         self._seen = [FIRST] * len(start)
 
     def observe(self, style: int, content: float, progress: float) -> None:
-        """Take note of the content term of pictures in the style of one painting.
+        """Update a painting's weight from the content term of pictures in its style.
 
         Args:
             style: number of the painting.
@@ -55,10 +55,10 @@ class StyleBalance:
         self.weights[style] = min(max(weight, LOWEST_WEIGHT), HIGHEST_WEIGHT)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint holds."""
+        """Return the state to save in a checkpoint."""
         return {"weights": self.weights, "seen": self._seen}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+        """Restore the state from a checkpoint."""
         self.weights = list(state["weights"])
         self._seen = list(state["seen"])

@@ -1,4 +1,4 @@
-"""The training callbacks that plugins registered: told of a training, one after the other."""
+"""Calls the training callbacks that plugins registered, one after the other."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Callbacks:
-    """Tells every callback of an event. One that raises stops the training, by a TrainingError.
+    """Passes events to every callback. One that raises stops the training with a TrainingError.
 
     Args:
-        callbacks: by the names that errors call them.
+        callbacks: by the names used in error messages.
     """
 
     def __init__(self, callbacks: Mapping[str, TrainingCallback]) -> None:

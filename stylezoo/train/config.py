@@ -1,4 +1,4 @@
-"""What a training is made of, and nothing that happens while it runs."""
+"""The recipe of a training, and nothing that happens while it runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """The recipe of one training. The defaults are the preset ``standard``, on a fresh net.
+    """The recipe of one training. The defaults are the ``standard`` preset, but on a fresh net.
 
     The content layer, the style layers and the backbone's role are those of Johnson et al. 2016,
     section 4.1. Content and style terms are relative (see the losses), so that one pair of
@@ -32,54 +32,55 @@ class TrainingConfig:
     bfloat16 arithmetic are ours, for a hundredth of the paper's budget.
 
     Attributes:
-        style_images: the paintings, by the names of their styles. One gives a net of one style,
-            several a net of several.
-        photos: a folder of photos to learn on.
-        net: a registered transform net.
+        style_images: the paintings, by style name. One gives a net of one style, several a net
+            of several.
+        photos: the folder of training photos.
+        net: name of a registered transform net.
         net_arguments: its arguments.
-        base: a style to start from, in place of a fresh net; its net is taken. Of a pack,
-            ``"museum:monet"`` starts from that one; ``"museum"`` from the one of the painting's
-            name, or from the mean of all.
-        widen_to: of the base's net, a greater width; it draws the same at the start, with more
-            channels to learn with. None for the base's own.
-        norm: of the base's net, another kind, which takes over what its own have learnt. None for
-            its own.
-        only_norm: train what the styles of the base do not share, its norms, and nothing else
-            (Dumoulin et al. 2017, section 3.2); for one painting.
-        backbone: a registered backbone, the loss network.
+        base: a style whose net to start from instead of a fresh one. For a pack,
+            ``"museum:monet"`` starts from that style; ``"museum"`` from the one named like the
+            painting, or else from the mean of all.
+        widen_to: a greater width for the base's net, which starts out drawing the same, with more
+            channels to learn with. None keeps its width.
+        norm: another kind of norm for the base's net, which takes over what its norms have
+            learnt. None keeps its own.
+        only_norm: train only what the styles of the base do not share, their norms (Dumoulin et
+            al. 2017, section 3.2); for one painting.
+        backbone: name of a registered backbone, the loss network.
         backbone_options: its options.
-        content_layer: of the content term.
-        style_layers: of the style term.
+        content_layer: layer of the content term.
+        style_layers: layers of the style term.
         normalization: of the content and style terms; see the losses.
-        content_weight: of the content term.
-        style_weight: of the style term; None to find one for each painting, see ``StyleBalance``.
-        tv_weight: of the total variation term.
-        tv_norm: of the total variation term, ``"l1"`` or ``"l2"``.
-        range_weight: of the penalty for values outside [0, 1].
-        stability_weight: of the penalty for what a pixel's shift and a little noise change in
-            the picture, against flicker.
-        steps: how many batches to learn from. With ``only_norm`` it may be 0: a style of the base
-            gets a name of its own, as it is.
+        content_weight: weight of the content term.
+        style_weight: weight of the style term; None to find one per painting, see
+            ``StyleBalance``.
+        tv_weight: weight of the total variation term.
+        tv_norm: norm of the total variation term, ``"l1"`` or ``"l2"``.
+        range_weight: weight of the penalty for values outside [0, 1].
+        stability_weight: weight of the penalty for how much a shift of a few pixels and a little
+            noise change the picture, against flicker.
+        steps: number of batches to learn from. With ``only_norm`` it may be 0, which gives a style
+            of the base a name of its own, unchanged.
         batch_size: photos in a batch.
-        crop_sizes: side of the square cut from each photo, in pixels; a multiple of 8. Of several
-            the batches take turns: a net learns strokes at the sizes that it sees.
-        half_crops: the part of the steps, from the first on, that learn on crops of half the
-            side: they see as much for a quarter of the time.
-        style_size: longest side of the painting, in pixels: it sets the size of the strokes.
-        optimizer: of the convolutions and linear layers, ``"muon"`` or ``"adam"``; the norms are
-            Adam's. It and ``learning_rate`` say nothing with ``only_norm``.
-        learning_rate: of the convolutions, at its peak.
-        norm_learning_rate: of the norms, and of biases, at its peak.
-        schedule: ``"one-cycle"``, or ``"constant"``.
-        gradient_clip: the largest norm of a step's gradient; None for any.
-        average_part: the part of the steps that the exponential moving average of the weights
-            reaches back over; it is what is kept. 0 for the last weights.
-        seed: of the weights at the start and of the choice of crops.
-        device: such as ``"cpu"`` or ``"cuda"``; None for the best there is.
-        precision: of the networks; ``"auto"`` takes bfloat16 where the hardware computes in it.
+        crop_sizes: side of the square cut from each photo, in pixels; a multiple of 8. Batches
+            cycle through several sizes: a net learns strokes at the sizes it sees.
+        half_crops: fraction of the steps, counted from the first, that use crops of half the
+            side: they see as much in a quarter of the time.
+        style_size: longest side of the painting, in pixels; it sets the size of the strokes.
+        optimizer: ``"muon"`` or ``"adam"``, for the convolutions and linear layers; norms always
+            use Adam. Ignored with ``only_norm``, as is ``learning_rate``.
+        learning_rate: peak rate of the convolutions and linear layers.
+        norm_learning_rate: peak rate of the norms and biases.
+        schedule: ``"one-cycle"`` or ``"constant"``.
+        gradient_clip: maximum norm of a step's gradient; None for no limit.
+        average_part: fraction of the steps that the exponential moving average of the weights
+            spans; the average is what is kept. 0 keeps the last weights.
+        seed: of the initial weights and the choice of crops.
+        device: such as ``"cpu"`` or ``"cuda"``; None for the best available.
+        precision: of the networks; ``"auto"`` uses bfloat16 where the hardware computes in it.
 
     Raises:
-        OptionError: a value is out of its range.
+        OptionError: a value is out of range.
     """
 
     style_images: Mapping[str, str | Path]
@@ -103,13 +104,13 @@ class TrainingConfig:
     stability_weight: float = 0.0
     steps: int = 2000
     batch_size: int = 4
-    # With 256 px alone, 512 px stayed a third behind.
+    # Trained at 256 px alone, nets stayed a third behind at 512 px.
     crop_sizes: tuple[int, ...] = (192, 256, 384, 512)
     half_crops: float = 0.0
     style_size: int = 512
     optimizer: Literal["muon", "adam"] = "muon"
-    # With Adam at 3e-3 nets of several styles soon learnt to draw a spike, by which they govern
-    # the statistics of every instance norm: a grey blob a picture.
+    # With Adam at 3e-3, nets of several styles soon learnt to draw a spike that controls the
+    # statistics of every instance norm: a grey blob in each picture.
     learning_rate: float = 1e-3
     norm_learning_rate: float = 1e-2
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
@@ -167,11 +168,11 @@ class TrainingConfig:
             raise OptionError(
                 f"precision is {self.precision!r}; it must be 'auto', 'bf16' or 'fp32'"
             )
-        # A record keeps it.
+        # The record must be able to hold it.
         object.__setattr__(self, "seed", check_seed(self.seed, largest=MAX_INTEGER))
 
     def _take_numbers(self) -> None:
-        """Take numbers of another library, such as numpy's in a search, as Python's: for JSON."""
+        """Convert other libraries' numbers, such as numpy's in a search, to Python's, for JSON."""
         for name in ("steps", "batch_size", "style_size", "widen_to"):
             value = getattr(self, name)
             if value is not None:
@@ -212,16 +213,16 @@ class TrainingConfig:
 
     @classmethod
     def preset(cls, name: str, **values: Any) -> TrainingConfig:
-        """A recipe by name, with values in place of its own.
+        """Make the recipe of a preset, with some of its values replaced.
 
         Args:
-            name: ``"quick"`` for a usable style in minutes, ``"standard"`` for the best that we
-                know for an hour, ``"adapter"`` for the norms of a base alone, or ``"paper"`` for
-                Johnson et al. 2016 to the number.
-            values: of any attribute; paintings and photos at least.
+            name: ``"quick"`` for a usable style in minutes, ``"standard"`` for the best we can do
+                in an hour, ``"adapter"`` for the norms of a base alone, or ``"paper"`` for Johnson
+                et al. 2016 to the number.
+            values: for any attributes; paintings and photos at least.
 
         Raises:
-            OptionError: there is no such preset, or a value is out of its range.
+            OptionError: there is no such preset, or a value is out of range.
         """
         if name not in PRESETS:
             raise OptionError(f"there is no preset {name!r}; there is {', '.join(PRESETS)}")
@@ -231,7 +232,7 @@ class TrainingConfig:
         """What the net is trained to minimise for one painting.
 
         Args:
-            style_weight: that was found for it, or that the config gives.
+            style_weight: found for it, or given by the config.
         """
         return ObjectiveConfig(
             backbone=self.backbone,
@@ -260,9 +261,9 @@ class TrainingConfig:
         )
 
     def fingerprint(self) -> str:
-        """What decides the result besides the content of files, as JSON."""
+        """Everything that decides the result except the content of files, as JSON."""
         values = dataclasses.asdict(self)
-        # A painting and photos that moved elsewhere are still the same.
+        # Paintings and photos that were moved are still the same.
         for elsewhere in ("device", "photos", "base"):
             del values[elsewhere]
         values["style_images"] = list(self.style_images)
@@ -283,8 +284,8 @@ def _real(name: str, value: SupportsFloat) -> float:
         raise OptionError(f"{name} is {value!r}; it must be a number") from None
 
 
-# A pack of the zoo. From trained weights a net was in 300 steps where a fresh one was not in 700:
-# it knows how to draw already, and learns with what.
+# A pack of the zoo. From trained weights a net got further in 300 steps than a fresh one in 700:
+# it can draw already, and only learns what to draw with.
 TRAINED_BASE = "museum"
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -297,13 +298,13 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
     # Section 4.1 and the supplement of Johnson et al. 2016. The distances and the weights of their
     # terms are those of the authors' program (https://github.com/jcjohnson/fast-neural-style),
-    # whose Gram matrices are averaged twice as those of Gatys' program are: content 1, style 5 and
-    # total variation 1e-6. Its VGG16 takes pixels to 255 where torchvision's takes them over their
-    # deviation, so features here are 1/57.6 of its own (255 × 0.226), the content term 1/57.6² and
-    # the style term 1/57.6⁴: 5 becomes 5 × 57.6². It adds half the sum of squared differences of
-    # each picture where here it is a mean: 1e-6 becomes 1e-6 × 4 pictures × ½ × 255² × 3 × 256 ×
-    # 255 values, over 57.6². What the paper does not have (half crops, an average of weights,
-    # clipping, a schedule, balance) is off; the range term stands for its scaled tanh.
+    # whose Gram matrices are averaged twice, like those of Gatys' program: content 1, style 5 and
+    # total variation 1e-6. Its VGG16 takes pixels up to 255, torchvision's takes them divided by
+    # their deviation, so features here are 1/57.6 of its own (255 × 0.226), the content term
+    # 1/57.6² and the style term 1/57.6⁴: 5 becomes 5 × 57.6². It adds half the sum of squared
+    # differences of each picture, which is a mean here: 1e-6 becomes 1e-6 × 4 pictures × ½ × 255²
+    # × 3 × 256 × 255 values, over 57.6². What the paper does not have (half crops, an average of
+    # weights, clipping, a schedule, balance) is off; the range term replaces its scaled tanh.
     "paper": {
         "net_arguments": {"width": 32, "norm": "batch"},
         "backbone": "vgg16",

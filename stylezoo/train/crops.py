@@ -1,4 +1,4 @@
-"""The photos to learn on: shuffled, cropped and mirrored the same way for the same seed."""
+"""The training photos: shuffled, cropped and mirrored the same way for the same seed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from torch import Tensor
 from stylezoo.errors import ImageError, TrainingError
 from stylezoo.images import Photo, find_photos, open_photo
 
-# How much larger than the crop a photo's shorter side is made: room to move the crop about.
+# How much larger than the crop to make a photo's shorter side: room to move the crop around.
 ROOM = 1.17
 
-# How much finer a photo is read than it is made then: a camera's need not be read in full.
+# How much larger to read a photo than it is then made: a camera's need not be read in full.
 FINER = 2
 
 # A crop of bare sky teaches nothing, and harms: instance norm divides by a deviation of nearly
-# zero, layer after layer, and its gradient drowns that of the others or overflows.
+# zero, layer after layer, and its gradient drowns out the others or overflows.
 LEAST_CONTRAST = 0.02  # standard deviation of a channel, of values in [0, 1]
 TRIES = 8
 
@@ -28,18 +28,18 @@ GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "F")
 
 
 class PhotoCrops:
-    """Batches of square crops. A batch depends on the seed and its number, and on nothing else.
+    """Batches of square crops. A batch depends only on the seed and its number.
 
-    A photo that cannot be read, is tiny, grey or in the colours of print (CMYK) is replaced by
-    the next one, and named in ``skipped``.
+    A photo that is unreadable, tiny, grey or CMYK is replaced by the next one and listed in
+    ``skipped``.
 
     Args:
         folder: the photos.
-        crop_sizes: side of a crop, in pixels; the batches take turns.
+        crop_sizes: side of a crop, in pixels; batches cycle through them.
         batch_size: crops in a batch.
-        seed: of order, place and mirroring.
-        half_until: the batches before this one have crops of half the side, of photos of the
-            same size.
+        seed: of order, position and mirroring.
+        half_until: batches before this one have crops of half the side, from photos of the same
+            size.
 
     Raises:
         ImageError: the folder is missing or holds no photo.
@@ -68,14 +68,14 @@ class PhotoCrops:
         self.skipped: dict[Path, str] = {}
 
     def batch(self, number: int, places: Sequence[int] | None = None) -> Tensor:
-        """Make the batch of this number: (batch_size, 3, side, side) in [0, 1].
+        """Make one batch: (batch_size, 3, side, side) in [0, 1].
 
         Args:
-            number: from 0.
-            places: in the batch, from 0, to make the crops of; None for all.
+            number: of the batch, from 0.
+            places: positions in the batch, from 0, to make crops for; None for all.
 
         Raises:
-            TrainingError: not one photo can be used.
+            TrainingError: no photo is usable.
         """
         first = number * self.batch_size
         full = self.crop_sizes[number % len(self.crop_sizes)]
@@ -84,10 +84,10 @@ class PhotoCrops:
         return torch.stack([self._crop(first + place, full, side) for place in wanted])
 
     def first(self, count: int) -> list[Path]:
-        """Give the first photos of the folder that can be used, at most so many.
+        """Return the first usable photos of the folder, at most ``count``.
 
         Raises:
-            TrainingError: not one can.
+            TrainingError: no photo is usable.
         """
         found: list[Path] = []
         for path in self.paths:
@@ -123,7 +123,7 @@ class PhotoCrops:
         raise self._none_usable()
 
     def _open(self, path: Path, full: int) -> Photo | None:
-        """A photo for crops of this side before halving, or None."""
+        """Open a photo for crops of this side before halving; None if it is unusable."""
         if path in self.skipped:
             return None
         try:
@@ -135,16 +135,16 @@ class PhotoCrops:
 
     def _none_usable(self) -> TrainingError:
         return TrainingError(
-            f"not one of the {len(self.paths)} photos can be used; the first says: "
+            f"none of the {len(self.paths)} photos can be used; the first problem: "
             f"{next(iter(self.skipped.values()))}"
         )
 
 
 def _check_usable(path: Path, smallest: int) -> None:
-    """Look at a photo's header: what teaches nothing, or the wrong colours, is left out.
+    """Refuse a photo that, by its header, would teach nothing or the wrong colours.
 
     Raises:
-        ImageError: it is no use.
+        ImageError: the photo is unusable.
     """
     try:
         with Image.open(path) as image:

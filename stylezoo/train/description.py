@@ -1,4 +1,4 @@
-"""What a person tells of a style or a pack, for its record."""
+"""What a person says about a style or a pack, for its record."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from stylezoo.registry.record_text import check_style_name, check_version
 
 @dataclass(frozen=True, kw_only=True)
 class PackDescription:
-    """What only a person knows of a pack that is made of styles that are there.
+    """What only a person can say about a pack made of existing styles.
 
     Attributes:
         name: in kebab-case.
-        version: of it.
+        version: of the pack.
         summary: one line.
         tags: words to search by.
         author: who made it.
-        command: that makes it again; recorded.
+        command: the command that makes it again, to record.
         notes: anything else worth knowing.
 
     Raises:
@@ -43,7 +43,7 @@ class PackDescription:
         check_version(self.version)
 
     def provenance(self) -> Provenance:
-        """Who made it, today, with this software."""
+        """The author, today's date and this software."""
         return Provenance(
             author=self.author,
             created=datetime.now(UTC).date().isoformat(),
@@ -54,11 +54,11 @@ class PackDescription:
 
 @dataclass(frozen=True, kw_only=True)
 class StyleDescription(PackDescription):
-    """What only a person knows of a style that is trained. What is not said is unknown.
+    """What only a person can say about a trained style. What is not known is ``"unknown"``.
 
     Attributes:
-        images: of each painting, by the name of its style: title, artist, year, where the
-            picture of it is from.
+        images: title, artist, year and picture source of each painting, by the name of its
+            style.
         data: what the photos are, and whose.
         licence: of weights, code, style image and training data.
 
@@ -71,7 +71,7 @@ class StyleDescription(PackDescription):
     licence: Licence
 
     def __post_init__(self) -> None:
-        # A mistake here must not come to light after an hour of training.
+        # A mistake must show now, not after an hour of training.
         super().__post_init__()
         check_licences(self.licence)
         for name in self.images:

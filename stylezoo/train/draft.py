@@ -1,4 +1,4 @@
-"""What the record of a trained style says, as far as its training tells."""
+"""Drafts the record of a trained style, as far as its training determines it."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from stylezoo.train.trainer import Trainer
 def draft_of(
     trainer: Trainer, description: StyleDescription, preview: Path, catalog: Catalog
 ) -> tuple[StyleDraft, dict[str, str]]:
-    """What is recorded of a training, as far as it is known.
+    """Draft the record of a training, as far as it is known.
 
     Args:
         trainer: before its first step, or after its last.
-        description: by whoever trains.
+        description: given by whoever trains.
         preview: the photo that the style will be shown on.
-        catalog: that provides the net.
+        catalog: provides the net.
 
     Returns:
-        The draft, and by its path the name of each painting to write.
+        The draft, and the names of the paintings to write, by path.
     """
     config, start = trainer.config, trainer.start
     names = list(config.style_images)
     single = len(names) == 1
-    # Whoever gets the style can evaluate it, where the painting may be passed on at all.
+    # The painting lets whoever gets the style evaluate it, if it may be passed on at all.
     known = description.licence.style_image != UNKNOWN
     files = {name: PAINTING if single else f"paintings/{name}.jpg" for name in names}
     weights = dict(zip(names, map(_rounded, trainer.balance.weights), strict=True))
@@ -48,7 +48,7 @@ def draft_of(
     )
     objective = config.objective(weights[names[0]])
     if start.base is not None and start.base.objective is not None and not config.steps:
-        # A style that is taken as it is was trained there.
+        # A style that is taken unchanged was trained with the base.
         training = replace(start.base.training, recipe=training.recipe, command=training.command)
         objective = start.base.objective.with_style_weight(weights[names[0]])
     draft = StyleDraft(
@@ -78,7 +78,7 @@ def draft_of(
         training=training,
         provenance=description.provenance(),
         licence=description.licence,
-        # Of a pack, each style's own weight stands in its table.
+        # In a pack, each style's own weight is in its table.
         objective=objective,
         preview=f"{preview.name}, stylised at {size} px",
     )
@@ -86,12 +86,12 @@ def draft_of(
 
 
 def style_size_of(training: Training, config: TrainingConfig) -> int:
-    """Of the painting, as the net was trained on it, which may have been elsewhere."""
+    """The painting's size when the net was trained on it, maybe in another training."""
     return training.style_size or config.style_size
 
 
 def _base(trainer: Trainer) -> Base | None:
-    """What an adapter builds on: a net trained as a whole builds on nothing any more."""
+    """The base an adapter builds on; a net trained as a whole has none."""
     record = trainer.start.base
     if record is None or not trainer.start.shared:
         return None

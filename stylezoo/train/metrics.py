@@ -1,4 +1,4 @@
-"""The course of a training, as a table and, where it is installed, for TensorBoard."""
+"""Training metrics, as a table and, if it is installed, for TensorBoard."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class MetricsLog:
 
     Args:
         folder: where to write.
-        step: the training's; lines of later steps, which a killed run left, are dropped.
+        step: where the training stands; lines of later steps, left by a killed run, are dropped.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -39,7 +39,7 @@ class MetricsLog:
             self._board = _tensorboard(folder, step)
 
     def add(self, report: StepReport) -> None:
-        """Write a step.
+        """Write the line of a step.
 
         Raises:
             OutputError: the disk is full, or the folder is gone.
@@ -56,7 +56,7 @@ class MetricsLog:
                     self._board.add_scalar(name, value, report.step)
 
     def close(self) -> None:
-        """Write what is left.
+        """Write what is buffered, and close the files.
 
         Raises:
             OutputError: the disk is full, or the folder is gone.

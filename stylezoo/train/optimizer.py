@@ -1,4 +1,4 @@
-"""How a net's weights follow their gradient: convolutions by Muon, norms by Adam."""
+"""The optimizers of a net: Muon for its convolutions, Adam for its norms."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from stylezoo.train.config import TrainingConfig
 
 
 def build_optimizers(net: nn.Module, config: TrainingConfig) -> list[torch.optim.Optimizer]:
-    """Make the optimizers of what a net has to learn: of its kernels first, if it learns any.
+    """Build the optimizers of a net's trainable weights, that of the kernels first, if any.
 
-    ``initial_lr`` of each group of parameters is its rate at the peak.
+    ``initial_lr`` of each parameter group is its peak rate.
     """
     linear = {id(module.weight) for module in net.modules() if isinstance(module, nn.Linear)}
     kernels: list[nn.Parameter] = []
@@ -37,17 +37,17 @@ def build_optimizers(net: nn.Module, config: TrainingConfig) -> list[torch.optim
 class KernelMuon(torch.optim.Muon):
     """Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) for convolutions.
 
-    Each kernel is one matrix, with a row for each of its filters, as in the source. A step is as
+    Each kernel is treated as one matrix, with a row per filter, as in the source. A step is as
     long as Adam's at the same rate (Liu et al. 2025, arXiv 2502.16982, section 2.2).
 
     Args:
-        kernels: shape (out, in, height, width) each, or (out, in).
+        kernels: each of shape (out, in, height, width) or (out, in).
         lr: the learning rate.
     """
 
     def __init__(self, kernels: Iterable[nn.Parameter], lr: float) -> None:
         self._kernels = list(kernels)
-        # Muon takes matrices alone, and a kernel in channels-last order has no view as one.
+        # Muon only takes matrices, and a kernel in channels-last order cannot be viewed as one.
         matrices = [nn.Parameter(kernel.detach().flatten(1).clone()) for kernel in self._kernels]
         super().__init__(matrices, lr=lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
 

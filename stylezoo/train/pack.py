@@ -1,4 +1,4 @@
-"""A pack of styles that are there already, without training: they share all but their norms."""
+"""Makes a pack of existing styles without training: they share all but their norms."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from stylezoo.train.start import net_of_several, shared_tensors, with_norms
 if TYPE_CHECKING:
     from stylezoo.interfaces.net import TransformNet
 
-LONGEST_RECIPE = MAX_TEXT // 2  # characters; what is made of the pack quotes it, and adds to it
+LONGEST_RECIPE = MAX_TEXT // 2  # characters; what is made from the pack quotes and extends it
 
 
 @dataclass(frozen=True)
 class _Member:
-    """A style of the pack to be: its net alone, its record, and what the pack says of it."""
+    """A style of the future pack: its own net, its record, and its entry in the pack."""
 
     spec: str
     net: MultiStyleNet
@@ -61,13 +61,13 @@ def make_pack(
 ) -> Record:
     """Put styles that share their convolutions into one net.
 
-    Such are the styles of a pack and the adapters on it. Each gives exactly the picture that it
-    gives alone, so that its measured quality goes with it.
+    The styles of a pack and the adapters on it do. Each draws exactly the picture that it draws
+    alone, so it keeps its measured quality.
 
     Args:
         specs: of the styles: ``"museum:monet"``, or an adapter on the museum, ``"./klimt"``.
-        description: what goes into the record besides. Where its author is ``"unknown"``, the
-            record names that of the styles, if they have one.
+        description: what else goes into the record. If its author is ``"unknown"``, the record
+            names the author of the styles, if they share one.
         output: the style folder to make.
         preview: the photo to show the styles on.
         catalog: where styles and nets come from; None for the installed plugins.
@@ -76,8 +76,8 @@ def make_pack(
         The record of the pack.
 
     Raises:
-        OptionError: fewer than two styles, two of one name, a style that is no part of a pack, or
-            styles that do not share their convolutions or their licence.
+        OptionError: fewer than two styles, two with the same name, a style that cannot be in a
+            pack, or styles that do not share their convolutions, licence or objective.
         OutputError: the folder exists and is not empty, or cannot be written.
         StyleZooError: a style cannot be loaded.
     """
@@ -155,7 +155,7 @@ def _member(spec: str, catalog: Catalog) -> _Member:
 
 
 def _fits_into_half(net: MultiStyleNet) -> bool:
-    """Whether half precision holds each number as it is, as of what was stored in it before."""
+    """Whether half precision holds every number exactly, as when weights were stored in it."""
     return all(
         torch.equal(tensor, tensor.half().to(tensor.dtype))
         for tensor in net.state_dict().values()
@@ -171,7 +171,7 @@ def _check_names(members: Sequence[_Member]) -> None:
 
 
 def _check_alike(first: _Member, other: _Member) -> None:
-    """Compare what a pack's record says once for all its styles."""
+    """Compare what a pack's record states once for all its styles."""
     ours, theirs = asdict(first.record.licence), asdict(other.record.licence)
     differing = [name for name in ours if ours[name] != theirs[name]]
     if differing:
@@ -190,7 +190,7 @@ def _check_alike(first: _Member, other: _Member) -> None:
 def _join(
     members: Sequence[_Member], catalog: Catalog
 ) -> tuple[TransformNet, dict[str, bool | int | float | str]]:
-    """One net of all, and its arguments.
+    """Join all members into one net; return it and its arguments.
 
     Raises:
         OptionError: they do not share what the styles of one net have in common.
@@ -213,7 +213,7 @@ def _join(
 
 
 def _of_one_norm(members: Sequence[_Member]) -> Sequence[_Member]:
-    """The members with norms of one kind: that into which the others can be turned."""
+    """Give the members norms of one kind: the one that all can be turned into."""
     kinds = sorted({getattr(member.net.arguments, "norm", "") for member in members})
     if len(kinds) == 1:
         return members
@@ -246,13 +246,13 @@ def _pack_of(record: Record) -> str:
 
 
 def _common_style_size(members: Sequence[_Member]) -> int | None:
-    """The one size of all paintings; None if they differ or are not known."""
+    """The size common to all paintings; None if sizes differ or are unknown."""
     sizes = {member.record.training.style_size for member in members}
     return sizes.pop() if len(sizes) == 1 else None
 
 
 def _recipe(members: Sequence[_Member]) -> str:
-    """How each style was trained, with the seed and, as far as there is room, the command."""
+    """How each style was trained, with the seeds and, if there is room, the commands."""
     trainings = [(names, record.training) for names, record in _origins(members)]
     seeded = [
         f"{names}, as trained there: {training.recipe}; seed {training.seed}"
@@ -268,7 +268,7 @@ def _recipe(members: Sequence[_Member]) -> str:
 
 
 def _provenance(description: PackDescription, members: Sequence[_Member]) -> Provenance:
-    """Whose the pack is, with all that its members' records ask to be said of them."""
+    """The provenance of the pack, with the credits and notes of its members' records."""
     provenance = description.provenance()
     authors = {member.record.provenance.author for member in members}
     if provenance.author == UNKNOWN and len(authors) == 1:
@@ -283,7 +283,7 @@ def _provenance(description: PackDescription, members: Sequence[_Member]) -> Pro
 
 
 def _origins(members: Sequence[_Member]) -> list[tuple[str, Record]]:
-    """The records that the members are of, with the names of those that are of each."""
+    """The members' distinct records, each with the names of its styles in the pack."""
     names: dict[str, list[str]] = {}
     records: dict[str, Record] = {}
     for member in members:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PREVIEW_SIZE = 512  # longest side, pixels
 SHEET_SIDE = 256
-SHEET_COLUMNS = 4  # of up to 16 styles; more get a square
+SHEET_COLUMNS = 4  # for up to 16 styles; more are laid out in a square
 
 
 def preview_of(styles: Mapping[str, Style], photo: Photo) -> Image.Image:
@@ -35,5 +35,5 @@ def preview_of(styles: Mapping[str, Style], photo: Photo) -> Image.Image:
     ]
     columns = max(SHEET_COLUMNS, math.ceil(math.sqrt(len(pictures))))
     sheet = contact_sheet(in_rows(pictures, columns), side=SHEET_SIDE)
-    sheet.thumbnail((MAX_PREVIEW_SIDE, MAX_PREVIEW_SIDE))  # of more than 49 styles
+    sheet.thumbnail((MAX_PREVIEW_SIDE, MAX_PREVIEW_SIDE))  # for more than 49 styles
     return sheet

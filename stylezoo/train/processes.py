@@ -1,4 +1,4 @@
-"""The processes that train one net together, one to a GPU."""
+"""The processes that train one net together, one per GPU."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ T = TypeVar("T")
 class Processes:
     """This process alone, or all that ``accelerate launch`` started.
 
-    Each takes its part of every batch, and all apply the mean of their gradients: any number of
-    them, which divides the batch, learns what one would, up to rounding (with batch norm, whose
-    statistics are of a part of the batch, about that). The exchange is that of accelerate, and
-    of torch's DistributedDataParallel under it.
+    Each takes its part of every batch, and all apply the mean of their gradients: any number that
+    divides the batch learns what one process would, up to rounding (only roughly with batch norm,
+    whose statistics cover one part of the batch). The exchange is accelerate's, which uses torch's
+    DistributedDataParallel.
 
     Args:
-        device: such as ``"cpu"`` or ``"cuda"``; None for the best there is. Of several GPUs,
+        device: such as ``"cpu"`` or ``"cuda"``; None for the best available. With several GPUs,
             each process has its own.
 
     Raises:
-        OptionError: the device is not there.
-        PluginError: several were started, and accelerate is not installed.
+        OptionError: the device is not available.
+        PluginError: several processes were started, and accelerate is not installed.
     """
 
     def __init__(self, device: str | torch.device | None) -> None:
@@ -45,20 +45,20 @@ class Processes:
                 "training in several processes needs accelerate; "
                 'run: pip install "stylezoo[accelerate]"'
             ) from error
-        # Its own precision, which a user's configuration of it may set, would come inside ours.
+        # A precision set in the user's accelerate configuration would apply inside ours.
         self._accelerator = Accelerator(cpu=str(device) == "cpu", mixed_precision="no")
         self.device = self._accelerator.device
 
     @property
     def main(self) -> bool:
-        """Whether this is the process that writes files and talks."""
+        """Whether this is the process that writes files and prints."""
         return self.rank == 0
 
     def share(self, batch: Sequence[T]) -> Sequence[T]:
         """This process's part of a batch.
 
         Raises:
-            OptionError: it cannot be shared out evenly.
+            OptionError: it cannot be divided evenly.
         """
         if len(batch) % self.count:
             raise OptionError(
@@ -69,7 +69,7 @@ class Processes:
         return batch[self.rank * size : (self.rank + 1) * size]
 
     def join(self, net: nn.Module) -> nn.Module:
-        """Give the net whose backward pass leaves the mean of all processes' gradients."""
+        """Wrap the net so that its backward pass averages the gradients of all processes."""
         if self._accelerator is None:
             return net
         return cast("nn.Module", self._accelerator.prepare(net))
@@ -82,11 +82,11 @@ class Processes:
         return cast("Tensor", self._accelerator.reduce(values.clone(), "mean"))
 
     def wait(self) -> None:
-        """Go on when all processes are here."""
+        """Wait until all processes get here."""
         if self._accelerator is not None:
             self._accelerator.wait_for_everyone()
 
 
 def process_rank() -> int:
-    """The number of this process among those that ``accelerate launch`` started; 0 alone."""
+    """The rank of this process among those that ``accelerate launch`` started; 0 if alone."""
     return int(os.environ.get("RANK", "0"))

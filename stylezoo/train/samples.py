@@ -1,4 +1,4 @@
-"""Sample pictures: how far a training has come, to look at while it runs."""
+"""Sample pictures that show, during a training, how far it has come."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SIDE = 320  # pixels
 
 
 def write_samples(trainer: Trainer, path: Path) -> None:
-    """Save a contact sheet of training photos, a row each: the photo, then each style on it.
+    """Save a contact sheet with a row per training photo: the photo, then each style on it.
 
-    The photos are the first ones of the folder that can be used, so that samples of different
-    steps compare.
+    The photos are the first usable ones of the folder, so that samples of different steps can be
+    compared.
     """
     styles = styles_of(trainer)
     rows = []
@@ -32,7 +32,7 @@ def write_samples(trainer: Trainer, path: Path) -> None:
 
 
 def styles_of(trainer: Trainer) -> dict[str, Style]:
-    """What was learnt so far, a style for each painting."""
+    """The styles learnt so far, one per painting."""
     net = trainer.averaged_net()
     names = list(trainer.config.style_images)
     if len(names) == 1:

@@ -19,7 +19,7 @@ from stylezoo.seeding import seeded
 from stylezoo.style import Style
 from stylezoo.train.config import TrainingConfig
 
-CONDITIONAL = "conditional-"  # before the name of a norm: the same for several styles
+CONDITIONAL = "conditional-"  # before a norm's name: the same norm for several styles
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class Start:
     """What a training starts from.
 
     Attributes:
-        net: to train.
-        net_name: the registered name.
-        net_arguments: of the net.
+        net: the net to train.
+        net_name: its registered name.
+        net_arguments: its arguments.
         shared: names of the parameters that stay as they are in the base.
         base: the record of the base; None for a fresh net.
-        shares: of each painting, the share of each of the base's styles that it starts with.
-        style_weights: of each painting, the weight of the style term that the base was trained
-            with for the style that it starts from; None where that is not one style alone.
+        shares: for each painting, the share of each of the base's styles that it starts with.
+        style_weights: for each painting, the style term's weight in the training of the style it
+            starts from; None if there is none to take over, as for a mixture.
     """
 
     net: TransformNet
@@ -50,9 +50,9 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
     """Make the net that a config describes.
 
     Raises:
-        OptionError: the net cannot hold so many styles, the base is no multi-style net, or its net
-            cannot be widened so or take such norms.
-        PluginError: no plugin provides the net, or the norm; or the net breaks a promise.
+        OptionError: the net cannot hold that many styles, or the base is not a multi-style net,
+            cannot be widened that way or cannot take such norms.
+        PluginError: no plugin provides the net or the norm, or the net violates its interface.
         StyleZooError: the base cannot be loaded.
     """
     styles = len(config.style_images)
@@ -99,14 +99,14 @@ def net_of_several(
 
     Args:
         ones: nets of one style each; what they should share is taken from the first.
-        make: such a net, of its arguments.
+        make: makes such a net from its arguments.
 
     Returns:
-        The net, and the arguments that it was built with.
+        The net, and the arguments it was built with.
 
     Raises:
-        OptionError: the net cannot hold so many styles.
-        PluginError: what a net of one style has does not fit into that of several.
+        OptionError: the net cannot hold that many styles.
+        PluginError: the tensors of a net of one style do not fit into the net of several.
     """
     arguments = _arguments(ones[0])
     if len(ones) > 1:
@@ -128,10 +128,10 @@ def net_of_several(
 
 
 def _check_rows(net: TransformNet, states: Sequence[Mapping[str, Tensor]]) -> None:
-    """Refuse nets of one style whose tensors are neither those of several nor rows of these.
+    """Refuse nets of one style whose tensors match neither those of several nor their rows.
 
     Raises:
-        PluginError: they are such.
+        PluginError: a tensor does not match.
     """
     for key, tensor in net.state_dict().items():
         whole = tuple(tensor.shape)
@@ -147,10 +147,10 @@ def _check_rows(net: TransformNet, states: Sequence[Mapping[str, Tensor]]) -> No
 
 
 def with_norms(nets: Sequence[MultiStyleNet], norm: str, seed: int) -> list[MultiStyleNet]:
-    """Give nets norms of one kind; what these have besides is the same for each net.
+    """Give nets norms of one kind, whose new tensors start the same in each net.
 
     Raises:
-        OptionError: they cannot take over what the norms of a net have learnt.
+        OptionError: the kind is conditional, or cannot take over what a net's norms have learnt.
     """
     if norm.startswith(CONDITIONAL):
         raise OptionError(
@@ -169,7 +169,7 @@ def shared_tensors(net: TransformNet, one: TransformNet) -> frozenset[str]:
 
     Args:
         net: of several styles, or of one.
-        one: a net of one of them, where the others have a row for each style.
+        one: a net of one of its styles; what is not shared has another shape in it.
     """
     alone = one.state_dict()
     return frozenset(
@@ -180,10 +180,10 @@ def shared_tensors(net: TransformNet, one: TransformNet) -> frozenset[str]:
 def _check_pack(
     record: Record, shares: Sequence[tuple[float, ...]], config: TrainingConfig
 ) -> None:
-    """Refuse a base that is no pack, and without steps one of which not one style is taken.
+    """Refuse a base that is not a pack and, without steps, one with no single style chosen.
 
     Raises:
-        OptionError: it is.
+        OptionError: the base is refused.
     """
     if not record.styles:
         raise OptionError(
@@ -199,11 +199,11 @@ def _check_pack(
 def _style_weights(
     record: Record, shares: Sequence[tuple[float, ...]], config: TrainingConfig
 ) -> tuple[float | None, ...]:
-    """For each painting, the weight that the style was trained with which it starts from."""
+    """For each painting, the style weight of the style it starts from, if there is one."""
     if record.styles:
         weights = [style.style_weight for style in record.styles]
         return tuple(weights[one.index(1.0)] if 1.0 in one else None for one in shares)
-    # A base of one style lends how it draws to any painting, and its weight to its own alone.
+    # A base of one style lends its drawing to any painting, but its weight only to its own.
     weight = record.objective.style_weight if record.objective else None
     return tuple(weight if name == record.name else None for name in config.style_images)
 
@@ -221,7 +221,7 @@ def _fresh(name: str, arguments: Mapping[str, object], seed: int, catalog: Catal
 def _shares(
     base: Style, net: MultiStyleNet, config: TrainingConfig
 ) -> tuple[tuple[float, ...], ...]:
-    """For each painting, what of the base to start with: as named, or its name, or the mean."""
+    """For each painting, the shares to start with: as asked for, its namesake's or the mean."""
     if base.shares:
         return (base.shares,) * len(config.style_images)
     mean = (1 / net.styles,) * net.styles
@@ -232,7 +232,7 @@ def _shares(
 
 
 def _startable(net: MultiStyleNet, shares: tuple[float, ...]) -> tuple[float, ...]:
-    """The mixture to start from, or the style with most of it: some norms grow when mixed."""
+    """The mixture, or only its largest style if mixing makes the norms larger."""
     largest = shares.index(max(shares))
     alone = tuple(float(style == largest) for style in range(len(shares)))
     mixed, one = (net.blend(some).state_dict() for some in (shares, alone))

@@ -56,8 +56,8 @@ class TrainingFolders:
     Attributes:
         output: the style folder to make.
         preview: the photo to show the style on; None for the first of the training photos.
-        held_out: photos that training does not see, to measure quality on; None for no measure,
-            as for a pack, whose styles are evaluated one by one.
+        held_out: photos kept out of training, to measure quality on; None to measure nothing, as
+            for a pack, whose styles are evaluated one by one.
     """
 
     output: Path
@@ -77,18 +77,18 @@ class TrainingFolders:
 
     @property
     def work(self) -> Path:
-        """Checkpoint and sample pictures, kept beside the output."""
+        """The folder of the checkpoint, metrics and samples, beside the output."""
         return self.output.with_name(f"{self.output.name}-training")
 
 
 @dataclass(frozen=True)
 class TrainedStyle:
-    """What a training made.
+    """The result of a training.
 
     Attributes:
-        record: as it was written.
-        skipped: the photos that could not be used, each with the reason.
-        left_out: steps whose gradient overflowed, and which changed nothing.
+        record: as written to the style folder.
+        skipped: the unusable photos, each with the reason.
+        left_out: number of steps whose gradient overflowed, which changed nothing.
     """
 
     record: Record
@@ -115,25 +115,25 @@ def train_style(
 
     Args:
         config: the recipe.
-        description: what goes into the record besides.
+        description: what else goes into the record.
         folders: where to read and write.
-        resume: go on from the checkpoint of a run that was stopped, if there is one.
+        resume: continue from the checkpoint of a stopped run, if there is one.
         checkpoint_every: steps between checkpoints.
         samples_every: steps between sample pictures.
-        evaluation: how much to measure on the held-out photos; None for the usual, where the
-            training runs.
+        evaluation: how much to measure on the held-out photos; None for the defaults, with the
+            device and precision of the training.
         on_step: called after each step.
-        on_evaluation: called with a line of text before each part of the measuring.
+        on_evaluation: called with a line of text before each part of the evaluation.
         catalog: where net, backbone and losses come from; None for the installed plugins.
 
     Raises:
-        OptionError: an option is out of its range, quality is asked for of a pack, or memory does
-            not suffice.
+        OptionError: an option is out of range, held-out photos are given for a pack, or there is
+            too little memory.
         OutputError: the style folder exists, or a file cannot be written.
-        ImageError: the painting, or the folder of photos, cannot be read.
-        TrainingError: a checkpoint is there and ``resume`` is not set; or a training callback of a
-            plugin failed.
-        CheckpointError: the checkpoint is broken, of another version of stylezoo, or of a run
+        ImageError: the painting or the folder of photos cannot be read.
+        TrainingError: there is a checkpoint and ``resume`` is not set, or a plugin's training
+            callback failed.
+        CheckpointError: the checkpoint is broken, from another version of stylezoo, or from a run
             with other options.
     """
     if checkpoint_every < 1 or samples_every < 1:
@@ -153,7 +153,7 @@ def train_style(
     checkpoint = folders.work / CHECKPOINT
     if checkpoint.exists() and not resume:
         raise TrainingError(
-            f"{checkpoint} is from a run that was stopped; go on with --resume, "
+            f"{checkpoint} is from a stopped run; continue it with --resume, "
             f"or delete {folders.work} to start again"
         )
     evaluation = evaluation or EvaluationConfig(device=config.device, precision=config.precision)
@@ -190,7 +190,7 @@ def _watch(
     samples_every: int,
     on_step: Callable[[StepReport], None] | None,
 ) -> None:
-    """Do the steps that are left, and write down what whoever waits wants to see."""
+    """Run the remaining steps, writing checkpoints, metrics and samples."""
     checkpoint = folders.work / CHECKPOINT
     callbacks = Callbacks(catalog.callbacks())
     with closing(_start_log(trainer, folders)) as log:
@@ -209,7 +209,7 @@ def _watch(
 
 
 def _read_once(folders: TrainingFolders, evaluation: EvaluationConfig) -> None:
-    """Read every photo that is needed at the end: a broken one shows now, not in an hour."""
+    """Read every photo needed at the end, so that a broken one shows now, not in an hour."""
     if folders.preview is not None:
         open_photo(folders.preview)
     for path in find_photos(folders.held_out) if folders.held_out else []:
@@ -219,7 +219,7 @@ def _read_once(folders: TrainingFolders, evaluation: EvaluationConfig) -> None:
 def _check_draft(
     trainer: Trainer, description: StyleDescription, folders: TrainingFolders, catalog: Catalog
 ) -> None:
-    """Make the record once: what it cannot hold shows now, not in an hour.
+    """Draft the record once, so that what it cannot hold shows now, not in an hour.
 
     Raises:
         RecordError: it breaks the format.
@@ -249,7 +249,7 @@ def _measure(
     catalog: Catalog,
     on_progress: Callable[[str], None] | None,
 ) -> Record:
-    """Measure the style that was written, and write its quality into record and card."""
+    """Measure the style just written, and add its quality to the record and the card."""
     style = load(output, device=str(choose_device(evaluation.device)), catalog=catalog)
     assert style.record is not None
     (painting,) = map(Path, config.style_images.values())

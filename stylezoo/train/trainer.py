@@ -38,22 +38,22 @@ from stylezoo.train.optimizer import build_optimizers
 from stylezoo.train.processes import Processes
 from stylezoo.train.start import starting_net
 
-# A GPU learns from a batch sooner than one thread reads it.
+# A GPU learns from a batch faster than one thread reads it.
 BATCHES_AHEAD = 4
 
-WARM_UP = 0.1  # the part of the steps in which the learning rate rises
+WARM_UP = 0.1  # fraction of the steps over which the learning rate rises
 
 SMALLEST_PAINTING = 64  # pixels, of its longer side
 
-# The stability term: it costs a second pass of the net, so it is taken now and then.
+# The stability term costs a second pass of the net, so it is only computed now and then.
 STABILITY_EVERY = 4  # steps
 STABILITY_NOISE = 0.01  # standard deviation
-STABILITY_MARGIN = 16  # pixels; of a small crop, a quarter of its side
+STABILITY_MARGIN = 16  # pixels; for a small crop, a quarter of its side
 LONGEST_SHIFT = 4  # pixels
 
 MOST_LEFT_OUT = 20  # steps in a row
 
-# Whether cuDNN tries each algorithm of a convolution once: crops have few sizes, so it pays.
+# Whether cuDNN benchmarks its convolution algorithms: crops have few sizes, so it pays.
 _CUDNN_BENCHMARK = ProcessSetting(
     lambda: torch.backends.cudnn.benchmark, partial(setattr, torch.backends.cudnn, "benchmark")
 )
@@ -65,11 +65,11 @@ class StepReport:
 
     Attributes:
         step: its number, from 1.
-        steps: of the whole training.
+        steps: number of steps in the whole training.
         total: the objective of its batch.
         terms: each term, unweighted.
-        learning_rate: of it.
-        seconds: that it took.
+        learning_rate: of this step.
+        seconds: time it took.
     """
 
     step: int
@@ -90,7 +90,7 @@ class Trainer:
         catalog: where net, backbone and losses come from.
 
     Raises:
-        OptionError, ImageError, PluginError: the config asks for what is not there.
+        OptionError, ImageError, PluginError: the config asks for something that does not exist.
     """
 
     def __init__(self, config: TrainingConfig, catalog: Catalog) -> None:
@@ -130,7 +130,7 @@ class Trainer:
             )
             for path in config.style_images.values()
         ]
-        self.fingerprint = self._fingerprint()  # of the files that this training began with
+        self.fingerprint = self._fingerprint()  # of the files as they are at the start
 
     def averaged_net(self) -> TransformNet:
         """The net to keep: the moving average of the weights, in eval mode."""
@@ -138,10 +138,10 @@ class Trainer:
         return net
 
     def run(self) -> Iterator[StepReport]:
-        """Do the steps that are left.
+        """Run the remaining steps.
 
         Raises:
-            TrainingError: step after step overflows, or no photo can be read.
+            TrainingError: too many steps in a row overflow, or no photo is usable.
         """
         with ThreadPoolExecutor(max_workers=BATCHES_AHEAD) as readers:
             to_read = iter(range(self.step, self.config.steps))
@@ -185,14 +185,14 @@ class Trainer:
         self.net.zero_grad()
         value.total.backward()
         if not self._update():
-            # A batch norm has seen what overflowed.
+            # Batch norms have already seen what overflowed.
             for buffer, before in zip(self.net.buffers(), statistics, strict=True):
                 buffer.copy_(before)
         total, *terms = self.processes.mean(torch.stack([value.total, *value.terms.values()]))
         return ObjectiveValue(total=total, terms=dict(zip(value.terms, terms, strict=True)))
 
     def _update(self) -> bool:
-        """Follow the gradient; False if it is not finite, and nothing was changed."""
+        """Apply the gradient; if it is not finite, change nothing and return False."""
         learnt = [p for p in self.net.parameters() if p.grad is not None]
         norm = nn.utils.get_total_norm([p.grad for p in learnt if p.grad is not None])
         if not math.isfinite(norm.item()):
@@ -213,9 +213,9 @@ class Trainer:
         return True
 
     def _styles_of_batch(self) -> list[int]:
-        """The number of the painting for each photo: all in turn, shuffled in each round.
+        """The painting's number for each photo: all in turn, reshuffled every round.
 
-        Those of a batch come sorted, the images of a style together.
+        They are sorted within a batch, so that the images of a style are together.
         """
         count = len(self.style_targets)
         first = self.step * self.config.batch_size
@@ -239,14 +239,14 @@ class Trainer:
         return result
 
     def _judge(self, images: Tensor, photos: Tensor, styles: Sequence[int]) -> ObjectiveValue:
-        """The mean over the batch, each image by its own painting and weight."""
+        """The objective's mean over the batch, each image with its own painting and weight."""
         counts = Counter(styles)
         parts = _split(self.objective.features(images), list(counts.values()))
         with torch.no_grad():
             contents = _split(self.objective.features(photos, "content"), list(counts.values()))
         totals = []
         terms: dict[str, Tensor] = {}
-        # For each style: how many images of the batch are in it, and their content terms' sum.
+        # For each style: its number of images in the batch, and the sum of their content terms.
         seen = torch.zeros(2, len(self.style_targets), device=self.device)
         for (style, count), part, content in zip(counts.items(), parts, contents, strict=True):
             value = self.objective.judge(
@@ -266,7 +266,7 @@ class Trainer:
         return ObjectiveValue(total=torch.stack(totals).sum(), terms=terms)
 
     def _instability(self, images: Tensor, photos: Tensor, styles: Sequence[int]) -> Tensor:
-        """What a shift and noise change in the pictures beyond moving them: mean square."""
+        """Mean square of what a shift and noise change in the pictures beyond moving them."""
         random = torch.Generator().manual_seed(self.config.seed + self.step)
         down, right = torch.randint(-LONGEST_SHIFT, LONGEST_SHIFT + 1, (2,), generator=random)
         noise = torch.randn((self.config.batch_size, *photos.shape[1:]), generator=random)[
@@ -275,7 +275,7 @@ class Trainer:
         noise = noise.to(photos) * STABILITY_NOISE
         shift = (int(down), int(right))
         moved = self._stylise((photos + noise).clamp(0, 1).roll(shift, (2, 3)), styles)
-        # Where the photo was cut and joined, and beside its border, pictures may differ.
+        # Pictures may differ near the border and the seam, where the photo was cut and joined.
         margin = min(STABILITY_MARGIN, min(photos.shape[2:]) // 4)
         inside = slice(margin, -margin)
         difference = (moved - images.roll(shift, (2, 3)))[..., inside, inside]
@@ -294,7 +294,7 @@ class Trainer:
         save_checkpoint(path, state, fingerprint=self.fingerprint)
 
     def resume(self, path: Path) -> None:
-        """Go on from a checkpoint: the steps to come are those of an uninterrupted run."""
+        """Continue from a checkpoint: the remaining steps are those of an uninterrupted run."""
         state = load_checkpoint(
             path, fingerprint=self.fingerprint, advice=self._advice_on_the_base()
         )
@@ -307,9 +307,9 @@ class Trainer:
         self.step = state["step"]
 
     def _fingerprint(self) -> str:
-        """All that decides the result, as JSON: a training resumes only with the same.
+        """Everything that decides the result, as JSON: a training resumes only if it matches.
 
-        Photos count by name and size: to read them all would take longer than to resume.
+        Photos count by name and size: reading them all would take longer than resuming.
         """
         photos = [f"{path.name} {_size_of(path)}" for path in self.crops.paths]
         base = self.start.base
@@ -324,7 +324,7 @@ class Trainer:
         )
 
     def _advice_on_the_base(self) -> str:
-        """What to do if a base without an exact version is another than when the run began."""
+        """What to do if a base without an exact version has changed since the run began."""
         base, spec = self.start.base, self.config.base
         if base is None or spec is None:
             return ""
@@ -340,7 +340,7 @@ class Trainer:
 
 
 def _size_of(path: Path) -> int | None:
-    """The bytes of a photo; None for one that is gone, or a link to nothing."""
+    """The size of a photo in bytes; None if it is gone or a dangling link."""
     try:
         return path.stat().st_size
     except OSError:
@@ -348,10 +348,10 @@ def _size_of(path: Path) -> int | None:
 
 
 def _check_crops(config: TrainingConfig, net: TransformNet) -> None:
-    """Refuse crops of a size that the net does not take.
+    """Refuse crop sizes that the net does not take.
 
     Raises:
-        OptionError: there are such crops.
+        OptionError: there is such a size.
     """
     sides = {*config.crop_sizes, *(size // 2 for size in config.crop_sizes if config.half_crops)}
     for side in sorted(sides):
@@ -364,13 +364,13 @@ def _check_crops(config: TrainingConfig, net: TransformNet) -> None:
 
 
 def _split(features: Mapping[str, Tensor], counts: list[int]) -> list[dict[str, Tensor]]:
-    """Split a batch's features into those of its first images, of the next ones, and so on."""
+    """Split a batch's features into consecutive groups of ``counts`` images."""
     split = {layer: x.split(counts) for layer, x in features.items()}
     return [{layer: x[part] for layer, x in split.items()} for part in range(len(counts))]
 
 
 def painting_of(path: str | Path, size: int) -> Photo:
-    """A painting, its longest side of a size in pixels; a smaller one is taken as it is.
+    """Open a painting, with its longest side reduced to ``size`` pixels if it is longer.
 
     Raises:
         ImageError: it cannot be read, or is too small to have a style.
@@ -392,12 +392,12 @@ def painting_of(path: str | Path, size: int) -> Photo:
 
 
 def rate_factor(progress: float, schedule: Literal["one-cycle", "constant"]) -> float:
-    """What to multiply the peak learning rate by, from 0 to 1.
+    """The factor for the peak learning rate, from 0 to 1.
 
     Args:
-        progress: from 0 to 1.
-        schedule: ``"one-cycle"`` (Smith & Topin 2018): up to 1 in a tenth of the steps, then
-            down; or ``"constant"``.
+        progress: of the training, from 0 to 1.
+        schedule: ``"one-cycle"`` (Smith & Topin 2018): up to 1 over the first tenth of the steps,
+            then down; or ``"constant"``.
     """
     if schedule == "constant":
         return 1.0

@@ -312,7 +312,7 @@ def test_fault_22_offline_asks_nothing(hub, ink, variable, monkeypatch, fails):
     hub.log.clear()
     monkeypatch.setenv(variable, "1")
     assert fetch() == fetch("alice/ink@1.0.0") == folder
-    with pytest.raises(OfflineError, match="when online, run: stylezoo fetch alice/ink"):
+    with pytest.raises(OfflineError, match=f"unset {variable} and run: stylezoo fetch alice/ink"):
         fetch("alice/ink@1.1.0")
     assert f"{variable} forbids the network" in fails("fetch", "alice/other")
     assert "folder" in run("fetch", INK, "--json").stdout

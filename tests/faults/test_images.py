@@ -1,6 +1,7 @@
 """Faults 54 and 55: pictures that are none, and pictures that are easily got wrong."""
 
 import io
+import re
 import struct
 import time
 import warnings
@@ -46,22 +47,23 @@ def noise(size=(64, 48)):
 
 BOMB = zlib.compress(bytes(100_000_000))
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(trace) print\nshowpage\n%%EOF\n"
+EITHER = "is broken|cannot be read as a picture"  # Pillow's versions differ
 BROKEN = {
     "empty.png": (b"", "is empty"),
-    "text.png": (b"this is no picture", "is no picture that can be read"),
+    "text.png": (b"this is no picture", "cannot be read as a picture"),
     "cut.jpg": (encoded(noise(), "JPEG")[:1500], "is broken"),
     "cut.png": (encoded(noise())[:1500], "is broken"),
-    "cut.webp": (encoded(noise(), "WEBP")[:300], "is "),
-    "no-size.png": (png(0, 0), "is "),
-    "no-size.gif": (b"GIF89a" + bytes(7) + b",\0\0\0\0\0\0\0\0\0\x02\x02D\x01\0;", ""),
+    "cut.webp": (encoded(noise(), "WEBP")[:300], EITHER),
+    "no-size.png": (png(0, 0), EITHER),
+    "no-size.gif": (b"GIF89a" + bytes(7) + b",\0\0\0\0\0\0\0\0\0\x02\x02D\x01\0;", EITHER),
     "400-mpx.png": (png(20_000, 20_000), "20000 × 20000 pixels, more than the limit"),
     "100-mpx.png": (png(10_000, 10_000), "10000 × 10000 pixels, more than the limit"),
     "ztxt.png": (png(9, 9, chunk(b"zTXt", b"x\0\0" + BOMB)), "is broken"),
     "iccp.png": (png(9, 9, chunk(b"iCCP", b"x\0\0" + BOMB)), "is broken"),
-    "page.eps": (EPS, "is no picture that can be read"),
-    "page.png": (EPS, "is no picture that can be read"),
-    "drawing.svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is no picture that can be read"),
-    "page.pdf": (b"%PDF-1.4\n%%EOF\n", "is no picture that can be read"),
+    "page.eps": (EPS, "cannot be read as a picture"),
+    "page.png": (EPS, "cannot be read as a picture"),
+    "drawing.svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "cannot be read as a picture"),
+    "page.pdf": (b"%PDF-1.4\n%%EOF\n", "cannot be read as a picture"),
     "phone.heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99), "is HEIC"),
 }
 
@@ -87,7 +89,7 @@ def test_fault_54_what_is_no_sound_picture_is_refused_at_once(name, tmp_path, gh
         open_photo(path)
     assert time.perf_counter() - started < 1
     assert str(caught.value).startswith(f"{path} ")
-    assert reason in str(caught.value)
+    assert re.search(reason, str(caught.value))
     assert "\n" not in str(caught.value)
     assert not ghostscript.exists()
 

@@ -434,7 +434,7 @@ def test_fault_44_of_one_name_in_two_registries_the_order_decides(
         }
     # Another version than the first has is taken from the second, and that is said.
     monkeypatch.setenv("STYLEZOO_REGISTRIES", "first,second")
-    with pytest.warns(SourceWarning, match="toy 3.0.0 is of 'second'; 'first'.* has toy only in"):
+    with pytest.warns(SourceWarning, match="is taken from 'second'; 'first'.* has toy only in"):
         found = resolve(StyleSpec.parse("toy@3"), all_sources(stylezoo.Catalog()))
     assert found.source == "second"
 

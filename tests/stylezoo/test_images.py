@@ -388,7 +388,7 @@ def png_of_size(width, height):
 
 @pytest.mark.parametrize("side", [10_000, 20_000])
 def test_bombs_are_refused_before_they_are_decoded(side):
-    with pytest.raises(ImageError, match=rf"{side} × {side} pixels.*apply' .* --max-pixels 0"):
+    with pytest.raises(ImageError, match=rf"{side} × {side} pixels.*--max-pixels 0 .*apply"):
         open_photo(png_of_size(side, side))
 
 
@@ -435,14 +435,20 @@ def broken_files(picture):
     text = b"zTXtx\0\0" + bomb
     return {
         "empty.png": (b"", "is empty"),
-        "text.png": (b"this is no picture", "is no picture that can be read"),
+        "text.png": (b"this is no picture", "cannot be read as a picture"),
         "cut.jpg": (jpeg[: len(jpeg) // 2], "is broken"),
         "cut.png": (png[: len(png) // 2], "is broken"),
         # Broken, to Pillow 13; to older ones, none.
         "garbage.jpg": (jpeg[:200] + b"\xff" * 50, "garbage.jpg is "),
-        "drawing.svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is no picture"),
-        "page.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is no picture"),
-        "page.pdf": (b"%PDF-1.4\n", "is no picture"),
+        "drawing.svg": (
+            b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+            "cannot be read as a picture",
+        ),
+        "page.eps": (
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+            "cannot be read as a picture",
+        ),
+        "page.pdf": (b"%PDF-1.4\n", "cannot be read as a picture"),
         "phone.heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "is HEIC"),
         "bomb.png": (
             png[:33]
@@ -503,7 +509,7 @@ def test_a_pipe_by_its_path(picture):
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"), [(b"", "is empty"), (b"text", "is no picture that can be read")]
+    ("content", "reason"), [(b"", "is empty"), (b"text", "cannot be read as a picture")]
 )
 def test_a_pipe_without_a_picture(content, reason):
     read, path = through_a_pipe(content)

@@ -138,8 +138,8 @@ def test_a_picture_that_would_not_fit_is_refused_with_the_size_that_would():
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     said, taken = json.loads(done.stdout)
     found = re.fullmatch(
-        r"2400 pixels need about ([\d.]+) GB of memory, 0\.1 GB are free; choose a size of (\d+) "
-        r"or less \(--size\)",
+        r"2400 pixels need about ([\d.]+) GB of memory, but only 0\.1 GB is free; choose a size of "
+        r"(\d+) or less \(--size\)",
         said,
     )
     assert float(found[1]) == pytest.approx(taken, rel=0.2)

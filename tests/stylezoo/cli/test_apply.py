@@ -105,7 +105,7 @@ def test_a_batch_goes_on_after_a_failure_and_says_which(toy_style, photo, tmp_pa
     (photos / "b.jpg").write_text("no picture")
     done = run("apply", toy_style, photos, "-o", tmp_path / "out")
     message = failed(done)
-    assert re.search(r"error: .*b\.jpg is no picture", message)
+    assert re.search(r"error: .*b\.jpg cannot be read as a picture", message)
     assert re.search(r"2 of 3 done; failed: .*b\.jpg", message)
     assert names(tmp_path / "out") == ["a-toy.png", "c-toy.png"]
     done = run("apply", toy_style, photos, "-o", tmp_path / "again", "--json")
@@ -144,7 +144,7 @@ def other_net(path):
         (None, ("{style}", "nowhere.jpg"), "nowhere.jpg does not exist"),
         (None, ("{style}", "empty"), "empty holds no pictures"),
         (("photo.jpg", break_jpeg), ("{style}", "photo.jpg"), "photo.jpg is broken"),
-        (None, ("{style}", "text.png"), "text.png is no picture that can be read"),
+        (None, ("{style}", "text.png"), "text.png cannot be read as a picture"),
         (None, ("great-wav", "photo.jpg"), "no style 'great-wav'; did you mean 'great-wave'?"),
         (None, ("great-wave@99", "photo.jpg"), "has no version 99; it has: 1.0.0"),
         (None, ("./nowhere", "photo.jpg"), "nowhere does not exist"),
@@ -181,7 +181,7 @@ def test_mistakes_are_one_clear_sentence(spoil, arguments, message, toy_style, p
         (("photo.jpg", "--output-format", "bmp"), "'bmp' is not one of"),
         ((), "Missing argument"),
         (("photo.jpg", "photo.jpg"), "would both become"),
-        (("photo.jpg", "photo.jpg", "-o", "-"), "do not go to stdout"),
+        (("photo.jpg", "photo.jpg", "-o", "-"), "Only one picture can go to stdout"),
         (("photo.jpg", "-o", "-", "--json"), "give -o FILE"),
         (("photo.jpg", "--strenght", "1"), "--strength"),
     ],

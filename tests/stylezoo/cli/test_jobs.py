@@ -65,10 +65,10 @@ def test_into_a_folder_or_a_file_as_the_output_looks():
         (["a.jpg", "{folder}/a.jpg"], None, "would both become"),
         (["a.jpg", "sub/../a.jpg"], None, "would both become"),
         (["a.jpg", "sub/a.png"], "new", "would both become"),
-        (["a.jpg", "a-wave.png"], None, "which is to be styled too"),
+        (["a.jpg", "a-wave.png"], None, "which is itself to be styled"),
         (["a.jpg", "b.png"], "notes.txt", "notes.txt is a file"),
-        (["a.jpg", "b.png"], "-", "do not go to stdout"),
-        (["-", "a.jpg"], None, "do not go to stdout"),
+        (["a.jpg", "b.png"], "-", "Only one picture can go to stdout"),
+        (["-", "a.jpg"], None, "Only one picture can go to stdout"),
     ],
 )
 def test_what_would_lose_a_picture_is_refused(images, output, message, folder):
@@ -81,8 +81,8 @@ def test_what_would_lose_a_picture_is_refused(images, output, message, folder):
     [
         ([""], None, "name of a picture is empty"),
         (["a.jpg", ""], None, "name of a picture is empty"),
-        (["a.jpg"], "", "-o names is empty"),
-        (["."], "", "-o names is empty"),
+        (["a.jpg"], "", "name after -o is empty"),
+        (["."], "", "name after -o is empty"),
     ],
 )
 def test_an_empty_name_is_not_the_current_folder(images, output, message):

@@ -88,7 +88,7 @@ def test_a_killed_run_goes_on_to_the_same_picture(pictures, tmp_path):
     assert not stopped.exists()
     again = run("optimize", *arguments(stopped))
     assert again.returncode == 1
-    assert "is from a run that was stopped; go on with --resume" in again.stderr
+    assert "is from a stopped run; continue it with --resume" in again.stderr
     assert run("optimize", *arguments(stopped), "--resume").returncode == 0
     assert np.array_equal(pixels(stopped), pixels(whole))
     assert not checkpoint.exists()
@@ -103,8 +103,8 @@ def test_one_that_runs_away_says_so_and_keeps_the_best(pictures, tmp_path):
         *("--optimizer", "adam", "--learning-rate", "1e6", *QUICK),
     )
     assert done.returncode == 0, done.stderr
-    assert "the objective ran away at iteration" in done.stderr
-    assert "best picture until then" in done.stderr
+    assert "the optimisation diverged at iteration" in done.stderr
+    assert "best picture up to then" in done.stderr
     assert pixels(out).shape == (38, 48, 3)
 
 
@@ -211,8 +211,8 @@ def test_a_style_alone(pictures, tmp_path):
 @pytest.mark.parametrize(
     ("options", "warnings"),
     [
-        (("--content-layers", "relu2_2"), ["out.png is the best picture until then"]),
-        (("--style-layers", "relu2_1"), ["out.png is the best picture until then"]),
+        (("--content-layers", "relu2_2"), ["out.png is the best picture up to then"]),
+        (("--style-layers", "relu2_1"), ["out.png is the best picture up to then"]),
         (("--figure", "painting.png"), ["style of relu2_1 in", "content of relu5_1 in"]),
     ],
 )
@@ -235,7 +235,7 @@ def test_a_reconstruction_that_runs_away_says_so(options, warnings, pictures, tm
     assert done.returncode == 0, done.stderr
     for warning in warnings:
         assert warning in done.stderr
-    assert "the objective ran away at iteration" in done.stderr
+    assert "the optimisation diverged at iteration" in done.stderr
     assert "Try another --seed." in done.stderr
     assert out.exists()
 

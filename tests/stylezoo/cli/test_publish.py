@@ -43,7 +43,7 @@ def test_a_style_goes_to_the_hub_once(hub, toy_style):
 
     again = publish(toy_style, "--to", "hub:org/ink")
     assert again.returncode == 0, again.stderr
-    assert "there already, unchanged" in again.stdout
+    assert "already published, unchanged" in again.stdout
     assert len(repository.commits) == 2
 
 
@@ -63,7 +63,7 @@ def test_what_the_check_finds_is_told_and_nothing_is_asked(hub, toy_style, tmp_p
     (folder / "preview.jpg").write_text("no picture")
     done = publish(folder, "--to", "hub:org/ink")
     assert done.returncode == 1
-    assert f"{folder} is not fit to be published" in done.stderr
+    assert f"{folder} cannot be published: it has " in done.stderr
     assert "README.md" in done.stderr
     assert "preview.jpg" in done.stderr
     assert hub.log.lines("org/ink|create") == []

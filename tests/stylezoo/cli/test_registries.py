@@ -104,7 +104,7 @@ def test_states_are_told_without_asking(registry, web, tmp_path):
         "plain": "missing",
     }
     assert found["web"]["styles"] is None
-    assert "never asked" in run().stdout
+    assert "never contacted" in run().stdout
     assert web.asked() == asked
 
 

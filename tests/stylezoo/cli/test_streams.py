@@ -73,7 +73,7 @@ def test_what_is_wrong_with_stdin_is_said_of_stdin(toy_style):
         [*COMMAND, "apply", toy_style, "-"], input=b"text", capture_output=True, check=False
     )
     assert done.returncode == 1
-    assert done.stderr.startswith(b"error: stdin: the image is no picture")
+    assert done.stderr.startswith(b"error: stdin: the image cannot be read as a picture")
     assert done.stdout == b""
 
 

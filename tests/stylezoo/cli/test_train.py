@@ -12,10 +12,10 @@ from stylezoo.cli.train import Painting
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--only-norm", "--learning-rate", "0.02"), "--learning-rate is of convolutions, and"),
-        (("--only-norm", "--optimizer", "adam"), "--optimizer is of convolutions, and --only"),
-        (("--only-norm", "--width", "32"), "--width is of convolutions, and --only-norm"),
-        (("--preset", "adapter", "--width", "32"), "--width is of convolutions, and --only-norm"),
+        (("--only-norm", "--learning-rate", "0.02"), "--learning-rate applies to convolutions"),
+        (("--only-norm", "--optimizer", "adam"), "--optimizer applies to convolutions, which"),
+        (("--only-norm", "--width", "32"), "--width applies to convolutions, which"),
+        (("--preset", "adapter", "--width", "32"), "--width applies to convolutions, which"),
         (("--only-norm", "--base", "none"), "An adapter needs a pack to build on; give --base"),
         (("--preset", "adapter", "--base", "none"), "An adapter needs a pack to build on"),
     ],

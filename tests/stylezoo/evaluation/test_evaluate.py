@@ -346,7 +346,7 @@ def test_bad_input(style_folder, toy_style, photos, tmp_path):
         ((toy_style, "--photos", photos), 1, "names no objective"),
         ((bare, "--photos", photos), 1, "does not hold its painting; give --painting"),
         (("museum", "--photos", photos), 1, "museum holds several styles; evaluate one"),
-        (("great-wave", "--photos", photos, "--save"), 1, "which 'great-wave' is not"),
+        (("great-wave", "--photos", photos, "--save"), 1, "but 'great-wave' is not one"),
         ((style_folder, "--photos", photos, "--plot", "x.txt"), 1, "x.txt is no plot"),
     ]
     for arguments, code, message in cases:

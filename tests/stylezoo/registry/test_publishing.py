@@ -106,7 +106,7 @@ def test_a_dry_run_refuses_what_the_run_would(hub, toy_style):
 
 def test_publishing_offline_is_refused_at_once(hub, toy_style, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(OfflineError, match="HF_HUB_OFFLINE forbids it"):
+    with pytest.raises(OfflineError, match="which HF_HUB_OFFLINE forbids; unset it"):
         publish_style(toy_style, INK)
     assert hub.requests == []
 

@@ -71,7 +71,7 @@ def test_the_newest_version_in_the_range_is_taken(zoo, spec, version):
 def test_the_first_source_with_a_match_wins_even_if_another_is_newer(zoo):
     first, second = zoo("a", "toy@1.0.0"), zoo("b", "toy@2.0.0 other@1.0.0")
     assert found("toy", first=first, second=second) == ("first", "1.0.0")
-    reason = r"toy 2\.0\.0 is of 'second'; 'first', which comes before it, has toy only in 1\.0\.0"
+    reason = r"toy 2\.0\.0 is taken from 'second'; 'first', which .*, has toy only in 1\.0\.0"
     with pytest.warns(SourceWarning, match=reason):
         assert found("toy@2", first=first, second=second) == ("second", "2.0.0")
     assert found("other", first=first, second=second) == ("second", "1.0.0")
@@ -198,7 +198,7 @@ def test_what_a_silent_server_might_have_is_not_said_to_be_missing(zoo, tmp_path
     here, silent = zoo("a", "great-wave@1.0.0"), Server(tmp_path, UnavailableError("no answer"))
     with pytest.raises(UnavailableError, match="no style 'great-wavr'; did you mean 'great-wave'"):
         found("great-wavr", a=here, b=silent)
-    reason = r"no version 2; it has: 1\.0\.0; 'b' could not be asked: no answer"
+    reason = r"no version 2; it has: 1\.0\.0; 'b' could not be searched: no answer"
     with pytest.raises(UnavailableError, match=reason):
         found("great-wave@2", a=here, b=silent)
     assert found("great-wave", b=silent, a=here) == ("a", "1.0.0")
@@ -208,7 +208,7 @@ def test_offline_says_what_to_run_when_online(zoo, tmp_path, monkeypatch):
     monkeypatch.setenv("STYLEZOO_OFFLINE", "1")
     here, silent = zoo("a", "great-wave@1.0.0"), Server(tmp_path, OfflineError("offline"))
     for spec in ("other", "great-wave@2"):
-        reason = rf"STYLEZOO_OFFLINE is set.*when online, run: stylezoo fetch {spec}$"
+        reason = rf"STYLEZOO_OFFLINE is set.*when online, unset it and run: stylezoo fetch {spec}$"
         with pytest.raises(OfflineError, match=reason):
             found(spec, a=here, b=silent)
     with pytest.raises(VersionNotFoundError):
@@ -234,7 +234,7 @@ def test_a_source_that_was_passed_over_is_named(zoo, tmp_path):
 
     here = zoo("a", "toy@1.0.0")
     with pytest.warns(
-        SourceWarning, match="'b', which comes before it, could not be asked: no answer"
+        SourceWarning, match="'b', which comes before it, could not be searched: no answer"
     ):
         assert found("toy", b=Unreachable(tmp_path), a=here) == ("a", "1.0.0")
 
@@ -262,7 +262,7 @@ def test_a_folder_that_may_not_be_read_stops_no_other_source(closed):
     assert "cannot be read: Permission denied; ask who keeps it" in states[0].error
     with pytest.warns(SourceWarning, match="'closed', which comes before it, could not be"):
         assert found("udnie", **sources)[0] == "embedded"
-    with pytest.raises(UnavailableError, match="'closed' could not be asked"):
+    with pytest.raises(UnavailableError, match="'closed' could not be searched"):
         found("nothing", **sources)
     with pytest.raises(UnavailableError, match="cannot be read: Permission denied"):
         sources["closed"].refresh()  # as update does, which then goes on

@@ -36,7 +36,7 @@ def test_crops_are_of_the_size_asked_and_bad_photos_are_named(material):
     assert "is tiny: 7 × 5 pixels" in reasons.pop("tiny.png")
     assert "is grey" in reasons.pop("grey.png")
     assert "is CMYK" in reasons.pop("cmyk.jpg")
-    assert "is no picture" in reasons.pop("broken.jpg")
+    assert "cannot be read as a picture" in reasons.pop("broken.jpg")
     assert not reasons
     assert torch.equal(batch, crops.batch(3))
     assert not torch.equal(batch, crops.batch(4))

@@ -93,7 +93,7 @@ def test_a_command_killed_three_times_resumes_to_the_same_style(material, vgg_fi
 
     done = subprocess.run(killed, capture_output=True, text=True)
     assert done.returncode == 1
-    assert "go on with --resume" in done.stderr
+    assert "continue it with --resume" in done.stderr
     done = subprocess.run([*killed, "--resume"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 

@@ -47,7 +47,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(material, p
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (("--held-out", "photos"), "broken.jpg is no picture"),
+        (("--held-out", "photos"), "broken.jpg cannot be read as a picture"),
         (("--preview", "nowhere.jpg"), "nowhere.jpg does not exist"),
         (("--weights-licence", "free"), "weights: 'free' is no SPDX licence"),
         (("--name", "Bad Name"), "name: 'Bad Name' is no style name"),
@@ -161,7 +161,7 @@ def test_mistakes_are_named(material, tmp_path):
     with pytest.raises(TrainingError, match="holds 1 photos, fewer than a batch of 2"):
         Trainer(config(material, photos=tmp_path / "empty"), default_catalog())
     shutil.copy(material / "photos" / "broken.jpg", tmp_path / "empty" / "again.jpg")
-    with pytest.raises(TrainingError, match="not one of the 2 photos can be used"):
+    with pytest.raises(TrainingError, match="none of the 2 photos can be used"):
         list(Trainer(config(material, photos=tmp_path / "empty"), default_catalog()).run())
     with pytest.raises(ImageError, match="does not exist"):
         Trainer(config(material, style_images={"x": tmp_path / "nowhere.png"}), default_catalog())
