@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from stylezoo.device import Precision
 
 
+# By the range of their values.
+_WEIGHTS = ("content_weight", "style_weight", "tv_weight", "range_weight", "stability_weight")
+_POSITIVE = ("learning_rate", "norm_learning_rate", "gradient_clip")
+_FRACTIONS = ("half_crops", "average_part")
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """The recipe of one training. The defaults are the ``standard`` preset, but on a fresh net.
@@ -134,22 +140,16 @@ class TrainingConfig:
                 raise OptionError(
                     f"crop_sizes has {size}; each must be a multiple of 8, at least 32"
                 )
-        for name in ("half_crops", "average_part"):
+        for name in _FRACTIONS:
             if not 0 <= getattr(self, name) <= 1:
                 raise OptionError(f"{name} is {getattr(self, name)}; it must be from 0 to 1")
         if self.style_size < 32:
             raise OptionError(f"style_size is {self.style_size}; it must be at least 32")
-        for name in (
-            "content_weight",
-            "style_weight",
-            "tv_weight",
-            "range_weight",
-            "stability_weight",
-        ):
+        for name in _WEIGHTS:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value >= 0):
                 raise OptionError(f"{name} is {value}; it must be 0 or more")
-        for name in ("learning_rate", "norm_learning_rate", "gradient_clip"):
+        for name in _POSITIVE:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise OptionError(f"{name} is {value}; it must be more than 0")
@@ -179,18 +179,7 @@ class TrainingConfig:
                 object.__setattr__(self, name, _whole(name, value))
         sizes = tuple(_whole("crop_sizes", size) for size in self.crop_sizes)
         object.__setattr__(self, "crop_sizes", sizes)
-        for name in (
-            "content_weight",
-            "style_weight",
-            "tv_weight",
-            "range_weight",
-            "stability_weight",
-            "half_crops",
-            "learning_rate",
-            "norm_learning_rate",
-            "gradient_clip",
-            "average_part",
-        ):
+        for name in (*_WEIGHTS, *_POSITIVE, *_FRACTIONS):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, _real(name, value))
