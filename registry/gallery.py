@@ -27,28 +27,31 @@ QUALITY = 80
 PAGE = """\
 # Gallery
 
-Every style of the zoo on one photo, by `stylezoo sheet`:
+Every style of the zoo on one photo, made with `stylezoo sheet`:
 
 ![Every style on one photo](all.jpg)
 
 ## Measured
 
-On photos that training has not seen: how many iterations of the explicit optimisation (L-BFGS)
-one pass of the style is worth, from white noise and from the photo, and how much faster it is than
-500 of them, the claim of Johnson et al. 2016, figure 5 and table 1. [evaluate](../evaluate.md)
-says how; each style's model card has the rest. Versions before 1.0.0 are experimental: a style
-becomes 1.0.0 when it is worth 30 iterations from noise at 256 and 512 px, and may be withdrawn
-before.
+The table shows, on photos that training has not seen, how many iterations of the explicit
+optimisation (L-BFGS), from white noise and from the photo, one pass of the style is worth, and how
+many times faster it is than 500 iterations. Johnson et al. 2016 make the same comparisons in
+figure 5 and table 1. [evaluate](../evaluate.md) explains the measurement; each style's model card
+has the remaining figures.
 
-Some were measured on two CPU cores, some on a GPU with up to ten evaluations on it at once, where
-times, and so the speed-up, say little; the model cards name the machine. [Measured
-alone](../evaluate.md#the-speed-of-the-zoo), nets of both widths of the zoo are over 1000.
+Versions before 1.0.0 are experimental and may be withdrawn. A style becomes 1.0.0 when one pass is
+worth at least 30 iterations from noise at 256 and 512 px, and 20 at 1024 px.
+
+Some styles were measured on two CPU cores, others on a GPU that ran up to ten evaluations at once,
+where times, and therefore speed-ups, say little; the model cards name the machine. [Measured with
+nothing else running](../evaluate.md#the-speed-of-the-zoo), nets of both of the zoo's widths have a
+speed-up of over 1000.
 
 {table}
 
 ## On held-out photos
 
-Each sheet shows a style on all 13 photos, which are in the public domain or CC0.
+Each sheet shows one style on all 13 photos, which are in the public domain or under CC0.
 
 {sheets}
 """

@@ -8,9 +8,9 @@ def catalog_with(kind, name, made):
     """The catalog with one more component.
 
     Args:
-        kind: in the plural, as its hook has it: ``"losses"``.
-        name: to register it by.
-        made: the component, or what makes it.
+        kind: plural, as in its hook: ``"losses"``.
+        name: registered name.
+        made: the component or its factory.
     """
     catalog = Catalog.discover()
     hook = stylezoo.hookimpl(lambda register: register(name, made))

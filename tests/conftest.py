@@ -1,6 +1,6 @@
-"""What every test relies on: no warning of a failed plugin goes unseen, no cache is the user's.
+"""Fixtures shared by all tests, which never touch the user's cache.
 
-And at the end, how many faults of the catalogue (tests/faults) are covered.
+At the end of a run, reports how many faults of the catalogue (tests/faults) are covered.
 """
 
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-# There is a worker for each core.
+# There is one worker per core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parents[1]
@@ -17,7 +17,7 @@ FAULTS = 56
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Print how many faults have a test that passed, and none that failed or was skipped."""
+    """Print how many faults have a passing test and none that failed or was skipped."""
     passed = _numbers(terminalreporter, "passed")
     spoilt = _numbers(terminalreporter, "failed", "error", "skipped")
     if not passed | spoilt:
@@ -37,7 +37,7 @@ def _numbers(reporter, *outcomes):
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
-    """A cache folder of this test run; subprocesses inherit it."""
+    """A cache folder for this test run; subprocesses inherit it."""
     os.environ["STYLEZOO_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
@@ -55,7 +55,7 @@ def astronaut():
 
 @pytest.fixture(scope="session")
 def toy_style(tmp_path_factory):
-    """A small style folder, complete in every part, with random weights. Do not change it."""
+    """A small, complete style folder with random weights. Do not modify it."""
     import torch
     from PIL import Image
 
@@ -121,7 +121,7 @@ def toy_style(tmp_path_factory):
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """A Hub on this machine, empty: the environment leads there, and to a cache of its own."""
+    """An empty local Hub; the environment points to it and to a cache of its own."""
     from tests.hub.server import Hub
 
     for name in list(os.environ):
@@ -137,7 +137,7 @@ def hub(tmp_path, monkeypatch):
 
 @pytest.fixture
 def ink(hub, toy_style):
-    """The toy style in the repository alice/ink of the Hub, tagged v1.0.0: its files by path."""
+    """The toy style in the Hub repository alice/ink, tagged v1.0.0: its files by path."""
     files = {path.name: path.read_bytes() for path in toy_style.iterdir()}
     hub.add("alice/ink", files, tag="v1.0.0")
     return files
@@ -156,5 +156,5 @@ def web(registry, tmp_path, monkeypatch):
 
 @pytest.fixture(params=["folder", "http"])
 def location(request, registry):
-    """Where that registry is, for a user: in a folder, and on the web server."""
+    """The location of that registry, as a user gives it: a folder, and a URL."""
     return str(registry.folder) if request.param == "folder" else request.getfixturevalue("web").url

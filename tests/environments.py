@@ -1,4 +1,4 @@
-"""Environments of their own for tests of what is installed: everything but stylezoo is shared."""
+"""Separate environments for tests of installed packages, sharing all but stylezoo."""
 
 import subprocess
 import sys
@@ -8,18 +8,20 @@ from pathlib import Path
 
 
 def build_wheels(projects, folder):
-    """Build each project as pip does, with the build tools of the environment that runs tests."""
+    """Build each project with pip and the build tools of the environment running the tests."""
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
     subprocess.run([*pip, "--wheel-dir", folder, *projects], check=True)
     return sorted(Path(folder).glob("*.whl"))
 
 
 class Environment:
-    """A fresh virtual environment. Dependencies come from the one that runs the tests: a folder
-    on the path, so that nothing editable comes along with it.
+    """A fresh virtual environment.
+
+    Dependencies come from the one running the tests, as a folder on the path, so that
+    nothing editable comes along.
 
     Args:
-        folder: to make it in.
+        folder: its location.
         shared: further folders on its path.
     """
 
@@ -31,12 +33,12 @@ class Environment:
         (self.site / "shared.pth").write_text("\n".join(paths))
 
     def install(self, *wheels):
-        """Install wheels and nothing that they depend on; what is shared counts as not here."""
+        """Install wheels without dependencies, ignoring shared packages."""
         pip = [sys.executable, "-m", "pip", "--python", self.python]
         options = ["--quiet", "--no-deps", "--ignore-installed"]
         subprocess.run([*pip, "install", *options, *wheels], check=True)
 
     def run(self, *arguments, **options):
-        """Run Python with arguments; the output is kept."""
+        """Run Python and capture its output."""
         options = {"capture_output": True, "text": True, **options}
         return subprocess.run([self.python, *arguments], **options)

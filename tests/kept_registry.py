@@ -1,4 +1,4 @@
-"""Signed registries for tests, kept by someone who can do more with the keys than the tools do."""
+"""Signed registries for tests, whose keeper can do more with the keys than the tools allow."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class KeptRegistry:
     """A registry in a folder, with keys beside it.
 
     Attributes:
-        folder: of the registry.
-        keys: of all roles.
-        root: a copy of the first root, as a user would have it.
+        folder: the registry.
+        keys: all roles' keys.
+        root: a copy of the first root, as a user would hold it.
     """
 
     def __init__(self, base: Path, toy_style: Path, specs: str = "toy@1.0.0") -> None:
@@ -55,7 +55,7 @@ class KeptRegistry:
         self.publish(specs)
 
     def publish(self, specs: str) -> None:
-        """Add styles, ``toy@1.0.0 other@2.0.0``, and build."""
+        """Add styles (``toy@1.0.0 other@2.0.0``) and build."""
         for spec in specs.split():
             add_style(self.folder, self.style(spec))
         build_registry(self.folder, self.keys)
@@ -71,14 +71,14 @@ class KeptRegistry:
         return folder
 
     def newest(self, role: str) -> Path:
-        """The file with the newest metadata of a role."""
+        """The newest metadata file of a role."""
         if role == "timestamp":
             return self.folder / "metadata" / "timestamp.json"
         found = (self.folder / "metadata").glob(f"*.{role}.json")
         return max(found, key=lambda path: int(path.name.split(".")[0]))
 
     def resign(self, role: str, change=lambda signed: None, *, signer=None) -> None:
-        """Write a next version of a role's metadata after a change, and what vouches for it."""
+        """Change a role's metadata, sign it as the next version, and update its references."""
         path = self.newest(role)
         metadata = Metadata.from_bytes(path.read_bytes())
         change(metadata.signed)
@@ -95,19 +95,19 @@ class KeptRegistry:
             self.resign("timestamp", lambda signed: setattr(signed, "snapshot_meta", described))
 
     def resign_target(self, path: str, record: bytes = b"x", **custom: object) -> None:
-        """Sign a target as it is, checked by nobody: what a maintainer gone bad can do."""
+        """Sign a target unchecked, as a malicious maintainer could."""
         target = TargetFile.from_data(path, record, ["sha256"])
         target.unrecognized_fields["custom"] = CUSTOM | custom
         self.resign("targets", lambda signed: signed.targets.update({path: target}))
 
     def resign_record(self, name: str, version: str, old: str, new: str) -> None:
-        """Change a record and sign it, checked by nobody."""
+        """Change a record and sign it unchecked."""
         path = f"styles/{name}/{version}/style.toml"
         edit(self.folder / path, old, new)
         self.resign_target(path, (self.folder / path).read_bytes(), total_size=10_000_000)
 
     def config(self, location: str | None = None) -> RegistryConfig:
-        """What a user has configured."""
+        """The user's configuration."""
         return RegistryConfig(location=location or str(self.folder), root=self.root)
 
     def client(self, location: str | None = None, user: str = "user", **config: object):
@@ -118,12 +118,12 @@ class KeptRegistry:
         return TrustedRegistry("team", make_transport(location), config, state)
 
     def source(self, location: str | None = None, user: str = "user") -> RemoteSource:
-        """The registry as a source, with the store of one user."""
+        """The registry as a source, with one user's store."""
         return RemoteSource(self.client(location, user), Store(self.base / user / "styles"))
 
 
 def expires_in(**length: float):
-    """A change of metadata: when it expires."""
+    """A metadata change that sets the expiry."""
     moment = (datetime.now(UTC) + timedelta(**length)).replace(microsecond=0)
     return lambda signed: setattr(signed, "expires", moment)
 
@@ -134,7 +134,7 @@ def stranger():
 
 
 def edit(path: Path, old: str, new: str) -> None:
-    """Change a text in a file, which must hold it."""
+    """Replace text that a file must contain."""
     text = path.read_text()
     assert old in text, f"{path} does not hold {old!r}"
     path.write_text(text.replace(old, new, 1))
@@ -160,7 +160,7 @@ class WebServer:
         self.url = "http://127.0.0.1:" + re.search(r"port (\d+)", line).group(1)
 
     def asked(self) -> list[str]:
-        """The paths that were asked for so far."""
+        """The paths requested so far."""
         return re.findall(r'"GET (\S+)', self._log.read_text())
 
     def stop(self) -> None:
@@ -171,10 +171,10 @@ class WebServer:
 
 
 def is_killed_at(number: int, work) -> bool:
-    """Run work in a forked process that is killed before its n-th move of a file into place.
+    """Run work in a forked process, killed before it moves its n-th file into place.
 
     Returns:
-        Whether it came that far; if not, the work is done.
+        Whether it got that far; if not, the work is done.
     """
     child = os.fork()
     if child == 0:
@@ -191,7 +191,7 @@ def is_killed_at(number: int, work) -> bool:
         os.replace = counting
         try:
             work()
-        except BaseException:  # whatever it is must not run on in the copy of pytest
+        except BaseException:  # no exception may reach the forked copy of pytest
             traceback.print_exc()
             os._exit(1)
         os._exit(0)

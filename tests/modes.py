@@ -1,4 +1,4 @@
-"""Modes of torch that a program may have set, by name; each is what to enter."""
+"""Torch modes that a program may have set: context managers by name."""
 
 from contextlib import contextmanager
 

@@ -1,4 +1,4 @@
-"""A signed registry for tests, made by the commands that maintainers use, and served by HTTP."""
+"""A signed registry for tests, made with the maintainers' commands and served over HTTP."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.faults.server import FileServer
 
 
 def run(*arguments: object) -> str:
-    """Run a command of stylezoo in this process, which must succeed, and give its stdout."""
+    """Run a stylezoo command in this process, require success, and return its stdout."""
     done = CliRunner().invoke(
         cli, [str(argument) for argument in arguments], catch_exceptions=False
     )
@@ -44,10 +44,10 @@ class SignedRegistry:
     """A registry in a folder, with its keys beside it.
 
     Args:
-        folder: for both; it is made.
+        folder: where both are made.
 
     Attributes:
-        folder: what is served.
+        folder: the registry.
         root: the file that users trust.
     """
 
@@ -59,16 +59,16 @@ class SignedRegistry:
         run("registry", "init", self.folder, "--keys", self.keys)
 
     def add(self, *styles: Path) -> None:
-        """Add style folders, list and sign them."""
+        """Add style folders and build."""
         run("registry", "add", self.folder, *styles)
         self.build()
 
     def build(self) -> None:
-        """List and sign what is there."""
+        """List and sign the styles."""
         run("registry", "build", self.folder, "--keys", self.keys)
 
     def serve(self, server: FileServer) -> None:
-        """Serve what is in the folder now."""
+        """Serve the folder's current files."""
         for path in self.folder.rglob("*"):
             if path.is_file():
                 server.files[f"/{path.relative_to(self.folder)}"] = path.read_bytes()

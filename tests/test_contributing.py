@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md: its commands make a style, as they stand there."""
+"""CONTRIBUTING.md: its commands make a style when run as written."""
 
 import re
 import shlex
@@ -16,7 +16,7 @@ from stylezoo.check import check_style_folder
 
 @pytest.fixture(scope="module")
 def commands(root):
-    """The commands on records, in order, each with the options it stands with."""
+    """The record, import and check commands, in order, with options."""
     text = (root / "CONTRIBUTING.md").read_text()
     blocks = re.findall(r"^```console\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
@@ -27,7 +27,7 @@ def commands(root):
 
 @pytest.fixture
 def folder(tmp_path, astronaut):
-    """What a contributor has."""
+    """A contributor's files."""
     torch.manual_seed(0)
     net = stylezoo.create_net("johnson", width=16)
     save_file(net.state_dict(), tmp_path / "weights.safetensors")

@@ -1,4 +1,4 @@
-"""README and docs: the snippets run, the hooks are all there with their arguments."""
+"""README and docs: snippets run, and all hooks are there with their arguments."""
 
 import importlib
 import inspect
@@ -28,7 +28,7 @@ def blocks(path, language):
     return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
 
 
-# What makes the slow commands quick; what they are told besides stays as the page has it.
+# Options that make slow commands quick; the others stay as on the page.
 QUICK = {
     "optimize": ["--size", "48", "--steps", "2"],
     "reconstruct": ["--size", "48", "--steps", "2"],
@@ -39,13 +39,13 @@ QUICK = {
     "evaluate": ["--sizes", "64", "--limit", "2", "--curves", "1"],
 }
 
-# What a page takes to be done.
+# What a page assumes was run.
 BEFORE = {"docs/evaluate.md": ["stylezoo train painting.jpg --photos photos/ -o my-style"]}
 
 
 @pytest.fixture
 def folder_of_a_reader(root, astronaut, tmp_path, monkeypatch):
-    """A folder with the pictures that the pages speak of."""
+    """A folder with the pictures that the pages mention."""
     folders = ("photos", "other-photos", "held-out", "one-photo")
     for name in folders:
         (tmp_path / name).mkdir()
@@ -80,7 +80,7 @@ def test_python_of_the_page_runs(page, root, folder_of_a_reader):
     "page", ["README.md", "docs/train.md", "docs/optimize.md", "docs/evaluate.md"]
 )
 def test_commands_of_the_page_run(page, root, folder_of_a_reader):
-    """Every stylezoo command, one after the other, as a reader of the page runs them."""
+    """Every stylezoo command runs in order, as a reader of the page would run it."""
     text = "\n".join(blocks(root / page, "console")).replace("\\\n", " ")
     commands = re.findall(r"(?:^|&& )(stylezoo .*)$", text, flags=re.MULTILINE)
     assert len(commands) >= 3
@@ -157,7 +157,7 @@ def test_every_hook_is_documented_with_its_arguments(root, name):
 
 @pytest.fixture
 def documented_plugin(root, tmp_path, monkeypatch):
-    """The plugin of docs/plugins.md, written to files as the page names them."""
+    """The plugin of docs/plugins.md, in the files that the page names."""
     for snippet in blocks(root / "docs" / "plugins.md", "python"):
         first, _, body = snippet.partition("\n")
         if first.startswith("# my_plugin/"):
@@ -172,7 +172,7 @@ def documented_plugin(root, tmp_path, monkeypatch):
 
 
 def test_the_documented_project_installs(root, tmp_path, documented_plugin):
-    """The two files that make a plugin, built as the page has them."""
+    """The page's plugin files build as they stand."""
     (project,) = [b for b in blocks(root / "docs" / "plugins.md", "toml") if "hatchling" in b]
     (tmp_path / "pyproject.toml").write_text(project)
     (wheel,) = build_wheels([tmp_path], tmp_path / "wheels")
@@ -222,7 +222,7 @@ def test_the_documented_importer_gives_a_net_that_runs_as_its_arrays_say(
     net = catalog.create_net(imported.net, **imported.arguments)
     net.load_state_dict(imported.tensors)
     image = np.random.default_rng(0).random((3, 8, 8), dtype=np.float32)
-    mixed = np.einsum("oi,ihw->ohw", kernel[:, :, 0, 0], image)  # a bias is lost in the norm
+    mixed = np.einsum("oi,ihw->ohw", kernel[:, :, 0, 0], image)  # the norm cancels a bias
     centred = mixed - mixed.mean((1, 2), keepdims=True)
     normalised = centred / np.sqrt((centred**2).mean((1, 2), keepdims=True) + 1e-5)
     output = net(torch.from_numpy(image)[None])[0].detach().numpy()

@@ -1,4 +1,4 @@
-"""What stylezoo exports, by name: a change here is a change for users."""
+"""The names stylezoo exports: a change here is a change for users."""
 
 import stylezoo
 

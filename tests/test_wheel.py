@@ -1,4 +1,4 @@
-"""The wheel: built, installed into an environment of its own, and used outside the checkout."""
+"""The wheel: built, installed into its own environment, and used outside the checkout."""
 
 import os
 import subprocess
@@ -12,8 +12,11 @@ from PIL import Image
 
 @pytest.fixture(scope="module")
 def installed(root, tmp_path_factory):
-    """An environment with the wheel. What it depends on comes from the one that runs the tests:
-    a folder on the path, so that no editable install of stylezoo comes along with it."""
+    """An environment with the wheel.
+
+    Dependencies come from the one running the tests, as a folder on the path, so that no
+    editable install of stylezoo comes along.
+    """
     folder = tmp_path_factory.mktemp("wheel")
     subprocess.run(
         [

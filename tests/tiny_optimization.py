@@ -1,4 +1,4 @@
-"""An optimisation that takes a second, against a random backbone, and a painting for it."""
+"""A one-second optimisation with a random backbone, and a painting for it."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ RANDOM = {"weights": "random"}
 
 
 def small(**changes):
-    """Quick, and sure to be the same on every machine: a random VGG16, its first two blocks."""
+    """A quick config, the same on every machine: the first two blocks of a random VGG16."""
     options = {
         "backbone": "vgg16",
         "backbone_options": RANDOM,
@@ -31,7 +31,7 @@ def same(first, second):
 
 
 def stripes(direction, colours, size=72):
-    """A painting of stripes of two colours."""
+    """A painting of stripes in two colours."""
     steps = np.arange(size) // 4 % 2
     pattern = steps[None, :] if direction == "down" else steps[:, None]
     rgb = np.where(np.broadcast_to(pattern, (size, size))[..., None], *np.array(colours))

@@ -1,4 +1,4 @@
-"""Packs and adapters that take seconds to train, and what they are trained by."""
+"""Packs and adapters that train in seconds, and their configs."""
 
 import numpy as np
 
@@ -29,7 +29,7 @@ def description(name, *styles):
 
 
 def catalog_of(root):
-    """The installed plugins, and a source for a folder."""
+    """The installed plugins plus a source for a folder."""
     return catalog_with("sources", "tests", lambda: stylezoo.FolderSource(root))
 
 

@@ -1,4 +1,4 @@
-"""A training that takes seconds, of a small net against a random backbone."""
+"""A training that takes seconds: a small net and a random backbone."""
 
 import sys
 
@@ -25,7 +25,7 @@ def config(material, **changes):
 
 
 def description(licence="unknown", *, name="waves", styles=("waves",)):
-    """Of the style that the config makes; the licence is that of the painting."""
+    """Describe the style that the config makes; the licence is the painting's."""
     work = StyleImage(title="Waves", artist="numpy", year="2026", source="a formula")
     return StyleDescription(
         name=name,

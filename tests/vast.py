@@ -1,4 +1,4 @@
-"""A backbone that asks for a pebibyte: torch's own error, of no class of its own on the CPU."""
+"""A backbone that asks for a pebibyte: on the CPU, torch raises a plain RuntimeError."""
 
 import torch
 
@@ -14,5 +14,5 @@ class Vast(Backbone):
 
 
 def catalog_with_vast():
-    """The installed plugins, and the backbone "vast"."""
+    """The installed plugins plus the backbone "vast"."""
     return catalog_with("backbones", "vast", Vast)

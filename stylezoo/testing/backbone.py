@@ -143,7 +143,7 @@ def check_frozen(made: Made, findings: Findings) -> None:
     wanting = [name for name, p in made.backbone.named_parameters() if p.requires_grad]
     if wanting:
         findings.error(
-            f"{len(wanting)} parameters want a gradient ({', '.join(wanting[:3])}, ...); a "
+            f"{len(wanting)} parameters require a gradient ({', '.join(wanting[:3])}, ...); a "
             f"backbone is frozen: call self.requires_grad_(False) at the end of __init__"
         )
     images = made.images(2)
@@ -157,8 +157,8 @@ def check_frozen(made: Made, findings: Findings) -> None:
             module.training = modes[name]
     if gap:
         findings.error(
-            f"in training mode, which whoever owns it may set, it gives {gap}; override train() "
-            f"to stay in eval mode: def train(self, mode=True): return super().train(False)"
+            f"in training mode, which its owner may set, it gives {gap}; override train() so that "
+            f"it stays in eval mode: def train(self, mode=True): return super().train(False)"
         )
 
 
@@ -182,10 +182,10 @@ def _check_keys(features: Mapping[str, Tensor], asked: Sequence[str], findings: 
     missing = [layer for layer in asked if layer not in features]
     more = [layer for layer in features if layer not in asked]
     if missing:
-        findings.error(f"it leaves out {', '.join(missing[:5])}, which it was asked for")
+        findings.error(f"it does not return {', '.join(missing[:5])}, although requested")
     if more:
         findings.error(
-            f"it returns {', '.join(more[:5])}, which it was not asked for and which cost memory"
+            f"it returns {', '.join(more[:5])}, although not requested, which costs memory"
         )
 
 
@@ -201,7 +201,7 @@ def _check_feature(
     known = channels.setdefault(layer, tensor.shape[1])
     if known != tensor.shape[1]:
         findings.error(
-            f"layer {layer} has {tensor.shape[1]} channels, and had {known} at another size; only "
+            f"layer {layer} has {tensor.shape[1]} channels, but had {known} at another size; only "
             f"h and w may depend on the size"
         )
 
@@ -231,9 +231,9 @@ def _check_selected(
             gap = difference(features[layer], together[layer])
             if gap:
                 findings.error(
-                    f"layer {layer} gives {gap} from what it gives when others are asked for with "
-                    f"it; do not change features in place (nn.ReLU(inplace=True)), as others are "
-                    f"computed from them"
+                    f"compared with a request for all these layers in order, layer {layer} gives "
+                    f"{gap}; do not change features in place (nn.ReLU(inplace=True)), as other "
+                    f"layers are computed from them"
                 )
 
 
@@ -244,16 +244,16 @@ def check_unknown_layer(made: Made, findings: Findings) -> None:
             made.features(made.images(1), [NO_LAYER])
         except OptionError as error:
             if NO_LAYER not in str(error):
-                findings.error(f"its OptionError says {str(error)!r}; name the layer in it")
+                findings.error(f"its OptionError says {str(error)!r}; it must name the layer")
         except Exception as error:  # third-party code may raise anything
             findings.error(
-                f"it raises {describe_error(error)}; raise stylezoo.errors.OptionError with the "
-                f"layer's name and those that there are, which the user is shown"
+                f"it raises {describe_error(error)}; raise stylezoo.errors.OptionError, which "
+                f"users are shown, with the layer's name and the names of all layers"
             )
         else:
             findings.error(
-                "it passes over the name without a word; raise stylezoo.errors.OptionError for "
-                "a name that is none of self.layers"
+                "it silently ignores the name; raise stylezoo.errors.OptionError for a name that "
+                "is not in self.layers"
             )
 
 
@@ -267,7 +267,7 @@ def check_depth(made: Made, findings: Findings) -> None:
     if first != last and layers_with_weights > 1 and shallow >= deep > (0, 0):
         findings.error(
             f"{first} alone takes as many operations ({shallow[0]:,}) as {last} ({deep[0]:,}); "
-            f"stop at the deepest layer that is asked for, and order layers from shallow to deep"
+            f"stop at the deepest layer requested, and order layers from shallow to deep"
         )
 
 
@@ -317,8 +317,8 @@ def check_gradients(made: Made, findings: Findings) -> None:
             feature = features[layer]
             if not feature.requires_grad:
                 findings.error(
-                    "no gradient flows to the images; freeze the parameters by "
-                    "requires_grad_(False), not the computation by torch.no_grad() or .detach()"
+                    "no gradient flows to the images; freeze the parameters with "
+                    "requires_grad_(False), not the computation with torch.no_grad() or .detach()"
                 )
                 continue
             feature.square().mean().backward()
@@ -352,7 +352,7 @@ def check_dtypes(made: Made, findings: Findings) -> None:
             return
         gap = modules.compare(found, expected, 2 * modules.BFLOAT16_TOLERANCE)
         if gap:
-            findings.error(f"it gives other features than in float32: {gap}")
+            findings.error(f"it gives different features than in float32: {gap}")
 
 
 def _of_probe(check: Callable[[Probe, Findings], None]) -> Callable[[Made, Findings], None]:

@@ -156,7 +156,9 @@ def examine_on_grounds(
         Finding(
             check="not-run",
             where="",
-            message=f"{', '.join(waiting)} wait until {' and '.join(shaky)} find nothing",
+            message=(
+                f"not run until the faults of {' and '.join(shaky)} are fixed: {', '.join(waiting)}"
+            ),
             severity="advice",
         )
     )

@@ -59,7 +59,7 @@ def import_elsewhere(module: str, attribute: str = "") -> ImportResult:
 def check_light(module: str, findings: Findings, attribute: str = "") -> None:
     """Report heavy modules that an import brings along."""
     result = import_elsewhere(module, attribute)
-    what = f"making it and listing its names, in {module}," if attribute else f"importing {module}"
+    what = f"making it and listing its names (in {module})" if attribute else f"importing {module}"
     if result.error:
         findings.error(f"in a new process, {what} raises {result.error}")
     for name, place in result.heavy.items():
@@ -67,17 +67,17 @@ def check_light(module: str, findings: Findings, attribute: str = "") -> None:
             "inside the function that uses it"
             if attribute
             else (
-                "in the module of the component, and register that by its path "
+                "in the component's module, and register the component by its path "
                 "'package.module:attribute'"
             )
         )
         findings.error(
-            f"{what} imports {name} ({place}), for which everybody waits at each 'stylezoo list'; "
-            f"import it {where}"
+            f"{what} imports {name} ({place}), which delays every 'stylezoo list'; import it "
+            f"{where}"
         )
     if not result.heavy and result.seconds > SLOW_SECONDS:
         findings.advise(
-            f"{what} takes {result.seconds:.2f} s, at each start of the program; see what by "
+            f"{what} takes {result.seconds:.2f} s at each start of the program; to see why, run "
             f"python -X importtime -c 'import {module}'"
         )
 
@@ -98,8 +98,8 @@ def check_private_imports(modules: list[str], findings: Findings) -> None:
         for line, name in _private_names(tree):
             with findings.at(f"{path.parent.name}/{path.name}, line {line}"):
                 findings.error(
-                    f"it uses {name}, which may change without notice; import public names only: "
-                    f"those of stylezoo.__all__, stylezoo.errors and stylezoo.testing"
+                    f"it uses {name}, which may change without notice; import only public names: "
+                    f"those in stylezoo.__all__, stylezoo.errors and stylezoo.testing"
                 )
 
 

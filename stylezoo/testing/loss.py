@@ -161,7 +161,7 @@ def check_interface(subject: Subject, findings: Findings) -> None:
     elif len(set(layers)) != len(layers):
         findings.error(f"layers is {layers!r}; name each layer once")
     elif IMAGE in layers:
-        findings.error(f"layers names {IMAGE!r}; the images are there without being named")
+        findings.error(f"layers names {IMAGE!r}; leave it out, as the images are always given")
     for flag in ("needs_grid", "own_precision"):
         if not isinstance(getattr(loss, flag), bool):
             findings.error(f"{flag} is {getattr(loss, flag)!r}; it must be True or False")
@@ -237,7 +237,7 @@ def _check_finite(loss: Loss, features: Features, of_target: Features, findings:
     if not value.isfinite():
         findings.error(
             f"it returns {value.item()} for finite features; one position has no neighbours and "
-            f"no sample variance: take means of what is there alone, and var with correction=0"
+            f"no sample variance: average only over what exists, and use var with correction=0"
         )
     elif value.requires_grad:
         value.backward()
@@ -262,8 +262,8 @@ def _check_scalar(value: Any, findings: Findings) -> None:
         findings.error(f"it returns {value.item()} for finite features")
     elif not value.requires_grad:
         findings.error(
-            "its value does not depend on the features as far as autograd sees, so nothing can be "
-            "optimised by it; compute it from the features with torch, without .detach(), "
+            "its value does not depend on the features as far as autograd can tell, so nothing can "
+            "be optimised with it; compute it from the features with torch, without .detach(), "
             ".data, .numpy() or torch.no_grad()"
         )
 
@@ -278,14 +278,14 @@ def check_layers(bench: Bench, findings: Findings) -> None:
     if unread and features.read:
         findings.advise(
             f"layers names {', '.join(unread)}, which it never reads; each layer costs a pass of "
-            f"the backbone as deep as it lies"
+            f"the backbone down to that layer"
         )
     if loss.target_from is None and target is not None:
-        findings.error("target_from is None, and target() returns something; return None")
+        findings.error("target_from is None, but target() returns something; return None")
     if loss.target_from is not None and target is None:
         findings.advise(
-            f"target_from is {loss.target_from!r}, and target() returns None; set target_from to "
-            f"None, or compute the target there, which runs once and not at each step"
+            f"target_from is {loss.target_from!r}, but target() returns None; set target_from to "
+            f"None, or compute the target there, as it runs once rather than at each step"
         )
 
 
@@ -302,9 +302,9 @@ def check_target(bench: Bench, findings: Findings) -> None:
     with seeded():
         second = loss(_copied(features), target)
     if modules.compare(target, before, 0):
-        findings.error("forward changes the target, which serves all later calls; work on a copy")
+        findings.error("forward changes the target, which later calls need too; work on a copy")
     elif difference(second, first, 1e-6, VALUE_FLOOR):
-        findings.error("a second call with the same target gives another value; keep no state")
+        findings.error("a second call with the same target gives a different value; keep no state")
 
 
 def check_batch_mean(bench: Bench, findings: Findings) -> None:
@@ -335,10 +335,10 @@ def _compare_with_mean(together: Tensor, alone: list[Tensor], findings: Findings
     found, expected = torch.stack([together, *alone]), torch.stack([mean, *alone])
     if difference(found, expected, 1e-3, VALUE_FLOOR):
         findings.error(
-            f"the batch gives {together.item():.6g}, its images one by one "
-            f"{', '.join(f'{value.item():.6g}' for value in alone)}, of which the mean is "
-            f"{mean.item():.6g}; compute the term of each image, over all dimensions but the "
-            f"first, and take the mean of these at the end"
+            f"the batch gives {together.item():.6g}, but its images one by one give "
+            f"{', '.join(f'{value.item():.6g}' for value in alone)}, whose mean is "
+            f"{mean.item():.6g}; compute a term for each image, over all dimensions but the "
+            f"first, and take the mean of the terms at the end"
         )
 
 
@@ -379,13 +379,13 @@ def _check_gradients_of(leaves: Features, must_reach: bool, findings: Findings) 
     if broken:
         findings.error(
             f"the gradient with respect to {', '.join(broken)} is not finite, and one such step "
-            f"ruins the picture; a square root has no slope at 0 (add an epsilon inside), nor has "
-            f"a division by a norm that may be 0"
+            f"ruins the picture; a square root has no finite slope at 0 (add an epsilon inside), "
+            f"and neither has a division by a norm that may be 0"
         )
     reached = [leaf.grad for leaf in leaves.values() if leaf.grad is not None]
     if must_reach and not any(bool(grad.any()) for grad in reached):
         findings.error(
-            "the gradient is 0 everywhere, so nothing can be optimised by it; rounding, argmax, "
+            "the gradient is 0 everywhere, so nothing can be optimised with it; rounding, argmax, "
             "comparisons and counts have no slope"
         )
 
@@ -412,9 +412,9 @@ def check_gradcheck(bench: Bench, findings: Findings) -> None:
             if all(abs(auto - slope) > tolerance for auto, slope, tolerance in found):
                 auto, slope, _ = found[0]
                 findings.error(
-                    f"along a random direction autograd says the slope is {auto:.6g}, central "
+                    f"along a random direction, autograd says the slope is {auto:.6g}, but central "
                     f"differences say {slope:.6g}; look for .detach(), .data, rounding, or a "
-                    f"custom backward that is wrong (skip 'gradcheck' if it is meant so)"
+                    f"wrong custom backward (skip 'gradcheck' if this is intended)"
                 )
 
 
@@ -453,8 +453,8 @@ def check_positions(bench: Bench, findings: Findings) -> None:
             if difference(as_set, on_grid, 1e-3, VALUE_FLOOR):
                 findings.error(
                     f"the same positions in another order, in one row, give {as_set.item():.6g} "
-                    f"instead of {on_grid.item():.6g}, so it reads what stands next to what: set "
-                    f"needs_grid = True in the class"
+                    f"instead of {on_grid.item():.6g}, so the arrangement of positions matters: "
+                    f"set needs_grid = True in the class"
                 )
     if loss.target_from == "content":
         return
@@ -473,7 +473,7 @@ def _advise_on_grid(
         return
     if not difference(as_set, on_grid, floor=VALUE_FLOOR):
         findings.advise(
-            "needs_grid is True, and the order of positions changes nothing; with False the loss "
+            "needs_grid is True, but the order of positions changes nothing; with False, the loss "
             "could be restricted to a region"
         )
 
@@ -515,12 +515,12 @@ def check_dtypes(bench: Bench, findings: Findings) -> None:
         (value,) = tensors_of(found)
         if value.dtype in (torch.bfloat16, torch.float16):
             findings.error(
-                f"own_precision is True, and it returns {value.dtype}: a sum over all positions "
-                f"in it is noise; sum in float32, or leave own_precision out to be given float32"
+                f"own_precision is True, but it returns {value.dtype}, in which a sum over all "
+                f"positions is noise; sum in float32, or leave own_precision out to get float32"
             )
         elif probe.gap(found, expected, modules.BFLOAT16_TOLERANCE):
             findings.error(
-                f"own_precision is True, and features in bfloat16 give {value.item():.6g} instead "
+                f"own_precision is True, but features in bfloat16 give {value.item():.6g} instead "
                 f"of {expected.item():.6g}; compute in float32, or leave own_precision out"
             )
 
@@ -530,8 +530,8 @@ def check_parameters(bench: Bench, findings: Findings) -> None:
     learnt = [name for name, p in bench.make().named_parameters() if p.requires_grad]
     if learnt:
         findings.advise(
-            f"its parameters {', '.join(learnt[:5])} want gradients, which nobody uses; "
-            f"requires_grad_(False) saves them"
+            f"its parameters {', '.join(learnt[:5])} require gradients, which are never used; "
+            f"requires_grad_(False) avoids computing them"
         )
 
 

@@ -136,8 +136,8 @@ def check_determinism(probe: Probe, findings: Findings) -> None:
         gap = probe.gap(second, first, 1e-6)
         if gap:
             findings.error(
-                f"the same input twice gives {gap}, with torch.manual_seed before each; keep no "
-                f"state between calls, and draw from torch's own generators"
+                f"the same input twice gives {gap}, despite torch.manual_seed before each; keep no "
+                f"state between calls, and draw random numbers from torch's global generators"
             )
 
 
@@ -148,8 +148,8 @@ def check_inputs_untouched(probe: Probe, findings: Findings) -> None:
         probe.outputs(inputs=mine)
         if compare(mine, probe.inputs, 0):
             findings.error(
-                "it changes its input in place, which the caller still needs; work on a copy, "
-                "without operations that end in '_' and without inplace=True on the input"
+                "it changes its input in place, which the caller still needs; avoid operations "
+                "that end in '_' and inplace=True on the input"
             )
 
 
@@ -163,8 +163,8 @@ def check_state_untouched(probe: Probe, findings: Findings) -> None:
         changed = [name for name in before if difference(after[name], before[name], 0)]
         if changed:
             findings.error(
-                f"running it in eval mode changes {', '.join(changed[:5])}, so that its results "
-                f"depend on what it saw before; change state only where self.training is true"
+                f"running it in eval mode changes {', '.join(changed[:5])}, so its results depend "
+                f"on earlier inputs; change state only where self.training is true"
             )
 
 
@@ -191,14 +191,14 @@ def check_dtypes(probe: Probe, findings: Findings, low: torch.dtype | None) -> N
             except RuntimeError as error:
                 findings.error(
                     f"after .to(torch.{name}) it raises {describe_error(error)}; keep tensors in "
-                    f"parameters or register_buffer, and make new ones in the dtype of the input"
+                    f"parameters or register_buffer, and create new ones in the input's dtype"
                 )
                 continue
             gap = probe.gap(found, expected, tolerance)
             if gap:
                 findings.error(
-                    f"after .to(torch.{name}) it gives other values than in float32: {gap}; look "
-                    f"for a sum, a square or a division that leaves the range of the dtype"
+                    f"after .to(torch.{name}) it gives different values than in float32: {gap}; "
+                    f"look for a sum, square or division that exceeds the dtype's range"
                 )
 
 
@@ -216,7 +216,7 @@ def check_layout(probe: Probe, findings: Findings) -> None:
     Training, objectives and runtimes use it for nets, backbones and their inputs, so norms and
     losses get it too.
     """
-    advice = "use reshape in place of view, and no strides"
+    advice = "use reshape instead of view, and do not read strides"
     module = copy.deepcopy(probe.module).to(memory_format=torch.channels_last)
     try:
         found = probe.outputs(module, converted(probe.inputs, _channels_last))
@@ -247,19 +247,19 @@ def check_devices(probe: Probe, findings: Findings) -> None:
                 if device != "meta" or any(text in str(error) for text in MISPLACED):
                     findings.error(
                         f"after .to({device!r}) it raises {describe_error(error)}; keep tensors in "
-                        f"parameters or register_buffer, and make new ones on the input's device"
+                        f"parameters or register_buffer, and create new ones on the input's device"
                     )
                 continue
             stayed = [t for t in tensors_of(found) if t.device.type != torch.device(device).type]
             if stayed:
                 findings.error(
-                    f"its output is on {stayed[0].device}, its input on {device}; make new "
+                    f"its output is on {stayed[0].device}, but its input on {device}; create new "
                     f"tensors on the input's device"
                 )
             elif device != "meta":
                 gap = probe.gap(found, expected, 1e-2)
                 if gap:
-                    findings.error(f"on {device} it gives other values than on the CPU: {gap}")
+                    findings.error(f"on {device} it gives different values than on the CPU: {gap}")
 
 
 def check_state(probe: Probe, findings: Findings) -> None:
@@ -277,16 +277,16 @@ def check_state(probe: Probe, findings: Findings) -> None:
             stored = load(save({name: tensor.contiguous() for name, tensor in state.items()}))
         except RuntimeError as error:
             findings.error(
-                f"safetensors cannot hold its state dict: {describe_error(error)}; let no two of "
-                f"its entries share memory, and keep no extra state"
+                f"safetensors cannot hold its state dict: {describe_error(error)}; no two of its "
+                f"entries may share memory, and there must be no extra state"
             )
             return
         try:
             fresh.load_state_dict(stored)
         except RuntimeError as error:
             findings.error(
-                f"a second instance of the same options does not take its state dict: "
-                f"{describe_error(error)}; let names and shapes depend on the options alone"
+                f"a second instance with the same options cannot load its state dict: "
+                f"{describe_error(error)}; names and shapes must depend only on the options"
             )
             return
     gap = probe.gap(probe.outputs(fresh), expected, 1e-6)
@@ -294,12 +294,12 @@ def check_state(probe: Probe, findings: Findings) -> None:
         return
     if state:
         findings.error(
-            f"a second instance with its saved state dict gives {gap}; something that counts is "
-            f"not in the state dict: keep it in a parameter or a persistent buffer"
+            f"a second instance with its saved state dict gives {gap}; something that matters "
+            f"is not in the state dict: keep it in a parameter or a persistent buffer"
         )
     else:
         findings.error(
-            f"a second instance of the same options gives {gap}; it draws random numbers when it "
+            f"a second instance with the same options gives {gap}; it draws random numbers when it "
             f"is made: draw them from a generator of its own, seeded by an option"
         )
 
@@ -314,12 +314,12 @@ def check_export(probe: Probe, findings: Findings) -> None:
         except Exception as error:  # torch.export may raise anything
             findings.advise(
                 f"torch.export cannot export it: {describe_error(error)}; it runs in PyTorch, but "
-                f"other runtimes cannot have it: let no shape or branch depend on values"
+                f"cannot be exported to other runtimes: let no shape or branch depend on values"
             )
             return
         gap = None if _draws(probe) else compare(program.module()(*inputs), expected)
         if gap:
-            findings.error(f"what torch.export makes of it gives {gap}; it depends on Python state")
+            findings.error(f"the program from torch.export gives {gap}; it depends on Python state")
 
 
 @contextmanager
@@ -356,7 +356,8 @@ def check_batch(
             gap = next((gap for gap in gaps if gap), None)
             if gap:
                 findings.error(
-                    f"image {index} of the batch gives {gap} from what it gives alone, in eval "
-                    f"mode; compute statistics over dim=(-2, -1) of each image, not over the batch"
+                    f"compared with the image alone, in eval mode, image {index} of the batch "
+                    f"gives {gap}; compute statistics over dim=(-2, -1) of each image, not over "
+                    f"the batch"
                 )
                 return

@@ -129,16 +129,16 @@ def _make(subject: Subject, report: Report) -> Made | None:
     for name in ("stride", "minimum_size"):
         value = getattr(net, name, "missing")
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            findings.error(f"{name} is {value!r}; set it in the class to an integer from 1")
+            findings.error(f"{name} is {value!r}; set it in the class to an integer of at least 1")
     if isinstance(net, MultiStyleNet):
         styles = getattr(net, "styles", "missing")
         if not isinstance(styles, int) or styles < 1:
-            findings.error(f"styles is {styles!r}; a MultiStyleNet says how many it holds")
+            findings.error(f"styles is {styles!r}; a MultiStyleNet must say how many it holds")
     for name, entry in net.state_dict().items():
         if not isinstance(entry, Tensor):
             findings.error(
-                f"{name} in the state dict is a {type(entry).__name__}, which no weights file "
-                "holds; keep no extra state"
+                f"{name} in the state dict is a {type(entry).__name__}, which weights files "
+                "cannot hold; keep no extra state"
             )
     report.findings += findings.found
     return None if findings.found else Made(subject, net.eval())
@@ -149,8 +149,8 @@ def check_interface(subject: Subject, findings: Findings) -> None:
     net_class = subject.factory
     if not (isinstance(net_class, type) and issubclass(net_class, TransformNet)):
         findings.error(
-            f"{net_class!r} is no subclass of TransformNet; register the class itself, which "
-            f"inherits from stylezoo.TransformNet"
+            f"{net_class!r} is not a subclass of TransformNet; register the class itself, which "
+            f"must inherit from stylezoo.TransformNet"
         )
         return
     arguments = getattr(net_class, "Arguments", None)
@@ -161,7 +161,7 @@ def check_interface(subject: Subject, findings: Findings) -> None:
         )
     elif not getattr(arguments, "__dataclass_params__").frozen:  # noqa: B009
         findings.error(
-            f"{arguments.__name__} can be changed after it was checked; write "
+            f"{arguments.__name__} can be changed after validation; write "
             f"@dataclass(frozen=True, kw_only=True)"
         )
 
@@ -183,7 +183,7 @@ def check_arguments(subject: Subject, findings: Findings) -> None:
     arguments = net_class.Arguments
     for name in _missing(subject):
         with findings.at(f"argument {name}"):
-            findings.error("it has no default, so the net cannot be made by its name alone")
+            findings.error("it has no default, so the net cannot be made from its name alone")
     try:
         made = arguments(**subject.options)
     except Exception:  # reported above, or when the net is built
@@ -193,11 +193,11 @@ def check_arguments(subject: Subject, findings: Findings) -> None:
         with findings.at(f"argument {field.name}"):
             if not isinstance(value, bool | int | float | str):
                 findings.error(
-                    f"{value!r} is a {type(value).__name__}, which no record can hold; arguments "
-                    f"are numbers, texts and truth values"
+                    f"{value!r} is a {type(value).__name__}, which records cannot hold; "
+                    f"arguments must be numbers, strings or booleans"
                 )
             elif isinstance(value, float) and not math.isfinite(value):
-                findings.error(f"{value!r} cannot be written as JSON; take a finite number")
+                findings.error(f"{value!r} cannot be written as JSON; use a finite number")
             else:
                 _check_refusals(subject, field.name, value, findings)
 
@@ -215,14 +215,14 @@ def _check_refusals(
             continue
         except Exception as error:  # third-party code may raise anything
             findings.error(
-                f"{name}={wrong!r} raises {describe_error(error)}; a record may hold it, so check "
-                f"the type first and raise stylezoo.errors.OptionError"
+                f"{name}={wrong!r} raises {describe_error(error)}; a record may hold this, so "
+                f"check the type first and raise stylezoo.errors.OptionError"
             )
             continue
         if wrong == HUGE:
             findings.advise(
                 f"{name}={HUGE} is accepted; if it is a size, a record could ask for more memory "
-                f"than there is: check an upper bound in __post_init__"
+                f"than is available: check an upper bound in __post_init__"
             )
             continue
         try:
@@ -231,7 +231,7 @@ def _check_refusals(
             continue
         except Exception as error:  # third-party code may raise anything
             findings.error(
-                f"{name}={wrong!r} passes Arguments, and building the net then raises "
+                f"{name}={wrong!r} passes Arguments, but building the net then raises "
                 f"{describe_error(error)}; check the range in __post_init__ and raise OptionError"
             )
 
@@ -258,7 +258,7 @@ def check_range(made: Made, findings: Findings) -> None:
     with torch.no_grad():
         for parameter in wild.parameters():
             parameter.mul_(WILD)
-    for name, net in (("as it is made", made.net), (f"weights times {WILD:g}", wild)):
+    for name, net in (("as built", made.net), (f"weights times {WILD:g}", wild)):
         for low, high in ((0.0, 1.0), (0.0, 0.0), (1.0, 1.0)):
             images = made.images(1, low=low, high=high)
             values = f"values {low:g} to {high:g}" if low < high else f"values of {low:g}"
@@ -273,7 +273,7 @@ def _check_output_range(output: Tensor, findings: Findings) -> None:
     low, high = float(output.min()), float(output.max())
     if low < 0 or high > 1:
         findings.error(
-            f"the output runs from {low:.3g} to {high:.3g}; in eval mode it must be in [0, 1]: "
+            f"the output ranges from {low:.3g} to {high:.3g}; in eval mode it must be in [0, 1]: "
             f"return images if self.training else images.clamp(0, 1)"
         )
 
@@ -340,17 +340,17 @@ def check_record(made: Made, findings: Findings) -> None:
             load_weights(again, path)
         except StyleZooError as error:
             findings.error(
-                f"a net built from the recorded arguments {read!r} does not take its weights: "
-                f"{str(error).removeprefix(str(path))}; names and shapes must follow from the "
-                f"arguments alone"
+                f"a net built from the recorded arguments {read!r} cannot load its weights: "
+                f"{str(error).removeprefix(str(path))}; names and shapes must depend only on the "
+                f"arguments"
             )
             return
     probe = made.probe()
     gap = modules.compare(probe.outputs(again), probe.outputs(net), 1e-5)
     if gap:
         findings.error(
-            f"saved, built again from the recorded arguments {read!r} and loaded, it gives {gap}; "
-            f"something that counts is in neither the state dict nor the arguments: keep it in a "
+            f"saved, rebuilt from the recorded arguments {read!r} and loaded, it gives {gap}; "
+            f"something that matters is in neither the state dict nor the arguments: keep it in a "
             f"parameter or a persistent buffer"
         )
 
@@ -386,8 +386,8 @@ def check_styles(made: Made, findings: Findings) -> None:
         except OptionError:
             return
         findings.error(
-            f"it holds {net.styles} styles and takes images without being told which; raise "
-            f"stylezoo.errors.OptionError where style is None"
+            f"it holds {net.styles} styles, but takes images without being told which; raise "
+            f"stylezoo.errors.OptionError if style is None"
         )
 
 
@@ -408,21 +408,23 @@ def _check_blend(
     mine = {id(parameter) for parameter in net.parameters()}
     if mine and not any(id(parameter) in mine for parameter in one.parameters()):
         findings.error(
-            "the net that blend returns shares no parameter with this one, and an adapter would "
-            "hold them all; give it the same modules, but for what styles have of their own"
+            "the net that blend returns shares no parameter with this one, so an adapter would "
+            "hold them all; give it the same modules, except for what belongs to each style"
         )
     expected = net(images.clone(), images.new_tensor([shares] * len(images)))
     gap = difference(one(images), expected, 1e-3)
     if gap:
-        findings.error(f"the net that blend returns gives {gap} from the net with these shares")
+        findings.error(
+            f"compared with the net with these shares, the net that blend returns gives {gap}"
+        )
 
 
 def _check_together(made: Made, net: MultiStyleNet, findings: Findings) -> None:
     """The nets blended for each style can be put together again, as for a pack."""
     if "styles" not in (field.name for field in dataclasses.fields(net.arguments)):
         findings.error(
-            "Arguments has no field styles, by which a training says how many paintings a net is "
-            "to hold; add one, an integer from 1"
+            "Arguments has no field styles, by which training sets how many paintings a net holds; "
+            "add one, an integer of at least 1"
         )
         return
     alone = torch.eye(net.styles).tolist()
@@ -431,7 +433,7 @@ def _check_together(made: Made, net: MultiStyleNet, findings: Findings) -> None:
         several, arguments = net_of_several(ones, made.subject.factory)
     except (OptionError, ComponentNotFoundError) as error:
         if net.styles > 1:  # a norm for one style need not have a counterpart for several
-            findings.error(f"of the nets that blend returns, none of several is made: {error}")
+            findings.error(f"the nets that blend returns cannot be put together: {error}")
         return
     except PluginError as error:
         findings.error(str(error))
@@ -442,9 +444,10 @@ def _check_together(made: Made, net: MultiStyleNet, findings: Findings) -> None:
         gap = difference(found, run_net(net, images), 1e-3)
     if gap:
         findings.error(
-            f"the nets that blend returns for each style, put together in one of the arguments "
-            f"{arguments!r}, give {gap} from the net itself; what is of one style must be a row "
-            f"(styles, ...) of the net, and without that dimension in what blend returns"
+            f"compared with the net itself, the nets that blend returns for each style, put "
+            f"together with the arguments {arguments!r}, give {gap}; what belongs to one style "
+            f"must be a row of (styles, ...) in the net, and lack that dimension in what blend "
+            f"returns"
         )
 
 
@@ -468,7 +471,9 @@ def check_base(made: Made, findings: Findings) -> None:
                 continue
             gap = difference(changed.eval()(images.clone()), expected, 1e-3)
             if gap:
-                findings.error(f"the net that {label} returns gives {gap} from the net itself")
+                findings.error(
+                    f"compared with the net itself, the net that {label} returns gives {gap}"
+                )
 
 
 def check_export(made: Made, findings: Findings) -> None:

@@ -115,18 +115,18 @@ def check_interface(subject: Subject, findings: Findings) -> None:
             layer = dataclasses.replace(subject, options=options).make()
             if not isinstance(layer, nn.Module):
                 findings.error(
-                    f"the factory returns a {type(layer).__name__}, which is no torch.nn.Module"
+                    f"the factory returns a {type(layer).__name__}, which is not a torch.nn.Module"
                 )
             elif any(isinstance(p, nn.UninitializedParameter) for p in layer.parameters()):
                 findings.error(
                     f"the factory returns a {type(layer).__name__}, whose parameters have no shape "
-                    f"yet, and nothing to load weights into; make it of {channels} channels"
+                    f"yet, so it cannot load weights; make it for {channels} channels"
                 )
     first, second = subject.make(), subject.make()
     if first is second:
         findings.error(
-            "two calls return one and the same layer, so that all layers of a net would share "
-            "their parameters; make a new one at each call"
+            "two calls return the same layer, so all layers of a net would share their "
+            "parameters; make a new one at each call"
         )
 
 
@@ -191,15 +191,15 @@ def check_gradients(made: Made, findings: Findings) -> None:
             if broken:
                 findings.error(
                     f"the gradients of {', '.join(broken)} are not finite; a square root has no "
-                    f"slope at 0: add an epsilon inside"
+                    f"finite slope at 0: add an epsilon inside"
                 )
             if leaf.grad is None:
                 findings.error("no gradient reaches the features; do not detach them")
             still = [name for name, parameter in learnt.items() if parameter.grad is None]
             if still:
                 findings.error(
-                    f"no gradient reaches {', '.join(still)}, which would never learn; do not "
-                    f"detach them, and leave out what is not used"
+                    f"no gradient reaches {', '.join(still)}, which would never be trained; do "
+                    f"not detach them, and leave out what is not used"
                 )
 
 
@@ -233,13 +233,17 @@ def check_styles(made: Made, findings: Findings) -> None:
             )
             with findings.at(f"image {index}, in style {index}"):
                 if gap:
-                    findings.error(f"in a batch of three styles it gives {gap} from alone")
+                    findings.error(
+                        f"compared with the image alone, in a batch of three styles it gives {gap}"
+                    )
         for shares in (torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.2, 0.3, 0.5])):
             with findings.at(f"shares {shares.tolist()}"):
                 expected = made.layer(features, shares.expand(3, STYLES))
                 gap = difference(made.layer.blend(shares).eval()(features), expected, 1e-3)
                 if gap:
-                    findings.error(f"the layer that blend returns gives {gap} from the mixture")
+                    findings.error(
+                        f"compared with the mixture, the layer that blend returns gives {gap}"
+                    )
 
 
 def check_blended(made: Made, findings: Findings) -> None:
@@ -253,7 +257,7 @@ def check_blended(made: Made, findings: Findings) -> None:
         plain.load_state_dict(layer.state_dict())
     except (StyleZooError, RuntimeError) as error:
         findings.error(
-            f"blended is {name!r}, and what blend returns for one style is no layer of it: "
+            f"blended is {name!r}, but what blend returns for one style is not a layer of it: "
             f"{describe_error(error)}"
         )
 

@@ -67,7 +67,7 @@ def check_command(command: Any, findings: Findings) -> None:
         return
     done = CliRunner().invoke(command, ["--help"])
     if done.exit_code:
-        findings.error(f"--help ends with {done.exit_code}: {done.exception!r}")
+        findings.error(f"--help exits with {done.exit_code}: {done.exception!r}")
     if not command.help:
         findings.advise("it has no help text; say what it does in its docstring")
 
@@ -80,16 +80,16 @@ def check_callback(subject: Subject, findings: Findings) -> None:
     promised = [name for name in vars(TrainingCallback) if name.startswith("on_")]
     for name in dir(callback):
         if name.startswith("on_") and name not in promised:
-            findings.error(
-                f"{name} is never called; a training calls {', '.join(promised)}, and no others"
-            )
+            findings.error(f"{name} is never called; training calls only {', '.join(promised)}")
     for name in promised:
         wanted = inspect.signature(getattr(TrainingCallback, name)).parameters
         arguments = list(wanted)[1:]
         try:
             inspect.signature(getattr(callback, name)).bind(*arguments)
         except TypeError as error:
-            findings.error(f"{name} takes ({', '.join(arguments)}); yours does not: {error}")
+            findings.error(
+                f"{name} must take ({', '.join(arguments)}), but yours does not: {error}"
+            )
 
 
 def check_runtime(subject: Subject, findings: Findings) -> None:
@@ -113,7 +113,7 @@ def check_runtime(subject: Subject, findings: Findings) -> None:
                 gap = difference(output, untouched(images), runtime.tolerance)
             if gap:
                 findings.error(
-                    f"it gives {gap} from what PyTorch gives in float32; its tolerance is "
+                    f"compared with PyTorch in float32, it gives {gap}; its tolerance is "
                     f"{runtime.tolerance:g}"
                 )
             elif output.dtype != torch.float32 or output.device.type != "cpu":
@@ -123,7 +123,7 @@ def check_runtime(subject: Subject, findings: Findings) -> None:
     if not _same_tensors(net.state_dict(), untouched.state_dict()):
         findings.error(
             "it changes the net that it was given, whose parameters other nets may share; prepare "
-            "a copy of it, by copy.deepcopy(net)"
+            "a copy, copy.deepcopy(net)"
         )
     with findings.at("device 'no-such-device'"):
         try:
@@ -134,7 +134,7 @@ def check_runtime(subject: Subject, findings: Findings) -> None:
             findings.error(f"it raises {describe_error(error)}; raise stylezoo.errors.OptionError")
             return
         findings.advise(
-            "it is passed over; raise stylezoo.errors.OptionError for what is not there"
+            "it is ignored; raise stylezoo.errors.OptionError for a device that does not exist"
         )
 
 
@@ -203,9 +203,9 @@ def _offer(importer: Importer, path: Path, sprung: Path, findings: Findings) -> 
         if sprung.exists():
             sprung.rmdir()
             findings.error(
-                "it executes what is pickled in the file, which could be anything; load pickles by "
-                "torch.load(path, weights_only=True) and arrays by np.load(path, "
-                "allow_pickle=False) alone"
+                "it executes what is pickled in the file, which could be anything; load pickles "
+                "only with torch.load(path, weights_only=True), and arrays only with np.load(path, "
+                "allow_pickle=False)"
             )
 
 
@@ -214,7 +214,9 @@ def _convert(importer: Importer, path: Path, findings: Findings) -> None:
         importer.convert(path)
     except (WeightsError, MissingDependencyError):
         return
-    findings.error("it converts what is no checkpoint; raise stylezoo.errors.WeightsError")
+    findings.error(
+        "it converts a file that is not a checkpoint; raise stylezoo.errors.WeightsError"
+    )
 
 
 _OBJECTS: frozenset[Kind] = frozenset({"registry", "command"})

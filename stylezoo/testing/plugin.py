@@ -162,8 +162,8 @@ def check_health(plugin: Installed, findings: Findings) -> None:
         findings.error(f"it is {info.status}: {info.error}")
     elif not info.components:
         findings.error(
-            "it registers nothing; is each hook under @stylezoo.hookimpl, and does it call "
-            "register?"
+            "it registers nothing; is each hook decorated with @stylezoo.hookimpl, and does it "
+            "call register?"
         )
 
 
@@ -175,7 +175,7 @@ def check_names(plugin: Installed, findings: Findings) -> None:
                 findings.advise("it has no summary; say in one line what it is")
             if plugin.module and not isinstance(component.target, str):
                 findings.advise(
-                    "it is registered as an object, which had to be imported for it; give its "
+                    "it is registered as an object, which had to be imported first; register its "
                     "path, 'package.module:attribute'"
                 )
             others = [
@@ -186,8 +186,8 @@ def check_names(plugin: Installed, findings: Findings) -> None:
             ]
             if others:
                 findings.advise(
-                    f"this name is registered by {' and '.join(others)} too; users must write "
-                    f"{component.full_name!r}: a name of your own is easier on them"
+                    f"this name is also registered by {' and '.join(others)}, so users must write "
+                    f"{component.full_name!r}; a unique name is easier for them"
                 )
 
 
@@ -231,7 +231,7 @@ def check_dependencies(plugin: Installed, findings: Findings) -> None:
         return
     if "stylezoo" not in (name, *names):
         findings.advise(
-            f"{name} does not depend on stylezoo, so pip may install it without; add "
+            f"{name} does not depend on stylezoo, so pip may install it alone; add "
             f'"stylezoo" to the dependencies in pyproject.toml'
         )
 

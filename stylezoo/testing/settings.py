@@ -55,7 +55,9 @@ def read_settings(plugin: object, components: Iterable[Component]) -> Settings:
     """
     settings = getattr(plugin, SETTINGS, {})
     if not isinstance(settings, Mapping):
-        return Settings({}, (f"{SETTINGS} is {settings!r}; it must be a dict by 'kind:name'",))
+        return Settings(
+            {}, (f"{SETTINGS} is {settings!r}; it must be a dict with 'kind:name' keys",)
+        )
     mine = {_key(component): component.kind for component in components}
     given, faults = {}, []
     for key, value in settings.items():
@@ -74,16 +76,14 @@ def _key(component: Component) -> str:
 
 def _fault(key: object, runs: Any, mine: Mapping[Any, str]) -> str | None:
     if key not in mine:
-        return f"is of nothing that the plugin registers, which is: {', '.join(mine)}"
+        return f"names nothing that the plugin registers; it registers: {', '.join(mine)}"
     kind = mine[key]
     if kind not in KINDS:
-        return f"counts for nothing: a {kind} is checked in one way"
+        return f"has no effect: the check of a {kind} takes no settings"
     if not isinstance(runs, list | tuple) or not all(isinstance(run, Mapping) for run in runs):
         return f"is {runs!r}; it must be a dict of arguments, or a list of them"
     if not runs:
-        return (
-            "is empty, so that nothing is checked; give the arguments, or leave checks out by name"
-        )
+        return "is empty, so nothing is checked; give the arguments, or skip checks by name"
     _, *known = inspect.signature(function_of(kind)).parameters
     known.remove("catalog")
     checks = names_of(module_of(kind).FIRST, module_of(kind).CHECKS)
@@ -96,7 +96,7 @@ def _fault(key: object, runs: Any, mine: Mapping[Any, str]) -> str | None:
                 return f"gives {name} {run[name]!r}; it must be a dict"
         skip = run.get("skip", ())
         if isinstance(skip, str) or not isinstance(skip, Collection):
-            return f"skips {skip!r}; it must be a list of names of checks"
+            return f"skips {skip!r}; it must be a list of check names"
         for name in skip:
             if name not in checks:
                 return f"skips {name!r}; the checks are: {', '.join(checks)}"

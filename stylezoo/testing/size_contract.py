@@ -56,20 +56,20 @@ def check_size_contract(
         (height, width), fault = faults[0]
         more = f" (and {len(faults) - 1} more of {len(sizes)} sizes)" if faults[1:] else ""
         with findings.at(f"input 1 × 3 × {height} × {width}"):
-            findings.error(f"{fault}{more}, though it says {declared}; {_advice(net, run)}")
+            findings.error(f"{fault}{more}, although it declares {declared}; {_advice(net, run)}")
         return
     found = suggest(net, run, longest=max(48, 3 * declared.stride))
     if found is None:
         return
     if found.stride < declared.stride:
         findings.advise(
-            f"it says {declared}, and takes every size from {found.smallest} in multiples of "
-            f"{found.stride}; with stride = {found.stride} less is padded"
+            f"it declares {declared}, but takes every multiple of {found.stride} from "
+            f"{found.smallest}; with stride = {found.stride}, less is padded"
         )
     elif found.smallest * 2 < declared.smallest:
         findings.advise(
-            f"it says {declared}, and takes sizes from {found.smallest}; smaller pictures need no "
-            f"padding with minimum_size = {found.smallest}"
+            f"it declares {declared}, but takes sizes from {found.smallest}; with minimum_size = "
+            f"{found.smallest}, smaller pictures need no padding"
         )
 
 
@@ -77,10 +77,10 @@ def _advice(net: nn.Module, run: Run) -> str:
     found = suggest(net, run)
     if found is None:
         return (
-            f"no size up to {LONGEST_SIDE} works regularly; the output must have the size of the "
-            f"input"
+            f"no regular series of sizes up to {LONGEST_SIDE} works; the output must have the size "
+            f"of the input"
         )
-    return f"the sizes that work are those with {found}: say so in the class"
+    return f"the sizes that work are those with {found}: declare that in the class"
 
 
 def suggest(net: nn.Module, run: Run, longest: int = LONGEST_SIDE) -> SizeContract | None:
@@ -111,7 +111,7 @@ def _fault(net: nn.Module, size: tuple[int, int], run: Run) -> str | None:
     if not isinstance(output, Tensor):
         return f"it returns a {type(output).__name__}, not a tensor"
     if output.shape != images.shape:
-        return f"the output is {shape_text(output)}, not of the input's shape"
+        return f"the output is {shape_text(output)}, which is not the input's shape"
     if not output.isfinite().all():
         return "the output has values that are not finite"
     return None

@@ -93,17 +93,17 @@ def check_interface(subject: Subject, findings: Findings) -> None:
     except Exception as error:  # third-party code may raise anything
         findings.error(
             f"it cannot be made: {describe_error(error)}; a source is made without arguments, and "
-            f"reaches for its server or folder only when it is asked"
+            f"accesses its server or folder only when it is used"
         )
         return
     seconds = time.perf_counter() - started
     if not isinstance(source, RegistrySource):
         findings.error(
-            f"the factory returns a {type(source).__name__}, which is no RegistrySource; return a "
-            f"stylezoo.FolderSource, or inherit from stylezoo.RegistrySource"
+            f"the factory returns a {type(source).__name__}, which is not a RegistrySource; return "
+            f"a stylezoo.FolderSource, or inherit from stylezoo.RegistrySource"
         )
     elif seconds > SLOW_SECONDS:
-        findings.advise(f"making it takes {seconds:.2f} s, which every command waits for")
+        findings.advise(f"making it takes {seconds:.2f} s, which delays every command")
 
 
 def check_imports(subject: Subject, findings: Findings) -> None:
@@ -119,7 +119,7 @@ def check_names(made: Made, findings: Findings) -> None:
     """Names are sorted and unique, and can be written in a command."""
     location = made.source.location
     if not isinstance(location, str) or not location:
-        findings.error(f"location is {location!r}; say where the styles are, for people to read")
+        findings.error(f"location is {location!r}; it must tell people where the styles are")
     started = time.perf_counter()
     names = made.source.names()
     seconds = time.perf_counter() - started
@@ -134,13 +134,13 @@ def check_names(made: Made, findings: Findings) -> None:
     for name in names:
         if not STYLE_NAME.fullmatch(name):
             findings.error(
-                f"{name!r} is no name of a style: lower-case letters and digits, in parts joined "
-                f"by single '-'"
+                f"{name!r} is not a valid style name: use lower-case letters and digits, in parts "
+                f"joined by single '-'"
             )
     if not names:
-        findings.advise("it has no styles; is the folder where the package is installed?")
+        findings.advise("it has no styles; was their folder installed with the package?")
     if seconds > SLOW_SECONDS:
-        findings.advise(f"names() takes {seconds:.2f} s, which 'stylezoo list' waits for")
+        findings.advise(f"names() takes {seconds:.2f} s, which delays 'stylezoo list'")
 
 
 def check_versions(made: Made, findings: Findings) -> None:
@@ -149,15 +149,17 @@ def check_versions(made: Made, findings: Findings) -> None:
         with findings.at(f"versions({name!r})"):
             versions = made.source.versions(name)
             if not versions:
-                findings.error("it is empty, and names() lists the style")
+                findings.error("it is empty, but names() lists the style")
             elif not all(isinstance(version, Version) for version in versions):
-                findings.error(f"it is {versions!r}; it must be a list of packaging Versions")
+                findings.error(
+                    f"it is {versions!r}; it must be a list of packaging.version.Version"
+                )
             elif versions != sorted(versions):
                 listed = ", ".join(map(str, versions))
-                findings.error(f"it is {listed}; the oldest comes first: return sorted(versions)")
+                findings.error(f"it is {listed}; the oldest must be first: return sorted(versions)")
     with findings.at(f"versions({NOBODY!r})"):
         if made.source.versions(NOBODY) != []:
-            findings.error("it is not empty, for a style that is not there; return []")
+            findings.error("it is not empty for a style that does not exist; return []")
 
 
 def check_records(made: Made, findings: Findings) -> None:
@@ -170,7 +172,7 @@ def check_records(made: Made, findings: Findings) -> None:
             elif (record.name, record.version) != (name, version):
                 findings.error(
                     f"it is the record of {record.name} {record.version}; raise RecordError "
-                    f"where a record is not of the name and version asked for"
+                    f"if a record is not of the requested name and version"
                 )
 
 
@@ -180,7 +182,7 @@ def check_folders(made: Made, findings: Findings) -> None:
         with findings.at(f"folder({name!r}, {version})"):
             folder = made.source.folder(name, version)
             if not isinstance(folder, Path) or not folder.is_dir():
-                findings.error(f"it is {folder!r}; it must be the Path of a folder that is there")
+                findings.error(f"it is {folder!r}; it must be the Path of an existing folder")
                 continue
             if not (folder / RECORD_FILE).is_file():
                 findings.error(f"{folder} holds no {RECORD_FILE}")
@@ -199,11 +201,14 @@ def check_fetching(made: Made, findings: Findings) -> None:
             if folder != made.source.folder(name, version):
                 findings.error(f"it is {folder!r}; it must be what folder() returns")
             if not all(isinstance(count, int) for count in told):
-                findings.error(f"progress is told {told!r:.80}; tell it how many bytes are here")
+                findings.error(
+                    f"progress is called with {told!r:.80}; give it the number "
+                    f"of bytes received so far"
+                )
         with findings.at(f"local_versions({name!r})"):
             here = made.source.local_versions(name)
             if not isinstance(here, list) or set(here) - set(made.source.versions(name)):
-                findings.error(f"it is {here!r:.80}; it must be a list, of some of versions()")
+                findings.error(f"it is {here!r:.80}; it must be a list of some of versions()")
             elif version not in here:
                 findings.error(f"it is {here!r:.80}, without {version}, which was fetched")
         with findings.at(f"local_folder({name!r}, {version})"):
@@ -227,12 +232,12 @@ def check_missing(made: Made, findings: Findings) -> None:
                 except Exception as error:  # third-party code may raise anything
                     findings.error(
                         f"it raises {describe_error(error)}; raise "
-                        f"stylezoo.errors.VersionNotFoundError for what is not there"
+                        f"stylezoo.errors.VersionNotFoundError for a missing version"
                     )
                 else:
                     findings.error(
                         f"it returns {found!r}; raise stylezoo.errors.VersionNotFoundError for "
-                        f"what is not there"
+                        f"a missing version"
                     )
 
 
@@ -241,13 +246,13 @@ def check_entries(made: Made, findings: Findings) -> None:
     entries = made.source.entries()
     names = [entry.name for entry in entries]
     if names != made.source.names():
-        findings.error(f"entries() is of {names!r}, and names() returns {made.source.names()!r}")
+        findings.error(f"entries() lists {names!r}, but names() returns {made.source.names()!r}")
         return
     for entry in entries:
         latest = newest(made.source.versions(entry.name))
         if entry.version != latest:
             findings.error(
-                f"entries() has {entry.name} in {entry.version}; its newest version is {latest}"
+                f"entries() has {entry.name} {entry.version}, but its newest version is {latest}"
             )
 
 

@@ -68,7 +68,7 @@ def subject_of(
         return Subject(f"{kind} {subject!r}", factory, options, catalog, key)
     if not callable(subject):
         raise OptionError(
-            f"{subject!r} is a {type(subject).__name__}, no class or function; give what is "
+            f"{subject!r} is a {type(subject).__name__}, not a class or function; give what is "
             f"registered as the {kind}, not what it makes, or a registered name"
         )
     name = getattr(subject, "__name__", repr(subject))
@@ -85,8 +85,8 @@ def make_or_report(subject: Subject, findings: Findings, interface: type) -> Any
         return None
     if not isinstance(made, interface):
         findings.error(
-            f"the factory returns a {type(made).__name__}, which is no {interface.__name__}; "
-            f"inherit from stylezoo.{interface.__name__}"
+            f"the factory returns a {type(made).__name__}, which is not a subclass of "
+            f"{interface.__name__}; inherit from stylezoo.{interface.__name__}"
         )
         return None
     return made
@@ -94,7 +94,7 @@ def make_or_report(subject: Subject, findings: Findings, interface: type) -> Any
 
 def _advice(subject: Subject) -> str:
     if subject.options:
-        return "give options that it takes"
+        return "give options that it accepts"
     if subject.key and subject.key.partition(":")[0] not in KINDS:
         return "it is made without options; give each a default that works"
     family = "variant" in _parameters(subject.factory)
@@ -102,10 +102,10 @@ def _advice(subject: Subject) -> str:
     where = f'STYLEZOO_CHECKS = {{"{subject.key}": {{"options": {{{option}}}}}}} in its plugin'
     how = where if subject.key else f"options={{{option}}}"
     if family:
-        return f"it is a family, of which one variant can be checked: name it by {how}"
+        return f"it is a family, and one variant is checked at a time: name it with {how}"
     return (
-        f"each option needs a default that works; if the default must fetch something, name "
-        f"options that do without, by {how}"
+        f"each option needs a default that works; if a default needs a download, give options "
+        f"that need none, with {how}"
     )
 
 
@@ -137,17 +137,15 @@ def check_options(subject: Subject, findings: Findings) -> None:
 
 def _check_option(parameter: inspect.Parameter, subject: Subject, findings: Findings) -> None:
     if parameter.kind is parameter.VAR_KEYWORD:
-        findings.advise(
-            f"**{parameter.name} takes a misspelt option without a word; name each option"
-        )
+        findings.advise(f"**{parameter.name} silently accepts misspelt options; name each option")
     elif parameter.kind is parameter.VAR_POSITIONAL:
         return
     elif parameter.kind is parameter.POSITIONAL_ONLY:
-        findings.error("it can be given by position only; options are keywords: put it after '*'")
+        findings.error("it can only be given by position; options are keywords: put it after '*'")
     elif parameter.default is parameter.empty:
         if parameter.name not in subject.options and parameter.name != "variant":
             findings.error(
-                "it has no default, so nobody can use the component by its name alone; give it one"
+                "it has no default, so the component cannot be used by its name alone; give it one"
             )
     else:
         _check_value(parameter.default, findings)
@@ -160,11 +158,11 @@ def _check_value(value: Any, findings: Findings) -> None:
     for entry in entries:
         if not isinstance(entry, bool | int | float | str):
             findings.error(
-                f"{entry!r} is a {type(entry).__name__}, which no record can hold; options are "
-                f"numbers, texts, truth values, or tuples of them"
+                f"{entry!r} is a {type(entry).__name__}, which records cannot hold; options "
+                f"must be numbers, strings, booleans, or tuples of them"
             )
             return
     try:
         json.dumps(value, allow_nan=False)
     except ValueError:
-        findings.error(f"{value!r} cannot be written as JSON; take a finite number")
+        findings.error(f"{value!r} cannot be written as JSON; use a finite number")

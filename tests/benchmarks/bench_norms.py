@@ -1,9 +1,9 @@
-"""Batch norm against instance norm: two nets, trained alike from nothing on one painting.
+"""Batch norm against instance norm: two nets trained alike from scratch on one painting.
 
     python tests/benchmarks/bench_norms.py PAINTING --photos FOLDER --held-out FOLDER
 
 Ulyanov, Vedaldi and Lempitsky 2016 (arXiv 1607.08022, section 3) found the lower loss with instance
-norm. Printed are the terms of the objective on photos that neither net has seen.
+norm. Prints the terms of the objective on photos that neither net has seen.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def trained(norm, options):
 
 @torch.no_grad()
 def terms_on(trainer, photos, size):
-    """The mean of each term over the photos."""
+    """Return the mean of each term over the photos."""
     net = trainer.averaged_net()
     values = []
     for path in photos:

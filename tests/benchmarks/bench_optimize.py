@@ -1,13 +1,12 @@
-"""Image optimisation against pastiche (PyPI), on the CPU of one machine in the same run.
+"""Image optimisation against pastiche (PyPI), in one run on the same CPU.
 
     python tests/benchmarks/bench_optimize.py iteration
     python tests/benchmarks/bench_optimize.py preset --iterations 500
 
-``iteration``: seconds of one iteration with pastiche's own settings (VGG19 to conv5_1, max
-pooling, L-BFGS with a history of 100, from the photo), taken by turns, and how far the pictures
-are apart after the same number of iterations. ``preset``: the time until ``--preset best``, on
-pastiche's objective, has come as far as pastiche after so many iterations. Each part runs in a
-process of its own.
+``iteration``: seconds per iteration with pastiche's own settings (VGG19 to conv5_1, max pooling,
+L-BFGS with a history of 100, from the photo), measured by turns, and how far apart the pictures
+are after the same number of iterations. ``preset``: how long ``--preset best`` takes, on pastiche's
+objective, to reach the loss of pastiche after ``--iterations``. Each part runs in its own process.
 """
 
 import argparse
@@ -28,7 +27,7 @@ CHANNELS = (64, 128, 256, 512, 512)
 
 
 def objective_of_pastiche():
-    """Its default weights, as options of ours."""
+    """Pastiche's default weights, as options of stylezoo."""
     return {
         "backbone_options": {"weights": "caffe_q8", "pooling": "max"},
         "normalization": "johnson",
@@ -54,7 +53,7 @@ def run_pastiche(photo, painting, size, iterations, picture):
 
 
 def judge_by_pastiche(photo, painting, size, picture):
-    """Pastiche's own loss of a picture that it did not make."""
+    """Return pastiche's own loss for a picture it did not make."""
     from pastiche.pastiche import PasticheArtist
 
     artist = PasticheArtist(
@@ -67,9 +66,9 @@ def run_stylezoo(photo, painting, size, iterations, picture, preset, precision):
     import stylezoo
     from stylezoo.images import save_photo
 
-    # The CPU, as pastiche, also where there is a GPU.
+    # On the CPU, like pastiche, even where there is a GPU.
     changes = {**objective_of_pastiche(), "size": size, "precision": precision, "device": "cpu"}
-    if iterations is not None:  # else the preset's own
+    if iterations is not None:  # otherwise the preset's own
         changes["iterations"] = iterations
     if preset == "gatys":
         changes |= {"start": "content", "history": 100}
@@ -120,7 +119,7 @@ def bench_preset(photo, painting, size, iterations, folder):
     ours, theirs = str(folder / "ours.png"), str(folder / "theirs.png")
     done = in_a_process("pastiche", photo, painting, size, iterations, theirs)
     theirs_seconds = sum(done["seconds"])
-    # Pastiche lets pixels leave the range and clips them in the file, which costs it much.
+    # Pastiche lets pixels leave the range and clips them on saving, which raises its loss a lot.
     levels = {
         "its loss": done["objectives"][-1],
         "the loss of the picture in its file": in_a_process("judge", photo, painting, size, theirs),
@@ -155,7 +154,7 @@ def psnr(first, second):
 
 
 def prepared(source, size, path):
-    """A picture at the size already, so that both programs see the same pixels."""
+    """Resize a picture in advance, so that both programs see the same pixels."""
     from stylezoo import open_photo, save_photo
 
     save_photo(open_photo(source).resized(size), path)

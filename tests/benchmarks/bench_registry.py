@@ -1,9 +1,9 @@
-"""How quick the supply line is, against huggingface_hub where it does the same.
+"""Speed of the supply line, against huggingface_hub where the two do the same.
 
 Run it with ``python tests/benchmarks/bench_registry.py``. The aims: fetching a file of 100 MB takes
-at most 15 % longer than ``hf_hub_download``, with its hash checked, which that does not; a cached
-style of 1 MB loads in 40 ms after torch is imported; 1000 cached resolves take half a second; an
-index of 10,000 styles is read and searched in 100 ms.
+at most 15 % longer than ``hf_hub_download``, although it also checks the hash; a cached style of
+1 MB loads in 40 ms once torch is imported; 1000 cached resolves take half a second; an index of
+10,000 styles is read and searched in 100 ms.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def show(what: str, value: float, aim: float, unit: str) -> None:
 
 
 def style_of_size(source: Path, target: Path, size: int) -> Path:
-    """A style folder whose weights are random bytes: fetching does not look into them."""
+    """Make a style folder whose weights are random bytes, which fetching does not inspect."""
     shutil.copytree(source, target)
     content = os.urandom(size)
     (target / "model.safetensors").write_bytes(content)
@@ -65,7 +65,7 @@ def embedded(name: str) -> Path:
 
 
 def serve(folder: str, address: multiprocessing.SimpleQueue[str]) -> None:
-    """A Hub in a process of its own."""
+    """Serve a Hub, in its own process."""
     sys.path.insert(0, str(ROOT))
     from tests.hub.server import Hub
 
@@ -104,7 +104,7 @@ def fetching(work: Path) -> None:
         shutil.rmtree(work / f"hf{run}")
         shutil.rmtree(work / f"store{run}")
     server.terminate()
-    # The first run of each imports.
+    # The first run of each includes imports.
     mine, peers = statistics.median(ours[1:]), statistics.median(theirs[1:])
     print(f"fetch: {mine:.3f} s, hf_hub_download: {peers:.3f} s")
     show("fetch of 100 MB / hf_hub_download", mine / peers, 1.15, "")
@@ -115,8 +115,8 @@ def loading(work: Path) -> None:
 
     import stylezoo
 
-    # So little work is done by one thread as quickly; with more of them than free cores, their
-    # waiting for each other would be measured.
+    # One thread does so little work just as fast; with more threads than free cores, the time
+    # they wait for each other would be measured.
     torch.set_num_threads(1)
     source = one_megabyte_style(work)
     os.environ["STYLEZOO_REGISTRIES"] = f"mine={source}"
@@ -130,7 +130,7 @@ def loading(work: Path) -> None:
 
 
 def one_megabyte_style(work: Path) -> Path:
-    """A folder of styles with one whose net has about 500,000 parameters, in half precision."""
+    """Make a folder with one style, whose net has about 500,000 half-precision parameters."""
     import stylezoo
     from stylezoo.registry.weights import save_weights
 

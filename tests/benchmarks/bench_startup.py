@@ -1,4 +1,4 @@
-"""How long ``stylezoo list`` takes against an empty Python, in one run, turn by turn.
+"""Time of ``stylezoo list`` against an empty Python, measured by turns in one run.
 
 Run it with ``python tests/benchmarks/bench_startup.py``. The aim: at most three times the empty
 Python plus 60 ms.
@@ -19,7 +19,7 @@ COMMANDS = {
 
 
 def main():
-    # As after pip, which compiles what it installs: bytecode is kept, from a first run here.
+    # Keep bytecode from a first run, as after pip, which compiles what it installs.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     for command in COMMANDS.values():
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)

@@ -1,4 +1,4 @@
-"""docs/new-plugin.md: the walk-through works, word for word, in an environment of its own."""
+"""docs/new-plugin.md: the walk-through works verbatim in its own environment."""
 
 import importlib
 import os
@@ -18,7 +18,7 @@ QUICK = "--size 48 --steps 2"
 
 @pytest.fixture
 def shell(tmp_path, astronaut):
-    """A shell with Python of a fresh environment, in a folder with a photo and a painting."""
+    """A shell using a fresh environment's Python, in a folder with a photo and a painting."""
     ours = map(importlib.import_module, ("stylezoo", "stylezoo_vgg", "stylezoo_styles"))
     folders = dict.fromkeys(Path(module.__file__).parents[1] for module in ours)
     python = shlex.quote(str(Environment(tmp_path / "venv", shared=folders).python))
@@ -26,7 +26,7 @@ def shell(tmp_path, astronaut):
     prelude += [
         f'{name}() {{ {python} -m {name} "$@"; }}' for name in ("stylezoo", "pip", "pytest")
     ]
-    # What pip builds with is shared with the environment of the tests, as all else.
+    # Build requirements, like everything else, come from the environment of these tests.
     settings = {
         "PIP_NO_BUILD_ISOLATION": "0",
         "PIP_NO_DEPS": "1",
@@ -56,7 +56,7 @@ def test_the_walk_through(root, shell, tmp_path):
     page = (root / "docs" / "new-plugin.md").read_text()
     weights, begin, test, *uses = blocks(page, "console")
     assert weights.startswith('pip install "stylezoo[')
-    assert begin.endswith("\npytest\n")  # which test_projects.py runs on the project as it is
+    assert begin.endswith("\npytest\n")  # run by test_projects.py on the unchanged project
     done = shell(begin.removesuffix("pytest\n"), tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -77,7 +77,7 @@ def test_the_walk_through(root, shell, tmp_path):
         with Image.open(project / name) as picture:
             assert picture.size == (48, 48)
 
-    # The slip that the page speaks of is found, in the words that it quotes.
+    # The mistake the page describes is found, with the message it quotes.
     module.write_text(module.read_text().replace(" + 1e-8", ""))
     done = shell(test, project)
     assert done.returncode == 1

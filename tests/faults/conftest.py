@@ -1,4 +1,4 @@
-"""What the tests of the fault catalogue rely on.
+"""Fixtures for the tests of the fault catalogue.
 
 The catalogue has 56 faults; docs/reliability.md lists them. A test for fault N is called
 ``test_fault_NN_what_happens``; tests/conftest.py counts them.
@@ -15,7 +15,7 @@ import pytest
 
 @pytest.fixture
 def fails():
-    """Run the command line, which must fail as it should: exit 1, a message, no traceback."""
+    """Run the command line, which must fail cleanly: exit 1, a message, no traceback."""
 
     def run(*arguments, cwd=None, code=1, **environment):
         done = subprocess.run(
@@ -36,7 +36,7 @@ def fails():
 
 @pytest.fixture
 def unchanged():
-    """A block that leaves a folder byte for byte as it was."""
+    """A context manager whose block must leave a folder unchanged."""
 
     @contextmanager
     def watch(folder):
@@ -48,7 +48,7 @@ def unchanged():
 
 
 def contents(folder):
-    """Every entry of a folder with what it holds."""
+    """Map each path in a folder to its hash, link target or kind."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_symlink():

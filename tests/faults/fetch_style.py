@@ -1,8 +1,8 @@
-"""A command of a plugin, run by the tests in processes of its own: it fetches a style.
+"""A plugin command that fetches a style; the tests run it in separate processes.
 
-``python -m tests.faults.fetch_style URL`` brings the style at an address, ``URL/style.toml`` and
-what that lists, into the cache, and prints its folder. Errors, Ctrl-C and exit codes are those of
-stylezoo's command line.
+``python -m tests.faults.fetch_style URL`` fetches ``URL/style.toml`` and the files it lists into
+the cache and prints the style's folder. Errors, Ctrl-C and exit codes are those of stylezoo's
+command line.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A web server of files, for the faults of downloads: what it does wrong stands in its log."""
+"""A web server of files for the download faults; its log holds the faults to inject."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.hub.http import Answer, Fault, Listener, Log, Request, ranged
 
 
 class FileServer:
-    """Serves files by path, from memory, in threads of its own.
+    """Serves files by path, from memory, in its own threads.
 
     Attributes:
-        files: the content of each, by path.
-        ranges: whether it answers ranges; a server need not.
+        files: file content by path.
+        ranges: whether it honours range requests; servers need not.
         headers: added to every answer.
     """
 
@@ -38,11 +38,11 @@ class FileServer:
         self._listener.stop()
 
     def fail(self, pattern: str = "", **fault: object) -> None:
-        """Let the requests that a pattern finds meet a fault; see ``Fault``."""
+        """Inject a fault into the requests that match a pattern; see ``Fault``."""
         self.log.faults.append(Fault(pattern=pattern, **fault))
 
     def asked(self) -> list[str]:
-        """For each request so far, the range that it asked for; empty for the whole."""
+        """The range that each request so far asked for; empty for the whole file."""
         return [request.headers.get("range", "") for request in self.log.requests]
 
     def _respond(self, request: Request) -> Answer:
@@ -60,7 +60,7 @@ def digest(content: bytes) -> str:
 
 
 def snapshot(folder: Path) -> dict[str, str]:
-    """All that is in a folder: files with their hashes, links with their targets."""
+    """The contents of a folder: files with their hashes, links with their targets."""
     found = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
@@ -72,14 +72,14 @@ def snapshot(folder: Path) -> dict[str, str]:
 
 
 def serve_style(server: FileServer, folder: Path) -> str:
-    """Serve a style folder, and give its address."""
+    """Serve a style folder and return its URL."""
     for path in folder.iterdir():
         server.files[f"/style/{path.name}"] = path.read_bytes()
     return f"{server.url}/style"
 
 
 def larger_style(style: Path, folder: Path, size: int) -> Path:
-    """Copy a style and give it weights of so many random bytes, which no net could load."""
+    """Copy a style, with ``size`` random bytes as weights, which no net could load."""
     record = read_record(style)
     weights = os.urandom(size)
     changed = tuple(

@@ -1,4 +1,4 @@
-"""Faults 28 to 33: disks that are full or read-only, caches that are damaged or in the way."""
+"""Faults 28 to 33: full or read-only disks, damaged or obstructed caches."""
 
 import os
 import shutil
@@ -46,7 +46,7 @@ def cache(tmp_path):
 
 @pytest.fixture
 def fetch(server, cache, root, toy_style):
-    """Fetch the toy in a process of its own, after shell commands in a namespace of its own."""
+    """Fetch the toy style in its own process, optionally in its own mount namespace."""
     serve_style(server, toy_style)
 
     def fetch(mount="", afterwards="", within=(), without=(), **environment):
@@ -181,7 +181,7 @@ def truncate(path):
 
 
 def flip(path):
-    """One bit, as a disk does it: neither size nor time tell."""
+    """Flip one bit as a failing disk would: size and times stay the same."""
     before = path.stat()
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -217,11 +217,11 @@ def test_fault_31_and_32_a_damaged_file_is_found_and_fetched_anew(
     damage(folder / "model.safetensors")
     damaged = snapshot(folder)
 
-    # What the cache holds is never run as it is.
+    # The damaged style is never loaded.
     with pytest.raises(IntegrityError, match=r"model\.safetensors"):
         stylezoo.load(folder)
 
-    # Without the server, the file is named and all stays as it is.
+    # Without the server, the file is named and nothing changes.
     served, server.files = server.files, {f"/style/{RECORD_FILE}": _record(toy_style)}
     server.fail("model", status=503, times=4)
     code, out, err = fetch()

@@ -1,4 +1,4 @@
-"""Faults 1 to 6 and 14 to 16: lines that break, servers that send something else."""
+"""Faults 1 to 6 and 14 to 16: broken connections, servers that send the wrong content."""
 
 import gzip
 import os
@@ -37,7 +37,7 @@ def fetch(server, part, **options):
 
 
 def left(part):
-    """The names of the files that are left."""
+    """The names of the remaining files."""
     return [path.name for path in part.parent.iterdir()]
 
 
@@ -97,7 +97,7 @@ def test_fault_05_a_server_without_ranges_starts_again(server, part):
 
 
 def test_fault_06_content_that_changes_meanwhile_is_never_spliced(server, part):
-    """The rest is that of another file; from the start, it is the right one again."""
+    """The rest comes from another file; a fresh start gets the right one."""
     server.fail(cut_after=SIZE // 2)
     server.fail(body=OTHER[SIZE // 2 :])
     fetch(server, part)
@@ -161,7 +161,7 @@ def test_fault_15_a_bomb_is_not_unpacked(server, part):
 
 
 def test_fault_15_a_bomb_of_just_the_right_size_is_not_unpacked(server, part):
-    """Nor one that does not say what it is."""
+    """Even without a Content-Encoding header."""
     bomb = gzip.compress(bytes(50_000_000)).ljust(SIZE, b"\0")
     server.fail(times=-1, body=bomb)
     told = []

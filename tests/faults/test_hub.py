@@ -1,6 +1,6 @@
-"""Faults 7 to 13 and 17 to 22: a Hub that is out of order, hostile, or not there.
+"""Faults 7 to 13 and 17 to 23: a Hub that is broken, hostile, unreachable or busy.
 
-Each is a style in a repository, ``alice/ink``, on a Hub of this machine, which the real
+Each test uses a style in the repository ``alice/ink`` on a local Hub, which the real
 huggingface_hub and our own downloads talk to.
 """
 
@@ -49,7 +49,7 @@ def contents(folder):
 
 
 def run(*arguments, **environment):
-    """Run the command line in a process of its own, which must work."""
+    """Run the command line in its own process, which must succeed."""
     done = subprocess.run(
         [sys.executable, "-m", "stylezoo", *map(str, arguments)],
         capture_output=True,
@@ -121,7 +121,7 @@ def test_fault_09_a_style_that_is_here_outlives_a_line_that_drops_all(hub, ink, 
 @pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize("where", EVERYWHERE)
 def test_fault_10_no_access_is_told_at_once_without_the_token(hub, ink, where, status, fails):
-    # A hostile Hub may tell the token back.
+    # A hostile Hub may echo the token.
     said = {"X-Error-Message": f"{TOKEN} is bad"}
     hub.faults.append(Fault(pattern=where, status=status, headers=said, times=-1))
     message = fails("fetch", INK, HF_TOKEN=TOKEN)
@@ -226,7 +226,7 @@ def test_fault_17_no_header_names_a_file(hub, ink, name, tmp_path):
     hostile = dict.fromkeys(
         ["ETag", "X-Linked-Etag", "X-Repo-Commit", "Content-Disposition", "X-Xet-Hash"], name
     )
-    if "\x00" in name:  # no HTTP library takes it
+    if "\x00" in name:  # no HTTP library accepts it
         hostile = {"ETag": name.replace("\x00", "%00")}
     hub.faults.append(Fault(pattern="resolve|lfs", headers=hostile, times=-1))
     assert contents(fetch()) == ink
@@ -274,7 +274,7 @@ def test_fault_19_a_tag_that_moves_changes_no_version(hub, ink, unchanged):
         done = run("update", STYLEZOO_REGISTRIES="")
     assert f"tag of alice/ink 1.0.0 is now on commit {moved}" in done.stderr
     assert fetch() == folder
-    # Even if the files are lost, the version is what it was.
+    # Even if the files are lost, the version stays the same.
     shutil.rmtree(folder)
     assert contents(fetch()) == ink
 

@@ -1,4 +1,4 @@
-"""Faults 54 and 55: pictures that are none, and pictures that are easily got wrong."""
+"""Faults 54 and 55: files that are not pictures, and pictures that are easy to get wrong."""
 
 import io
 import re
@@ -70,7 +70,7 @@ BROKEN = {
 
 @pytest.fixture
 def ghostscript(tmp_path, monkeypatch):
-    """A program "gs", first on the path, that leaves a trace when it is started."""
+    """A program "gs", first on PATH, that leaves a trace when started."""
     bin_folder, trace = tmp_path / "bin", tmp_path / "started"
     bin_folder.mkdir()
     (bin_folder / "gs").write_text(f"#!/bin/sh\ntouch {trace}\n")
@@ -108,7 +108,7 @@ def test_fault_54_the_command_goes_on_with_the_others_and_fails(
     assert "1 of " in message.splitlines()[-1]
 
 
-# Reference pictures are made of numbers; what Pillow makes of a mode is not asked.
+# Reference pictures are computed here, independently of Pillow's mode conversions.
 RNG = np.random.default_rng(1)
 RGB = RNG.integers(0, 256, (40, 56, 3), dtype=np.uint8)
 GREY = RNG.integers(0, 256, (40, 56), dtype=np.uint8)
@@ -148,7 +148,7 @@ def bits():
 def cmyk():
     values = RNG.integers(0, 256, (40, 56, 4), dtype=np.uint8)
     inks = values / 255
-    reference = (1 - inks[..., :3]) * (1 - inks[..., 3:])  # of inks without a profile
+    reference = (1 - inks[..., :3]) * (1 - inks[..., 3:])  # CMYK without a profile
     return encoded(Image.fromarray(values, mode="CMYK"), "TIFF"), reference, None
 
 
@@ -201,7 +201,7 @@ def toy(toy_style):
 @pytest.mark.filterwarnings("ignore::stylezoo.images.ImageWarning")
 def test_fault_55_every_mode_goes_through_right(mode, toy, tmp_path):
     content, reference, alpha = MODES[mode]
-    # With no strength the picture goes all the way, and comes out as it was.
+    # At strength 0 the picture passes through every step and comes out unchanged.
     save_photo(toy(open_photo(content), strength=0), tmp_path / "out.png")
     with Image.open(tmp_path / "out.png") as out:
         values = np.asarray(out.convert("RGBA")) / 255
@@ -209,7 +209,7 @@ def test_fault_55_every_mode_goes_through_right(mode, toy, tmp_path):
     assert np.abs(values[..., :3] - reference).max() < 1.6 / 255
     if alpha is not None:
         assert np.abs(values[..., 3] - alpha).max() < 0.6 / 255
-    # With all of its strength it keeps its size and its alpha.
+    # At full strength it keeps its size and alpha.
     styled = toy(open_photo(content))
     assert styled.size == (56, 40)
     assert np.isfinite(styled.rgb).all()

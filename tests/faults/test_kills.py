@@ -1,7 +1,7 @@
-"""Processes killed at random moments: the next run works, and nothing stays of the killed one.
+"""Processes killed at random moments: the next run works, and the killed one leaves nothing.
 
-Each run of a command is killed (SIGKILL) after a random part of the time that it takes. Then the
-same command must succeed, and leave exactly the files that it leaves where nothing was killed.
+Each run of a command is killed (SIGKILL) after a random part of the time that it takes. The same
+command must then succeed and leave exactly the files that an undisturbed run leaves.
 """
 
 import random
@@ -38,7 +38,7 @@ def starter(tmp_path_factory):
 
 @pytest.fixture
 def zygote(starter, place):
-    """What starts and kills commands, for the user of this test."""
+    """Starts and kills commands, in this test's environment."""
     starter.environment = place
     return starter
 
@@ -94,7 +94,7 @@ def server():
 
 
 def files(folder):
-    """The files in a folder, by their paths, without the locks, which stay."""
+    """The relative paths of a folder's files, without the locks, which stay."""
     return {
         str(path.relative_to(folder))
         for path in folder.rglob("*")
@@ -103,20 +103,20 @@ def files(folder):
 
 
 def moments(count, seconds):
-    """Random moments in the time that something takes, and one a bit later."""
+    """Random moments between 0 and 1.1 times the time that something takes."""
     chance = random.Random(7)
     return [chance.uniform(0, 1.1 * seconds) for _ in range(count)]
 
 
 def kill_all(zygote, count, seconds, command, prepare, check):
-    """Kill a command at several moments; after each it must work when it is run again."""
+    """Kill a command at several moments; it must succeed when run again after each."""
     killed = 0
     for moment in moments(count, seconds):
         prepare()
         killed += zygote.kill(moment, *command())
         zygote.run(*command())
         check()
-    assert killed >= count / 3  # else they were too quick to tell anything
+    assert killed >= count / 3  # else they were too quick to test anything
 
 
 @pytest.mark.parametrize("count", COUNTS)
@@ -201,7 +201,7 @@ def test_a_killed_build_of_a_registry(count, zygote, toy_style, tmp_path):
         zygote.run(*add)
         if number % 3:
             killed += zygote.kill(moment * seconds_to_build, *build)
-        run("update")  # of a user, between the kill and the next run: all is valid
+        run("update")  # a user, between the kill and the next run: all is valid
         zygote.run(*build)
         check_metadata()
         styles = files(registry.folder / "styles")

@@ -1,4 +1,4 @@
-"""Fault 34: the place of the result is taken, no file, read-only or full: what was there stays."""
+"""Fault 34: the output path exists, is no file, read-only or full: what was there stays."""
 
 import os
 import subprocess

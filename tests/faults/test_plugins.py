@@ -1,4 +1,4 @@
-"""Faults 52 and 53: plugins that fail, hang, print, lie or clash. The others go on."""
+"""Faults 52 and 53: plugins that fail, hang, print, lie or clash. The others keep working."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def install(folder, distribution, module, source, entry_point=None):
 
 @pytest.fixture
 def site(tmp_path):
-    """A folder on the path with a plugin that works."""
+    """A folder on PYTHONPATH with a working plugin."""
     install(tmp_path, "stylezoo-good", "good_plugin", GOOD)
     return tmp_path
 

@@ -1,4 +1,4 @@
-"""Faults 23 to 27: several processes, and processes that are killed, stopped or interrupted."""
+"""Faults 23 to 27: concurrent, killed, stopped and interrupted processes."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are tho
 
 @pytest.fixture(scope="module")
 def style(toy_style, tmp_path_factory):
-    """A style of some size."""
+    """A style with 8 chunks of weights."""
     return larger_style(toy_style, tmp_path_factory.mktemp("large") / "toy", SIZE)
 
 
@@ -43,7 +43,7 @@ def cache(tmp_path):
 
 @pytest.fixture
 def start(server, cache, root):
-    """Start a process that fetches the style; those that a test leaves are ended."""
+    """Start processes that fetch the style; kill those that a test leaves running."""
     started = []
 
     def start(**environment):
@@ -59,7 +59,7 @@ def start(server, cache, root):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # Where the tests run in the background of a shell, Ctrl-C is ignored, and inherited so.
+            # In the background of a shell, tests and their children would ignore Ctrl-C.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         started.append(process)
@@ -168,7 +168,7 @@ def test_fault_26_a_holder_that_is_stopped_is_named_and_waited_for_so_long(
         f"error: process {holder.pid} holds toy 1.0.0 and got no further for 11 s; end it, or set "
         "STYLEZOO_LOCK_TIMEOUT to more seconds to wait longer",
     ]
-    # What it holds is untouched: killed, it leaves its part to the next.
+    # Its files are untouched: once it is killed, the next run takes over its part.
     holder.kill()
     holder.wait()
     assert run(start())[0] == 0
@@ -176,7 +176,7 @@ def test_fault_26_a_holder_that_is_stopped_is_named_and_waited_for_so_long(
 
 
 def test_fault_26_a_holder_that_moves_on_is_waited_for_longer(server, start, cache, sha256, style):
-    """The limit is of standing still: a large file over a slow line may take its time."""
+    """The limit is on time without progress: a large file on a slow line may take longer."""
     for _ in range(3):
         server.fail("model.safetensors", stall_after=SIZE // 4, delay=60)
     holder = start(STYLEZOO_TIMEOUT="1")

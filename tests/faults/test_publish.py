@@ -1,4 +1,4 @@
-"""Fault 56: publishing to a Hub that fails midway, or that others publish to."""
+"""Fault 56: publishing to a Hub that fails midway, or to which others publish."""
 
 import shutil
 import signal
@@ -25,14 +25,14 @@ TAG = "POST /api/models/org/ink/tag/"
 
 @pytest.fixture
 def hub(hub, monkeypatch):
-    """The Hub wants a token, and we have it."""
+    """A Hub that requires a token, which we have."""
     hub.token = TOKEN
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     return hub
 
 
 def is_published(hub, folder):
-    """The version has its tag, all of its files are there, and one commit has brought them."""
+    """Whether the version has its tag and all of its files, added in one commit."""
     repository = hub.repositories[INK]
     tree = repository.commits[repository.tags["v1.0.0"]]
     there = {path: file.content for path, file in tree.items() if path != ".gitattributes"}
@@ -46,7 +46,7 @@ def is_published(hub, folder):
 
 
 def during(hub, pattern, action):
-    """Do something, in a thread, as soon as a request has come."""
+    """Run an action in a thread as soon as a matching request has arrived."""
 
     def wait():
         while not hub.log.lines(pattern):
@@ -203,7 +203,7 @@ def test_fault_56_weights_that_are_not_right_are_refused_before_any_request(
 
 
 def vouch_for(folder, changed):
-    """Write the new size and hash of a file into the record."""
+    """Update the size and hash of a file in the record."""
     import dataclasses
 
     from stylezoo.registry.record_io import read_record, render_record
@@ -240,7 +240,7 @@ def test_fault_56_after_a_kill_the_next_run_goes_on(hub, toy_style, where, carri
     process = subprocess.Popen([sys.executable, "-c", script, str(toy_style)])
     during(hub, where, lambda: (time.sleep(0.3), process.kill())).join()
     assert process.wait() == -signal.SIGKILL
-    time.sleep(1)  # what the Hub was told, it does, or not, before we go on
+    time.sleep(1)  # the Hub carries out the request, or not, before we go on
     repository = hub.repositories.get(INK)
     assert repository is None or set(repository.tags.values()) <= {repository.main}
     publish_style(toy_style, TO)

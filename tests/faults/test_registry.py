@@ -1,7 +1,7 @@
 """Faults 35 to 47: indexes and records that are damaged, forged, old, or hostile.
 
-Each attack on an index runs over a folder and over a web server process, on a machine that has
-seen the registry before and on one that has not.
+Each attack on an index runs through a folder and through a web server process, against a machine
+that has seen the registry before and one that has not.
 """
 
 import dataclasses
@@ -55,7 +55,7 @@ def registry(tmp_path, toy_style):
 
 @pytest.fixture
 def known(registry, location):
-    """The registry, as a machine sees it that has seen it before."""
+    """A client on a machine that has seen the registry before."""
     client = registry.client(location)
     client.refresh()
     return client
@@ -63,14 +63,14 @@ def known(registry, location):
 
 @pytest.fixture
 def refused(registry, location, known, unchanged, tmp_path):
-    """Check that an attack is refused by both machines, and that nothing has changed by it."""
+    """Check that both machines refuse an attack and that nothing changes."""
 
     def check(expected, message=None, *, also_fresh=True):
         index = known.index()
         with unchanged(tmp_path / "user"), pytest.raises(expected, match=message):
             known.refresh()
         assert known.index() == index
-        # The same in another process's eyes.
+        # Another process sees the same.
         assert registry.client(location).index().entries == index.entries
         if also_fresh:
             with pytest.raises(expected, match=message):
@@ -108,11 +108,11 @@ def test_fault_35_a_damaged_index_is_refused_and_the_last_good_one_stays(
     registry, known, location, unchanged, tmp_path, damage, role
 ):
     index = known.index()
-    registry.resign("targets")  # so that the machine wants all of it anew
+    registry.resign("targets")  # so that the machine fetches all of it again
     path = registry.newest(role)
     path.write_bytes(DAMAGED[damage](path.read_bytes()))
     if damage == "50 MB" and role != "timestamp":
-        # Its length is signed, yet it is stopped by the limit and never read whole.
+        # Although its length is signed, the limit stops it from being read whole.
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with unchanged(tmp_path / "user"), pytest.warns(RegistryWarning, match="is used"):
         assert known.refresh().entries == index.entries
@@ -195,7 +195,7 @@ def test_fault_38_an_old_index_is_refused(registry, refused, known, tmp_path):
     known.refresh()
     shutil.rmtree(registry.folder / "metadata")
     shutil.copytree(tmp_path / "old", registry.folder / "metadata")
-    # One that never saw the new index cannot know: for that a seed comes with a package.
+    # A machine that never saw the new index cannot know; hence the seed in a package.
     refused(RollbackError, "is older than it was", also_fresh=False)
 
 
@@ -234,7 +234,7 @@ def test_fault_39_a_frozen_index_works_on_offline_with_a_warning(
         source.refresh()
     with pytest.warns(RegistryWarning, match="expired on .*stylezoo update"):
         assert registry.source(web.url).fetch("toy", version) == folder
-    # What is new to this machine must be vouched for today.
+    # What is new to this machine needs an index that is still valid.
     with pytest.raises(ExpiredError), pytest.warns(RegistryWarning):
         registry.source(web.url).fetch("udnie", Version("1.1.0"))
     monkeypatch.setenv("STYLEZOO_OFFLINE", "1")
@@ -314,7 +314,7 @@ def test_fault_41_other_bytes_at_a_styles_address_are_refused(
     store = tmp_path / "user" / "styles"
     assert not list(store.glob("*/style.toml"))
     assert not [p for p in (tmp_path / "user").rglob("*.part") if p.stat().st_size > 100_000]
-    # The rest of the registry is as good as before.
+    # The rest of the registry still works.
     assert source.fetch("toy", source.versions("toy")[1]).is_dir()
 
 
@@ -432,7 +432,7 @@ def test_fault_44_of_one_name_in_two_registries_the_order_decides(
             order.split(",")[0]: True,
             order.split(",")[1]: False,
         }
-    # Another version than the first has is taken from the second, and that is said.
+    # A version that the first lacks is taken from the second, with a warning.
     monkeypatch.setenv("STYLEZOO_REGISTRIES", "first,second")
     with pytest.warns(SourceWarning, match="is taken from 'second'; 'first'.* has toy only in"):
         found = resolve(StyleSpec.parse("toy@3"), all_sources(stylezoo.Catalog()))
@@ -517,7 +517,7 @@ def test_fault_47_numbers_of_a_record_are_bounded(toy_style, tmp_path, old, new,
 
 
 def test_the_index_of_the_tests_is_what_clients_read(registry):
-    """The attacks above start from a registry that is good."""
+    """The attacks above start from a valid registry."""
     index = registry.client().index()
     assert {name: len(versions) for name, versions in index.entries.items()} == {
         "toy": 2,

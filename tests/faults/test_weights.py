@@ -1,4 +1,4 @@
-"""Faults 48 to 51: weights that are broken, hostile, of another net, or of no net that is here."""
+"""Faults 48 to 51: weights that are broken, hostile, for another net or a missing one."""
 
 import hashlib
 import io
@@ -22,7 +22,7 @@ from stylezoo.registry.weights import load_weights
 
 
 def safetensors(header, data=b""):
-    """A file of this header, given as a value or as its very bytes."""
+    """A file with this header, given as a value or as raw bytes."""
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + data
 
@@ -41,7 +41,7 @@ def zip_bytes():
 GOOD = safetensors({"a": tensor()}, bytes(8))
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 9\n"
 
-# What safetensors refuses too, and what else is found under the name of a weights file.
+# What safetensors refuses too, and other files that go by the name of a weights file.
 BROKEN = {
     "too short": (b"1234", "4 bytes long, too short"),
     "header over the limit": (struct.pack("<Q", 100_000_001) + bytes(99), "longer than 1000000"),
@@ -260,7 +260,7 @@ print(megabytes() - before < 100, time.perf_counter() - started < 10)
 
 
 def test_fault_50_a_net_that_its_weights_cannot_fill_takes_no_memory(toy_style, tmp_path):
-    """The largest net that the bounds allow has 1.2 thousand million parameters."""
+    """The largest net within the bounds has 1.2 billion parameters."""
     style = shutil.copytree(toy_style, tmp_path / "style")
     record = style / "style.toml"
     text = record.read_text()

@@ -1,9 +1,9 @@
-"""Processes that start at once: a process that has imported everything, and forks one a command.
+"""Commands that start at once, forked from a process that has already imported everything.
 
-``python -m tests.faults.zygote`` reads a line of JSON a command, ``{"arguments": [...],
+``python -m tests.faults.zygote`` reads one line of JSON per command, ``{"arguments": [...],
 "environment": {...}, "output": PATH, "kill_after": SECONDS or null}``, and answers with its exit
-code, negative for a signal. Killing commands at random moments is then about what they do, and not
-about Python's start.
+code, negative for a signal. Commands killed at random moments are thus killed at their work, not
+during Python's startup.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ def main() -> None:
             _run(job)
         if job["kill_after"] is not None:
             time.sleep(job["kill_after"])
-            os.kill(process, signal.SIGKILL)  # not waited for yet: the id is still its own
+            os.kill(process, signal.SIGKILL)  # not yet waited for, so its id is still valid
         _, status = os.waitpid(process, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
 def _run(job: dict[str, Any]) -> None:
-    """Be the command, in a forked process."""
+    """Run the command in the forked process, then exit."""
     descriptor = os.open(job["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(descriptor, stream)
@@ -76,7 +76,7 @@ def _run(job: dict[str, Any]) -> None:
 
 
 def _bare_environment() -> dict[str, str]:
-    """The environment, without what stylezoo and the Hub's client would read."""
+    """The environment without the variables that stylezoo and huggingface_hub read."""
     read = ("STYLEZOO_", "HF_", "HUGGING")
     return {
         name: value
@@ -86,13 +86,13 @@ def _bare_environment() -> dict[str, str]:
 
 
 class Zygote:
-    """The tests' side of it.
+    """The tests' handle on the process.
 
     Args:
-        folder: for what commands print.
+        folder: where the output of commands is written.
 
     Attributes:
-        environment: of the commands to come.
+        environment: variables to set for later commands.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -116,7 +116,7 @@ class Zygote:
         self._process.communicate()
 
     def run(self, *arguments: object) -> float:
-        """Run a command, which must succeed, and give the seconds that it took."""
+        """Run a command, which must succeed, and return the seconds it took."""
         started = time.perf_counter()
         code = self._run(arguments, None)
         assert code == 0, f"{arguments}: {code}\n{self.output.read_text()}"
@@ -126,7 +126,7 @@ class Zygote:
         """Run a command and kill it after some seconds.
 
         Returns:
-            Whether it was still running; what was done by then has succeeded.
+            Whether it was still running; otherwise it has succeeded.
         """
         code = self._run(arguments, after)
         assert code in (0, -signal.SIGKILL), f"{arguments}: {code}\n{self.output.read_text()}"

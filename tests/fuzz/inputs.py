@@ -1,7 +1,7 @@
-"""What is fuzzed: each reader of what may come from elsewhere, with inputs near to good ones.
+"""Fuzz targets: every reader of external data, with inputs close to valid ones.
 
-A target is fed one input and may do two things: take it, or raise an error of its own class. What
-it takes must hold what it promises, by a second reader where there is one.
+A target is fed one input and may either accept it or raise an error of its own class. What it
+accepts must be what it promises, checked by a second reader where there is one.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ Tree = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """One reader.
+    """A reader to fuzz.
 
     Attributes:
-        inputs: what it is fed.
+        inputs: strategy for its inputs.
         feed: feeds it one input.
-        error: the class of errors that it may raise.
+        error: the class of errors it may raise.
     """
 
     inputs: SearchStrategy[Any]
@@ -60,7 +60,7 @@ class Target:
     error: type[StyleZooError]
 
 
-# Values of every kind, those at the borders of what is allowed among them.
+# Values of every kind, including those at the limits of what is allowed.
 _SCALARS: SearchStrategy[Any] = st.one_of(
     st.booleans(),
     st.integers(),
@@ -101,7 +101,7 @@ _VALUES = st.recursive(
 
 
 def _places(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place in a tree of tables and lists."""
+    """List the path to every value in a tree of tables and lists."""
     found = [path] if path else []
     if isinstance(tree, dict):
         inner: Any = tree.items()
@@ -114,7 +114,7 @@ def _places(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @st.composite
 def changed_trees(draw: st.DrawFn, tree: Tree) -> Tree:
-    """A tree with up to three of its values replaced, removed, doubled or added to."""
+    """Make up to three changes to a tree: values replaced, removed, duplicated or added."""
     changed = copy.deepcopy(tree)
     for _ in range(draw(st.integers(0, 3))):
         places = _places(changed)
@@ -138,7 +138,7 @@ def changed_trees(draw: st.DrawFn, tree: Tree) -> Tree:
 
 @st.composite
 def changed_bytes(draw: st.DrawFn, content: bytes) -> bytes:
-    """Bytes with some of them overwritten, put in, taken out, repeated, or cut off."""
+    """Overwrite, insert, remove, repeat or cut off some of the bytes."""
     changed = bytearray(content)
     for _ in range(draw(st.integers(0, 4))):
         at = draw(st.integers(0, max(0, len(changed) - 1)))
@@ -158,7 +158,7 @@ def changed_bytes(draw: st.DrawFn, content: bytes) -> bytes:
 
 
 def _written(name: str, content: bytes) -> Path:
-    """A file of this process with this content."""
+    """Write content to a file of this process."""
     path = Path(FOLDER.name) / name
     path.write_bytes(content)
     return path
@@ -226,7 +226,7 @@ def _feed_index_bytes(content: bytes) -> None:
     _feed_index_tree(value)
 
 
-# The headers of weights.
+# Headers of weights files.
 
 HEADER = {
     "__metadata__": {"stylezoo.net": '{"name": "johnson", "arguments": {"width": 4}}'},
@@ -251,7 +251,7 @@ def _feed_header_tree(tree: Tree) -> None:
 def _feed_weights_bytes(content: bytes) -> None:
     path = _written("model.safetensors", content)
     read_header(path)
-    safetensors.deserialize(content)  # what we take, safetensors must take
+    safetensors.deserialize(content)  # what we accept, safetensors must accept
     read_net_metadata(path)
 
 
@@ -344,7 +344,7 @@ def feed(target: Target, value: Any) -> bool:
     """Feed one input.
 
     Returns:
-        Whether it was taken; False if it was refused as it should be.
+        True if it was accepted, False if it was refused with a proper error.
     """
     try:
         target.feed(value)

@@ -1,7 +1,7 @@
-"""The long run of the fuzzing: many inputs, only declared errors, little memory.
+"""The long fuzzing run: many inputs, only declared errors, little memory.
 
-Run it with ``python tests/fuzz/run.py --inputs 200000``. Exit code 1 means that something else
-came out, or that memory went over the limit. Neither torch nor numpy is imported.
+Run it with ``python tests/fuzz/run.py --inputs 200000``. Exit code 1 means that another error was
+raised, memory went over the limit, or torch or numpy was imported.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, seed, settings
 
 from tests.fuzz.inputs import TARGETS, feed
 
-BATCH = 1000  # Hypothesis remembers the inputs of a run: short runs keep memory low
+BATCH = 1000  # Hypothesis remembers a run's inputs: short runs keep memory low
 LIMIT = 200  # MB
 
 
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def fuzz(name: str, inputs: int, first_seed: int) -> Counter[bool]:
-    """Feed a target; what it should not raise comes out as an error."""
+    """Feed a target, letting any error it should not raise propagate."""
     target = TARGETS[name]
     counts: Counter[bool] = Counter()
     batch = 0
@@ -69,7 +69,7 @@ def fuzz(name: str, inputs: int, first_seed: int) -> Counter[bool]:
 
 
 def peak() -> float:
-    """The most memory that this process had, in MB."""
+    """Return the peak memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

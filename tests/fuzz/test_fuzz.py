@@ -1,4 +1,4 @@
-"""A short slice of the fuzzing; ``python tests/fuzz/run.py --inputs 200000`` runs the long one."""
+"""A short fuzzing run; for the long one, ``python tests/fuzz/run.py --inputs 200000``."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,7 +8,7 @@ from tests.fuzz.inputs import TARGETS, feed
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_only_declared_errors_come_out(name, monkeypatch):
-    monkeypatch.setenv("STYLEZOO_CONFIG", "")  # put back after the config's turn
+    monkeypatch.setenv("STYLEZOO_CONFIG", "")  # restored after the config target
     target = TARGETS[name]
     counts = {True: 0, False: 0}
 
@@ -24,5 +24,5 @@ def test_only_declared_errors_come_out(name, monkeypatch):
         counts[feed(target, value)] += 1
 
     run()
-    # The inputs are near enough to good ones to pass, and far enough not to.
+    # Inputs are close enough to valid ones that some pass and some do not.
     assert all(counts.values())

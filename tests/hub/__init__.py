@@ -1,1 +1,1 @@
-"""A Hugging Face Hub on this machine, for tests: see ``tests.hub.server``."""
+"""A local Hugging Face Hub for tests: see ``tests.hub.server``."""

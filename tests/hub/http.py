@@ -1,4 +1,4 @@
-"""HTTP on loopback for tests: listeners that answer, keep a log, and fail when they are told to."""
+"""HTTP on loopback for tests: listeners that answer, keep a log, and fail when told to."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A request as it came, and how it was answered.
+    """A request as received.
 
     Attributes:
         listener: the name of the listener.
         method: such as ``"GET"``.
-        target: path and query, as they stood in the request line.
+        target: path and query, as in the request line.
         headers: by name in lower case.
         body: of the request.
     """
@@ -36,7 +36,7 @@ class Request:
 
     @property
     def path(self) -> str:
-        """Without the query, still quoted."""
+        """The path without the query, still quoted."""
         return urlsplit(self.target).path
 
     @property
@@ -46,7 +46,7 @@ class Request:
 
     @property
     def line(self) -> str:
-        """Method and target: what faults and tests search in."""
+        """Method and target, which faults and tests search."""
         return f"{self.method} {self.target}"
 
 
@@ -62,22 +62,22 @@ class Answer:
 
 @dataclass(kw_only=True)
 class Fault:
-    """A fault of the server or of the line, for the requests that a pattern finds.
+    """A fault of the server or the connection, for requests that match a pattern.
 
     Attributes:
         pattern: searched in ``"METHOD /path?query"``.
         times: how many requests it hits; -1 for all.
-        skip: how many requests it lets pass first.
+        skip: how many matching requests to let pass first.
         status: to answer with; from 400 on the request is not carried out.
         headers: to add, to replace or, where the value is None, to leave out.
         body: to answer with.
-        flip: whether one bit in the middle of the body changes.
-        delay: in seconds, before the answer.
-        drop: the connection closes without an answer, before the request is carried out, or
-            after.
-        cut_after: the connection closes after so many bytes of the body.
-        stall_after: nothing comes for ``delay`` seconds after so many bytes, and then the end.
-        reset: whether the connection closes by RST instead of FIN.
+        flip: whether to flip one bit in the middle of the body.
+        delay: seconds to wait before the answer.
+        drop: close the connection without an answer, before (``"request"``) or after
+            (``"answer"``) the request is carried out.
+        cut_after: close the connection after this many bytes of the body.
+        stall_after: after this many bytes, send nothing for ``delay`` seconds, then close.
+        reset: whether the connection closes with RST instead of FIN.
     """
 
     pattern: str
@@ -94,7 +94,7 @@ class Fault:
     reset: bool = False
 
     def hits(self, request: Request) -> bool:
-        """Whether it is this request's turn; it is counted then."""
+        """Whether the fault hits this request; a match is counted."""
         if self.times == 0 or not re.search(self.pattern, request.line):
             return False
         if self.skip > 0:
@@ -104,7 +104,7 @@ class Fault:
         return True
 
     def change(self, answer: Answer) -> Answer:
-        """The answer that is sent instead."""
+        """Return the answer to send instead."""
         body = answer.body if self.body is None else self.body
         if self.flip and body:
             middle = len(body) // 2
@@ -118,7 +118,7 @@ class Fault:
 
 
 class Log:
-    """The requests that came and the faults that wait for more, of several listeners."""
+    """The requests received by several listeners, and the faults for further ones."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
@@ -126,13 +126,13 @@ class Log:
         self._lock = threading.Lock()
 
     def take(self, request: Request) -> Fault | None:
-        """Note a request, and say which fault hits it."""
+        """Record a request and return the fault that hits it, if any."""
         with self._lock:
             self.requests.append(request)
             return next((fault for fault in self.faults if fault.hits(request)), None)
 
     def lines(self, pattern: str = "") -> list[str]:
-        """Method and target of the requests so far, of those that a pattern finds."""
+        """Method and target of the requests so far that match a pattern."""
         return [one.line for one in list(self.requests) if re.search(pattern, one.line)]
 
     def clear(self) -> None:
@@ -143,13 +143,13 @@ class Log:
 
 
 class Listener:
-    """An HTTP server on a port of 127.0.0.1, in threads of its own.
+    """An HTTP server on a port of 127.0.0.1, in its own threads.
 
     Args:
         name: of the listener, for the log.
-        host: by which clients call it: another name for one address is another origin.
+        host: that clients use; another name for the same address is another origin.
         respond: answers a request.
-        log: where requests are noted.
+        log: where requests are recorded.
         port: 0 for a free one.
     """
 
@@ -166,7 +166,7 @@ class Listener:
         self.url = f"http://{host}:{self._server.server_port}"
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start serving."""
         threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         ).start()
@@ -176,12 +176,12 @@ class Listener:
         self._server.shutdown()
         self._server.server_close()
         for connection in list(self._server.connections):
-            with suppress(OSError):  # closed meanwhile
+            with suppress(OSError):  # already closed
                 connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Server(ThreadingHTTPServer):
-    """Knows its connections: clients keep them open for their next request."""
+    """Tracks its connections, which clients keep open for their next request."""
 
     daemon_threads = True
 
@@ -194,7 +194,7 @@ class _Server(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exc_info()[1], OSError):  # a client that has gone is no news
+        if not isinstance(sys.exc_info()[1], OSError):  # a client has disconnected
             super().handle_error(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
@@ -203,7 +203,7 @@ class _Server(ThreadingHTTPServer):
 
 
 def ranged(request: Request, content: bytes) -> Answer:
-    """Bytes as a file server gives them: all, or the range that is asked for."""
+    """Answer as a file server does: with all of the content, or the requested range."""
     answer = Answer(
         body=content, headers={"Accept-Ranges": "bytes"}, content_type="application/octet-stream"
     )
@@ -226,11 +226,11 @@ def ranged(request: Request, content: bytes) -> Answer:
 def _handler(
     name: str, respond: Callable[[Request], Answer], log: Log
 ) -> type[BaseHTTPRequestHandler]:
-    """The handler of one listener."""
+    """Make the request handler of a listener."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        # One send an answer: Nagle's algorithm and delayed acknowledgements cost 40 ms otherwise.
+        # One send per answer: Nagle's algorithm and delayed acknowledgements cost 40 ms otherwise.
         wbufsize = -1
         disable_nagle_algorithm = True
 
@@ -240,7 +240,7 @@ def _handler(
         def _handle(self) -> None:
             try:
                 self._answer()
-            except OSError:  # the client has gone
+            except OSError:  # the client has disconnected
                 self.close_connection = True
 
         do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _handle
@@ -306,7 +306,7 @@ def _handler(
         def _hang_up(self, reset: bool) -> None:
             self.close_connection = True
             if reset:
-                time.sleep(0.05)  # what was written shall arrive first
+                time.sleep(0.05)  # let what was written arrive first
                 now = struct.pack("ii", 1, 0)
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)
                 self.connection.close()

@@ -1,4 +1,4 @@
-"""A repository of the Hub for tests: files, commits, branches and tags."""
+"""A repository of the test Hub: files, commits, the main branch and tags."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GITATTRIBUTES = b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n"
 
 
 def blob_id(content: bytes) -> str:
-    """The name that git gives to a file's content."""
+    """Git's id for a file's content."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
@@ -33,12 +33,12 @@ class RepoFile:
 
     @property
     def sha256(self) -> str:
-        """Of the content."""
+        """The SHA-256 of the content, in hex."""
         return hashlib.sha256(self.content).hexdigest()
 
     @property
     def blob(self) -> str:
-        """What git knows: the name of the content, of a large file that of a pointer to it."""
+        """The git id of the content or, for a large file, of the LFS pointer to it."""
         if not self.lfs:
             return blob_id(self.content)
         pointer = (
@@ -49,7 +49,7 @@ class RepoFile:
 
     @property
     def etag(self) -> str:
-        """What the Hub calls this content."""
+        """The ETag that the Hub gives this content."""
         return self.sha256 if self.lfs else self.blob
 
 
@@ -61,8 +61,8 @@ class Repository:
 
     Args:
         name: ``owner/name``.
-        private: whether a token is wanted to read.
-        gated: whether access is for those whom the owner let in: nobody.
+        private: whether reading requires a token.
+        gated: whether access needs the owner's approval, which nobody has.
     """
 
     def __init__(self, name: str, *, private: bool = False, gated: bool = False) -> None:
@@ -75,10 +75,10 @@ class Repository:
         self.commit({".gitattributes": RepoFile(content=GITATTRIBUTES, lfs=False)})
 
     def commit(self, tree: Tree) -> str:
-        """Make a tree the head of main.
+        """Commit a tree to main.
 
         Returns:
-            The commit, 40 hex digits.
+            The commit id, 40 hex digits.
         """
         names = sorted((path, file.blob) for path, file in tree.items())
         text = f"{self.name} {self.main} {next(_NUMBERS)} {names}"
@@ -87,7 +87,7 @@ class Repository:
         return self.main
 
     def resolve(self, revision: str) -> str | None:
-        """The commit of a branch, tag or the start of a commit; None if there is no such thing."""
+        """The commit of a branch, tag or abbreviated commit id; None if there is none."""
         if revision in ("main", "refs/heads/main"):
             return self.main
         tag = revision.removeprefix("refs/tags/")

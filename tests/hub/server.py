@@ -1,9 +1,9 @@
-"""A Hugging Face Hub on this machine: the part of its HTTP protocol that models need.
+"""A local Hugging Face Hub: the part of its HTTP protocol that models need.
 
-Two listeners stand on two origins, as in the world: the Hub, and the CDN that serves large files.
-Any client that honours HF_ENDPOINT can be pointed at ``Hub.url``. The protocol is that of
-huggingface_hub 2.4.0, with which it was tried for downloading and publishing, and of
-https://huggingface.co/docs/hub/api.
+Two listeners have separate origins, as in reality: the Hub, and the CDN that serves large files.
+Any client that honours HF_ENDPOINT can be pointed at ``Hub.url``. The protocol follows
+https://huggingface.co/docs/hub/api and huggingface_hub 2.4.0, whose downloads and uploads were
+tried with it.
 
     with Hub() as hub:
         commit = hub.add("alice/ink", {"README.md": b"# Ink"}, tag="v1.0.0")
@@ -45,13 +45,13 @@ class Hub:
 
     Args:
         port: of the Hub; 0 for a free one.
-        token: the one token that is good, wanted for all that changes something and for private
-            repositories; None for a Hub that lets everybody do everything.
-        xet: the address of a CAS server. Large files are offered by the xet protocol then.
+        token: the only valid token, required for all changes and for private repositories; None
+            for a Hub that allows everybody everything.
+        xet: the address of a CAS server; if given, large files are offered through xet.
 
     Attributes:
         url: the Hub's address, for HF_ENDPOINT.
-        faults: to come; see ``Fault``.
+        faults: to inject; see ``Fault``.
         repositories: by name.
     """
 
@@ -62,7 +62,7 @@ class Hub:
         self.repositories: dict[str, Repository] = {}
         self._uploads: dict[str, bytes] = {}
         self._lock = threading.RLock()
-        # localhost and 127.0.0.1: clients that compare hosts and not ports see two origins too.
+        # localhost and 127.0.0.1, so that clients that compare only hosts also see two origins.
         self._cdn = Listener(name="cdn", host="localhost", respond=self._serve_file, log=self.log)
         self._hub = Listener(
             name="hub", host="127.0.0.1", respond=self._respond, log=self.log, port=port
@@ -72,12 +72,12 @@ class Hub:
 
     @property
     def faults(self) -> list[Fault]:
-        """The faults that wait for requests; the first that fits one hits it."""
+        """The faults to inject; the first that matches a request hits it."""
         return self.log.faults
 
     @property
     def requests(self) -> list[Request]:
-        """The requests so far, of both listeners."""
+        """The requests to both listeners so far."""
         return self.log.requests
 
     def __enter__(self) -> Hub:
@@ -105,14 +105,14 @@ class Hub:
         """Put files into a repository, as someone else would have done.
 
         Args:
-            name: of the repository, which is made if need be.
-            files: by path; they stand beside those that are there.
-            tag: to put on the commit; one that exists moves.
+            name: of the repository, which is created if missing.
+            files: content by path, added to the existing files.
+            tag: to put on the commit; an existing one moves.
             private: for a new repository.
             gated: for a new repository.
 
         Returns:
-            The commit.
+            The commit id.
         """
         with self._lock:
             if name not in self.repositories:
@@ -155,7 +155,7 @@ class Hub:
         name = unquote(quoted)
         repository = self.repositories.get(name)
         if repository is None or (repository.private and not self._knows(request)):
-            # The Hub does not tell a stranger which of the two it is.
+            # The Hub does not tell strangers whether it is missing or private.
             status = 404 if self._knows(request) else 401
             return _error(status, "RepoNotFound", "Repository not found")
         return repository
@@ -170,7 +170,7 @@ class Hub:
         return _AtCommit(repository, commit)
 
     def _serve_file(self, request: Request) -> Answer:
-        """What the CDN answers: large files by their sha256, to read and to upload."""
+        """Answer for the CDN: download and upload large files by their sha256."""
         found = re.fullmatch(r"/lfs/([0-9a-f]{64})", request.path)
         if found is None:
             return Answer(status=404)
@@ -481,7 +481,7 @@ def _error(
 
 
 def main() -> None:
-    """Serve an empty Hub until the process is ended."""
+    """Serve an empty Hub until the process ends."""
     with Hub(port=int(sys.argv[1]) if len(sys.argv) > 1 else 0) as hub:
         print(hub.url, flush=True)
         threading.Event().wait()

@@ -1,4 +1,4 @@
-"""The importers of fast neural style, against its formula written down apart from any net."""
+"""The importers of fast neural style, against its formula written out without any net."""
 
 import os
 import pickle
@@ -28,7 +28,7 @@ LAYERS = [
 
 
 def example_state_dict(width=32):
-    """Random weights with the example's names and shapes."""
+    """Return random weights with the example's names and shapes."""
     generator = torch.Generator().manual_seed(1)
 
     def random(*shape, scale=1.0):
@@ -45,14 +45,14 @@ def example_state_dict(width=32):
         if norm:
             state[f"{norm}.weight"] = random(outputs) + 1
             state[f"{norm}.bias"] = random(outputs)
-    # The net gives levels from 0 to 255.
+    # The net outputs levels from 0 to 255.
     state["deconv3.conv2d.weight"] *= 40
     state["deconv3.conv2d.bias"] += 127
     return state
 
 
 def example_output(state, images):
-    """TransformerNet as plain functions: (B, 3, H, W) in [0, 255] to the same, before clamping."""
+    """TransformerNet as plain functions: (B, 3, H, W) in [0, 255] to the same, unclamped."""
 
     def conv(x, name, stride=1, upsample=False):
         weight, bias = state[f"{name}.conv2d.weight"], state[f"{name}.conv2d.bias"]
@@ -89,7 +89,7 @@ def assert_same(net, state, photo):
 
 
 def old_fashioned(state):
-    """As PyTorch 0.3 saved it from a net on several GPUs."""
+    """Return the state as PyTorch 0.3 saved it from a net on several GPUs."""
     norms = {name.rpartition(".")[0] for name in state if "conv2d" not in name}
     extra = {f"{norm}.running_mean": torch.randn(state[f"{norm}.bias"].shape) for norm in norms}
     extra |= {f"{norm}.running_var": torch.rand(state[f"{norm}.bias"].shape) for norm in norms}
@@ -139,7 +139,7 @@ def test_a_checkpoint_with_a_fault_is_refused_by_name(tmp_path, change, reason):
 
 
 class Trap:
-    """What a hostile pickle holds: on loading, a call of any function."""
+    """What a hostile pickle holds: a call to an arbitrary function on loading."""
 
     def __init__(self, path):
         self.path = path
@@ -168,12 +168,12 @@ def test_a_broken_checkpoint_is_refused(tmp_path, content):
 
 
 class GraphBuilder:
-    """Writes the ONNX graph of the example, with names that tell nothing.
+    """Writes the example's ONNX graph, with meaningless names.
 
     Args:
         state: its weights.
-        opset: version of the operators.
-        computed: whether amounts of padding and sizes are left to be computed, as exporters do.
+        opset: operator set version.
+        computed: whether the graph computes padding and sizes, as exporters leave it to.
     """
 
     def __init__(self, state, opset, computed=False):
@@ -241,7 +241,7 @@ class GraphBuilder:
             y = self.relu(self.norm(self.conv(y, conv1), in1))
             middle = y
             y = self.norm(self.conv(y, conv2), in2)
-            # Exporters write the sum either way round.
+            # Exporters write the operands of the sum in either order.
             y = self.node("Add", *((y, middle if skip else start) if block % 2 else (start, y)))
         for conv, norm in LAYERS[-3:-1]:
             y = self.relu(self.norm(self.conv(y, conv, upsample=True), norm))
@@ -295,7 +295,7 @@ def test_doubling_that_is_taken_repeats_each_pixel(tmp_path, source, rounding):
 
 
 def with_option(kind, **options):
-    """All nodes of a kind have other options."""
+    """Change the options of all nodes of a kind."""
 
     def change(builder):
         node = builder.node
@@ -307,7 +307,7 @@ def with_option(kind, **options):
 
 
 def with_constant(usual, other):
-    """Another array stands wherever this one would."""
+    """Replace every occurrence of one array with another."""
 
     def change(builder):
         constant = builder.constant
@@ -321,7 +321,7 @@ def with_constant(usual, other):
 
 
 def padding_by_the_picture(builder):
-    """Padding by an amount that is different for each picture."""
+    """Pad by an amount that depends on the picture."""
     node = builder.node
 
     def change(kind, x, *inputs, **options):

@@ -91,7 +91,7 @@ def test_output_is_in_range_in_use_and_free_in_training():
 
 
 def trained_like(**arguments):
-    """A net none of whose numbers is at its start."""
+    """Return a net with every parameter moved from its initial value."""
     torch.manual_seed(0)
     net = stylezoo.create_net("johnson", **arguments).eval()
     with torch.no_grad():
@@ -105,7 +105,7 @@ def test_a_net_made_of_another_leaves_the_global_generator_alone(norm):
     net = trained_like(width=4, residual_blocks=2, norm=norm, styles=3)
     before = torch.random.get_rng_state()
     net.blend([0.2, 0.3, 0.5])
-    if norm == "conditional-instance":  # the other one cannot be widened
+    if norm == "conditional-instance":  # the other cannot be widened
         net.widen(6)
     assert torch.equal(torch.random.get_rng_state(), before)
 
@@ -165,7 +165,7 @@ def test_the_copies_of_a_channel_grow_apart_from_the_first_step_on():
     wide = trained_like(width=4, residual_blocks=1).widen(8).train()
     convolution = wide.encoder[1].conv
     first, copy = convolution.weight.detach()[:8].sum(1), convolution.weight.detach()[8:].sum(1)
-    torch.testing.assert_close(first, copy)  # of one channel, by whatever shares
+    torch.testing.assert_close(first, copy)  # copies of one channel, in whatever proportion
     wide(torch.rand(1, 3, 32, 32)).square().mean().backward()
     scale = wide.encoder[1].norm.weight.grad
     assert not torch.isclose(scale[:8], scale[8:], rtol=0.01).any()
@@ -215,7 +215,7 @@ def test_padding_is_torchs_and_keeps_the_precision_of_autocast():
 
 
 def test_a_resize_convolution_is_torchs():
-    """Upsampling, padding by reflection and a convolution, one after the other."""
+    """Upsampling, reflection padding and a convolution in sequence."""
     decoder = stylezoo.create_net("johnson", width=4).decoder
     features = torch.rand(2, 16, 6, 9, generator=torch.Generator().manual_seed(0))
     convolution = decoder[1].conv
@@ -231,7 +231,7 @@ def test_shapes_are_known_without_numbers():
 
 
 class Watch(TorchDispatchMode):
-    """Notes the dtype of what is padded."""
+    """Records the dtype of each padded tensor."""
 
     def __init__(self, seen):
         super().__init__()

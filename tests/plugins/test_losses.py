@@ -17,7 +17,7 @@ A = features(2, 1, 5, 4, 9)  # a style picture of another size
 
 
 def gram(x):
-    """By the sum of Gatys et al. 2015, equation 3, over positions."""
+    """Sum over positions, as in Gatys et al. 2015, equation 3."""
     flat = x[0].reshape(x.shape[1], -1)
     return torch.stack([torch.stack([(a * b).sum() for b in flat]) for a in flat])
 
@@ -40,7 +40,7 @@ def test_content(normalization, expected):
 
 def test_content_of_another_size_is_refused_with_both():
     loss = stylezoo.create_loss("content", layers=("a",))
-    # One column would broadcast.
+    # A single column would broadcast.
     with pytest.raises(OptionError, match="1 × 6 features at 'a', the content photo 7 × 6"):
         loss({"a": F[..., :1]}, loss.target({"a": P}))
 
@@ -55,7 +55,7 @@ def test_gram(normalization):
     expected = {
         # Equation 4 with M = 42 for both: 1 / (4 N² M²) Σ (G − A)², each layer with weight 1/2.
         "gatys": (squares / (4 * 25)).mean(),
-        # The mean over the N² entries, and a layer's weight of 1 / N² in the authors' program.
+        # The authors' program: the mean over the N² entries, each layer with weight 1 / N².
         "gatys-program": (squares / 25 / 25).sum(),
         # Gram matrices divided by C H W, squared Frobenius distance, summed over the layers.
         "johnson": (squares / 25).sum(),

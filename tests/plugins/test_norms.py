@@ -61,7 +61,7 @@ def test_a_blended_net_gives_what_the_net_gives_for_that_mixture():
         torch.testing.assert_close(
             one(images), net(images, torch.tensor([shares, shares])), atol=1e-5, rtol=1e-5
         )
-    # It can be built again from its arguments, and from its state.
+    # It can be rebuilt from its arguments and its state.
     again = stylezoo.create_net("johnson", width=4, norm="instance", styles=1).eval()
     again.load_state_dict(one.state_dict())
     with torch.no_grad():
@@ -72,7 +72,7 @@ def test_a_blended_net_shares_all_but_its_norms():
     net = net_of(2)
     ours = {id(parameter) for parameter in net.parameters()}
     own = {name for name, p in net.blend([0, 1]).named_parameters() if id(p) not in ours}
-    expected = {name for name, p in net.named_parameters() if p.ndim == 2}  # rows by style
+    expected = {name for name, p in net.named_parameters() if p.ndim == 2}  # one row per style
     assert own == expected
 
 
@@ -90,7 +90,7 @@ def test_coloring_gives_channels_the_covariance_of_its_matrix():
     norm = stylezoo.get_norm("instance-coloring")(6).double()
     for parameter in norm.parameters():
         torch.nn.init.normal_(parameter)
-    # Channels that are whitened already, so that the covariance of M x is M Mᵀ.
+    # Already whitened channels, so that the covariance of M x is M Mᵀ.
     white = (
         torch.linalg.qr(
             torch.randn(400, 7, dtype=torch.float64).index_fill_(1, torch.tensor([0]), 1.0)
@@ -121,7 +121,7 @@ def test_conditional_coloring_is_coloring_for_each_image():
         torch.testing.assert_close(
             output[None], norm.blend(share)(image[None]), rtol=1e-4, atol=1e-4
         )
-        # A mixture's matrix is the mixture of the matrices, whatever their factors are.
+        # The matrix of a mixture is the mixture of the matrices, whatever their factors.
         matrix = torch.einsum("s,scd->cd", share, matrices)
         expected = matrix @ F.instance_norm(image[None]).flatten(2) + (share @ norm.bias)[:, None]
         torch.testing.assert_close(output.flatten(1), expected[0], rtol=1e-4, atol=1e-4)
@@ -165,7 +165,7 @@ def test_instance_norm_and_its_gradients_are_torchs(name, batch, order):
         strict=True,
     ):
         torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
-    # Convolutions take what they gave, without a copy in between.
+    # The memory format is kept, so that the next convolution needs no copy.
     assert found.is_contiguous(memory_format=order)
 
 

@@ -1,4 +1,4 @@
-"""The losses beyond Gram matrices, against brute force, numpy and scikit-image."""
+"""Losses other than Gram matrices, against brute force, numpy and scikit-image."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_mean_std_by_numpy():
     f, a = (x[0].reshape(3, -1).numpy() for x in (F, A))
     means = ((f.mean(axis=1) - a.mean(axis=1)) ** 2).sum()
     deviations = ((f.std(axis=1) - a.std(axis=1)) ** 2).sum()
-    # The sum over channels, as the docstring has it before 1 / C: MSE would divide by 3.
+    # As in the docstring: sums over the C = 3 channels, divided by C.
     assert value_of(loss, F, A) == pytest.approx((means + deviations) / 3, rel=1e-6)
 
 
@@ -55,7 +55,7 @@ def test_sliced_wasserstein_of_one_channel_is_the_distance_of_sorted_values():
 
 
 def test_sliced_wasserstein_of_a_shift():
-    """Along θ a shift by v moves every value by θ·v; (θ·v)² is |v|² / C in the mean over θ."""
+    """Along θ a shift by v moves every value by θ·v; the mean of (θ·v)² over θ is |v|² / C."""
     loss = stylezoo.create_loss("sliced-wasserstein", layers=("a",), directions=50_000)
     shift = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64).view(1, 3, 1, 1)
     small = F[..., :2, :2]
@@ -75,7 +75,7 @@ def test_sliced_wasserstein_by_loops():
 
 
 def test_sliced_wasserstein_sees_what_means_and_covariances_do_not():
-    """±1 with equal chance, and a normal of the same moments."""
+    """±1 with equal probability, and a normal with the same moments."""
     normal = features(3, 1, 1, 64, 64)
     normal = (normal - normal.mean()) / normal.std(correction=0)
     coin = torch.ones(1, 1, 64, 64, dtype=torch.float64)
@@ -121,11 +121,11 @@ def test_histogram_gradient_passes_the_remapped_values_by():
 
 
 def test_histogram_of_equal_values():
-    """Behind a ReLU half of the values are 0; they share out the style's smallest values."""
+    """After a ReLU half the values are 0; they share the style's smallest values among them."""
     loss = stylezoo.create_loss("histogram", layers=("a",))
     image = torch.tensor([0.0, 2.0, 0.0, 0.0]).view(1, 1, 2, 2)
     style = torch.tensor([3.0, 0.0, 5.0, 0.0]).view(1, 1, 2, 2)
-    # Zeros take 0, 0 and 3, the 2 takes 5.
+    # The zeros get 0, 0 and 3, the 2 gets 5.
     assert value_of(loss, image, style) == pytest.approx((3**2 + 3**2) / 4)
     assert value_of(loss, F.relu(), F.relu()) == 0
 
@@ -252,7 +252,7 @@ def test_gradient_of_the_laplacian():
 
 @pytest.mark.parametrize("name", POSITION_LOSSES)
 def test_positions_alone_count_where_a_region_may_be_cut_out(name):
-    """A loss without a grid sees a set of positions: their order and shape change nothing."""
+    """A loss without a grid sees a set of positions: order and shape do not matter."""
     loss = stylezoo.create_loss(name, layers=("a",))
     assert not loss.needs_grid
     whole = value_of(loss, F, A)

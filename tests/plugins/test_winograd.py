@@ -10,7 +10,7 @@ from stylezoo_vgg.winograd import FrozenConvolution
 
 @pytest.fixture
 def convolution(monkeypatch):
-    # Also on a CPU that would do it directly.
+    # Use Winograd even on a CPU that would convolve directly.
     monkeypatch.setattr(winograd, "has_amx", lambda: False)
     torch.manual_seed(0)
     layer = FrozenConvolution(256, 320).requires_grad_(False)

@@ -20,7 +20,7 @@ def style(request):
 
 
 def spec_of(folder, record):
-    """What to load to style a picture: of a pack, its first style."""
+    """Return what to load to style a picture: for a pack, its first style."""
     return f"{folder}:{record.styles[0].name}" if record.styles else folder
 
 
@@ -80,7 +80,7 @@ def test_its_preview_can_be_seen(style):
 
 
 def test_its_pictures_have_about_the_contrast_of_its_painting(style, astronaut):
-    """Neither washed out nor blown."""
+    """Neither washed out nor blown out."""
     record, folder = style
     with Image.open(astronaut) as small:
         photo = open_photo(small.resize((1000, 667)))

@@ -1,4 +1,4 @@
-"""docs/gallery shows the styles that there are, with the figures of their records."""
+"""docs/gallery shows every embedded style, with the figures from its record."""
 
 import runpy
 

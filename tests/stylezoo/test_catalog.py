@@ -1,4 +1,4 @@
-"""The catalog: what it does with plugins that work, fail, clash and lie."""
+"""The catalog with plugins that work, fail, clash and lie."""
 
 import shutil
 import subprocess
@@ -259,7 +259,7 @@ def test_a_source_that_fails_leaves_the_others(tmp_path):
 
 def test_a_source_that_fails_when_it_is_asked_leaves_the_others(tmp_path, toy_style):
     class Rude(RegistrySource):
-        """It fails in every way but a polite one."""
+        """A source that fails in every rude way."""
 
         location, record, folder, names = "nowhere", None, None, None
 
@@ -373,7 +373,7 @@ def test_an_option_may_be_called_anything(option, toy_style, tmp_path):
 
 
 class Outside:
-    """Stands for whatever a target makes."""
+    """Stands in for whatever a target makes."""
 
     location = "somewhere"
 

@@ -1,4 +1,4 @@
-"""The check of a style folder: the zoo passes, and each seeded fault is told with its place."""
+"""The style folder check: the zoo passes, and each seeded fault is reported with its place."""
 
 import hashlib
 import json
@@ -19,17 +19,17 @@ from stylezoo.check import check_style_folder, find_style_folders
 from stylezoo.errors import StyleNotFoundError, StyleZooError, WeightsError
 from stylezoo_johnson.johnson import Johnson
 
-WEIGHTS, GOLDEN, PREVIEW, CARD = range(4)  # places in the toy's list of files
+WEIGHTS, GOLDEN, PREVIEW, CARD = range(4)  # indices in the toy's file list
 
 
 @pytest.fixture
 def folder(toy_style, tmp_path):
-    """A copy of the toy style to break, in a folder as a zoo has it."""
+    """A copy of the toy style to break, laid out as in a zoo."""
     return shutil.copytree(toy_style, tmp_path / "toy" / "1.0.0")
 
 
 def edit(folder, path, value):
-    """Change the record; ... deletes."""
+    """Set a field; ``...`` deletes it."""
     table = tomllib.loads((folder / "style.toml").read_text())
     *parents, last = path.split(".")
     inner = table
@@ -43,7 +43,7 @@ def edit(folder, path, value):
 
 
 def describe(folder, index, **more):
-    """Give the record the true size and hash of a file that was changed on purpose."""
+    """Update the recorded size and hash of a file changed on purpose."""
     table = tomllib.loads((folder / "style.toml").read_text())
     entry = table["files"][index]
     content = (folder / entry["path"]).read_bytes()
@@ -52,7 +52,7 @@ def describe(folder, index, **more):
 
 
 def change_weights(folder, change):
-    """Change the tensors; size, hash and number in the record follow."""
+    """Change the tensors, and their recorded size, hash and count."""
     path = folder / "model.safetensors"
     tensors = load_file(path)
     change(tensors)
@@ -134,7 +134,7 @@ def test_a_fault_of_the_record_is_told_with_its_field(folder, path, value, check
 
 
 def test_all_faults_are_told_at_once(folder):
-    """Also those of other checks: a broken field does not end the check."""
+    """Across checks, too: a broken field does not stop the check."""
     edit(folder, "licence.weights", "free")
     edit(folder, "licence.code", "gratis")
     edit(folder, "style.source", "gopher://x")

@@ -1,4 +1,4 @@
-"""Checkpoints, apart from what is resumed by them."""
+"""Checkpoints, apart from what they resume."""
 
 import pytest
 import torch

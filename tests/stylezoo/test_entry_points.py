@@ -1,4 +1,4 @@
-"""What distributions say of their plugins, whatever they say."""
+"""Plugins that distributions declare, well or badly."""
 
 import sys
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import resource
 import struct
 import subprocess
@@ -30,7 +31,7 @@ from stylezoo.images import (
 
 @pytest.fixture
 def picture():
-    """Smooth colours, so that JPEG keeps them nearly as they are."""
+    """Smooth colours, which JPEG keeps almost unchanged."""
     y, x = np.mgrid[0:48, 0:64] / 64
     rgb = np.stack([x, y, 1 - x], axis=-1)
     return Image.fromarray((rgb * 255).astype(np.uint8))
@@ -64,7 +65,7 @@ def test_orientation_is_applied_and_dropped(picture, orientation, tmp_path):
 
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp", "tiff"])
 def test_exif_of_the_layout_of_the_source_does_not_spoil_the_output(picture, format):
-    """Tags of strips and compression in a JPEG's EXIF once made TIFF files that nobody can read."""
+    """Strip and compression tags in a JPEG's EXIF once led to unreadable TIFF files."""
     exif = Image.Exif()
     exif[ExifTags.Base.Artist] = "somebody"
     exif[ExifTags.Base.Compression] = 6
@@ -147,7 +148,7 @@ def test_as_much_exif_as_a_jpeg_holds_is_kept(picture):
 def test_exif_of_another_colour_space_is_not_said_of_srgb(picture):
     exif = Image.Exif()
     details = exif.get_ifd(ExifTags.IFD.Exif)
-    details[ExifTags.Base.ColorSpace] = 65535  # none that EXIF knows
+    details[ExifTags.Base.ColorSpace] = 65535  # uncalibrated
     details[ExifTags.IFD.Interop] = {1: "R03"}  # Adobe RGB
     details[ExifTags.Base.LensModel] = "a lens"
     photo = open_photo(encoded(picture, "JPEG", exif=exif))
@@ -269,7 +270,7 @@ def test_16_bit_png_is_not_white():
 
 
 def test_16_bit_grey_follows_its_profile_as_8_bits_do():
-    """A profile of linear light: half the light is not half of sRGB's values."""
+    """With a linear-light profile, half the light is not half the sRGB value."""
     values = np.linspace(0, 255, 64).round().astype(np.uint8)[None].repeat(4, axis=0)
     profile = _linear_grey_profile()
     flat = encoded(Image.fromarray(values), icc_profile=profile)
@@ -280,7 +281,7 @@ def test_16_bit_grey_follows_its_profile_as_8_bits_do():
 
 
 def _linear_grey_profile() -> bytes:
-    """An ICC profile, version 2, of grey with the gamma 1 (ICC.1:2001-04, 6.1 to 6.3)."""
+    """A version 2 ICC profile for grey with gamma 1 (ICC.1:2001-04, 6.1 to 6.3)."""
 
     def tag(kind: bytes, content: bytes) -> bytes:
         return kind + bytes(4) + content
@@ -362,7 +363,7 @@ def test_what_is_transparent_does_not_darken_edges(longest):
     assert ((photo.alpha >= 0) & (photo.alpha <= 1)).all()
     np.testing.assert_allclose(photo.rgb[seen], np.tile([1, 0.25, 0], (seen.sum(), 1)), atol=1e-3)
     corner = photo.rgb[:4, :4]
-    assert (corner == 0).all()  # what is hidden stays what it was
+    assert (corner == 0).all()  # hidden pixels are unchanged
 
 
 def test_size_below_one_is_refused(picture):
@@ -371,7 +372,7 @@ def test_size_below_one_is_refused(picture):
 
 
 def png_of_size(width, height):
-    """A PNG that claims a size and holds almost nothing: a decompression bomb."""
+    """A PNG that claims a size but holds almost no data: a decompression bomb."""
 
     def chunk(kind, data):
         body = kind + data
@@ -402,7 +403,7 @@ def test_the_limit_can_be_lifted_and_lowered(picture):
 
 
 class Slow(io.BytesIO):
-    """A file whose bytes come when they may."""
+    """A file that blocks until released."""
 
     def __init__(self, content):
         super().__init__(content)
@@ -438,8 +439,8 @@ def broken_files(picture):
         "text.png": (b"this is no picture", "cannot be read as a picture"),
         "cut.jpg": (jpeg[: len(jpeg) // 2], "is broken"),
         "cut.png": (png[: len(png) // 2], "is broken"),
-        # Broken, to Pillow 13; to older ones, none.
-        "garbage.jpg": (jpeg[:200] + b"\xff" * 50, "garbage.jpg is "),
+        # Pillow before 13 does not recognise it.
+        "garbage.jpg": (jpeg[:200] + b"\xff" * 50, "is broken|cannot be read as a picture"),
         "drawing.svg": (
             b"<svg xmlns='http://www.w3.org/2000/svg'/>",
             "cannot be read as a picture",
@@ -469,7 +470,7 @@ def test_broken_files_are_answered_in_one_sentence_with_the_path(name, picture, 
     with pytest.raises(ImageError) as caught:
         open_photo(path)
     assert str(caught.value).startswith(f"{path} ")
-    assert reason in str(caught.value)
+    assert re.search(reason, str(caught.value))
     assert "\n" not in str(caught.value)
 
 
@@ -493,7 +494,7 @@ def test_a_link_to_itself_and_a_name_too_long(tmp_path):
 
 
 def through_a_pipe(content):
-    """The path of a pipe that gives these few bytes, as <(...) of a shell."""
+    """The path of a pipe with these few bytes, like a shell's <(...)."""
     read, write = os.pipe()
     os.write(write, content)
     os.close(write)
@@ -551,7 +552,7 @@ def test_only_files_of_a_folder_are_its_photos(tmp_path, picture):
     picture.save(tmp_path / "elsewhere.png")
     (folder / "link.png").symlink_to(tmp_path / "elsewhere.png")
     (folder / "link-to-a-folder.png").symlink_to(tmp_path)
-    (folder / "nowhere.png").symlink_to(tmp_path / "nowhere.png")  # broken, which reading it says
+    (folder / "nowhere.png").symlink_to(tmp_path / "nowhere.png")  # broken, as reading reports
     assert [path.name for path in find_photos(folder)] == ["link.png", "nowhere.png"]
 
 
@@ -600,7 +601,7 @@ def test_places_that_cannot_be_written(picture, tmp_path, target):
 
 
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
-    """A limit on the size of files stands in for the disk: the write itself fails."""
+    """A file size limit stands in for a full disk: the write itself fails."""
     path = tmp_path / "out.png"
     path.write_text("precious")
     script = """

@@ -1,4 +1,4 @@
-"""Memory: what there is, what is taken, and that it is given back."""
+"""Memory: how much is available and used, and that it is released."""
 
 import json
 import platform
@@ -22,12 +22,12 @@ PAINTING = stripes("down", [(0.1, 0.2, 0.9), (0.9, 0.9, 0.6)])
 
 
 def resident():
-    """What this process holds, in MB."""
+    """Resident memory, in MB."""
     return psutil.Process().memory_info().rss / 1e6
 
 
-# In a process of its own: after a malloc that failed, as other tests have them, glibc serves a
-# thread from another arena, which keeps less.
+# In a process of its own: after a failed malloc, which other tests cause, glibc serves a thread
+# from another arena, which keeps less.
 KEPT_AND_GIVEN_BACK = """
 import contextlib, json, numpy as np, psutil
 from stylezoo.allocator import reuse_freed_memory
@@ -111,7 +111,7 @@ def test_what_torch_keeps_of_a_gpu_can_be_had_back(monkeypatch):
     assert available_bytes(torch.device("cuda", 0)) == 1000 + 700 - 300
 
 
-# In a process of its own, so that its peak is this picture's.
+# In a process of its own, so that the peak is this picture's.
 FORETOLD_AND_TAKEN = """
 import json, re, numpy as np, psutil, stylezoo, stylezoo.memory
 from stylezoo.errors import OptionError

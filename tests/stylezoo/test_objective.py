@@ -21,7 +21,7 @@ from tests.catalogs import catalog_with
 
 
 class Halves(Backbone):
-    """Each layer halves the values; counts its passes."""
+    """Halves values at each layer; records passes."""
 
     layers = ("a", "b")
 
@@ -59,7 +59,7 @@ class Mean(Loss):
 
 
 class Flawed(Mean):
-    """Returns what it is told to."""
+    """Returns a given value."""
 
     def __init__(self, value):
         super().__init__("a", None)
@@ -80,7 +80,7 @@ def test_a_loss_that_returns_no_scalar_is_named(value, found):
 
 
 class Failing(Mean):
-    """Divides by nothing: in its target, or in its value."""
+    """Divides by zero, in its target or in its value."""
 
     def __init__(self, where):
         super().__init__("a", "style")

@@ -1,4 +1,4 @@
-"""What Windows, macOS and GPUs do otherwise, as their documentation says, made to happen here."""
+"""How Windows, macOS and GPUs differ according to their documentation, simulated here."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def windows(monkeypatch):
-    """Links cannot be touched, folders not be replaced, and text gets other line endings."""
+    """Links cannot be touched, folders cannot be replaced, and text gets CRLF endings."""
     utime, replace = os.utime, os.replace
 
     def touch(path, times=None, *, follow_symlinks=True):
@@ -78,7 +78,7 @@ def test_a_clone_has_the_same_line_endings_everywhere():
 
 
 def test_folders_are_as_open_as_the_system_makes_them(tmp_path):
-    """mkdtemp's are private, on Windows for good."""
+    """mkdtemp makes them private, on Windows for good."""
     umask = os.umask(0o027)
     try:
         with new_folder(tmp_path / "new") as unfinished:
@@ -110,7 +110,7 @@ def test_names_that_differ_in_case_are_one_file(system, monkeypatch, tmp_path):
         # On Windows.
         "[enforce fail at alloc_cpu.cpp:116] data. DefaultCPUAllocator: not enough memory: you "
         "tried to allocate 123456789012 bytes.",
-        # Of a file of weights.
+        # From a weights file.
         "unable to mmap 80100424 bytes from file <vgg.safetensors>: Cannot allocate memory (12)",
     ],
 )

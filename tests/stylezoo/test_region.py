@@ -22,7 +22,7 @@ def test_the_positions_under_the_mask_are_taken():
 
 def test_a_deeper_layer_has_the_positions_that_are_covered_by_half():
     mask = torch.zeros(8, 8)
-    mask[:, :3] = 1  # of the columns 0-1 and 2-3 of a layer of half the size: whole, and half
+    mask[:, :3] = 1  # at half the size, columns 0-1 are fully covered, 2-3 by half
     selected = Region(mask).select(torch.arange(16.0).view(1, 1, 4, 4))
     assert selected.flatten().tolist() == [0, 1, 4, 5, 8, 9, 12, 13]
 

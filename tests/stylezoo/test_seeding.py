@@ -1,4 +1,4 @@
-"""Seeds of torch's global generators, in blocks inside one another and in several threads."""
+"""Seeding of torch's global generators, in nested blocks and in several threads."""
 
 import threading
 

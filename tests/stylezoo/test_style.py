@@ -1,4 +1,4 @@
-"""A loaded style: kinds of image, sizes, options, repeatability."""
+"""A loaded style: image types, sizes, options, repeatability."""
 
 import copy
 import pickle
@@ -146,7 +146,7 @@ def test_what_is_no_image_is_refused_with_the_value(style, image, reason):
 
 
 def test_what_does_not_fit_into_memory_is_refused_with_its_size(pixels):
-    """A net that asks for a pebibyte: torch's own error, of no class of its own on the CPU."""
+    """A net asks for a pebibyte; on the CPU, torch raises a plain RuntimeError."""
 
     class Vast(TransformNet):
         stride = minimum_size = 1
@@ -209,5 +209,5 @@ def test_a_style_is_copied_and_pickled(toy_style, pixels, copied, runtime):
     again = copied(style)
     assert again.record == style.record
     assert np.array_equal(again(pixels), style(pixels))
-    bare = stylezoo.Style(net=style.net)  # with no runtime
+    bare = stylezoo.Style(net=style.net)  # no runtime
     assert np.array_equal(copied(bare)(pixels), bare(pixels))

@@ -47,7 +47,7 @@ def server():
 
 @pytest.fixture
 def registry(toy_style, tmp_path, server, user):
-    """A registry with toy 1.0.0 and sea 0.9.0, which the user has added as "museum"."""
+    """A registry with toy 1.0.0 and sea 0.9.0, added by the user as "museum"."""
     made = SignedRegistry(tmp_path / "made")
     sea = copy_style(toy_style, tmp_path, "sea", "0.9.0", summary="Waves", tags=["water"])
     made.add(toy_style, sea)
@@ -258,7 +258,7 @@ def test_an_adapter_is_fetched_with_its_base(user, tmp_path, monkeypatch):
 
 
 def a_pack_and_an_adapter(folder):
-    """Copies of curated ones, by names that the styles of the package do not have."""
+    """Copies of curated ones, under names that no style of the package has."""
     styles = next(iter(default_catalog().sources().values())).root
     adapter = styles / "udnie" / "1.1.0"
     base = {**tomllib.loads((adapter / "style.toml").read_text())["base"], "name": "gallery"}
@@ -317,12 +317,12 @@ def test_a_withdrawn_version_is_had_by_its_hash_alone(registry, server, tmp_path
         run("fetch", "facets")
         run("fetch", "--locked", lock)
         assert server.log.requests == []
-    # By name, it is as the index says.
+    # By name, the index decides.
     monkeypatch.setenv("STYLEZOO_OFFLINE", "0")
     for spec in ("toy", "toy@1.0.0", "gallery", "gallery@1.0.0"):
         with pytest.raises(StyleNotFoundError, match="there is no style"):
             stylezoo.load(spec)
-    # What is not as it was is not had at all.
+    # Damaged or removed, it is not loaded.
     weights = stored_weights("toy")
     weights.write_bytes(bytes(weights.stat().st_size))
     with pytest.raises(IntegrityError, match=r"model\.safetensors has the sha256"):
@@ -352,7 +352,7 @@ def test_a_version_here_that_is_withdrawn_is_reported_by_update(
     assert report["updates"] == []
     told = [(one["name"], one["version"], one["newer"]) for one in report["withdrawn"]]
     assert told == [("sea", "0.9.0", None), ("toy", "1.0.0", "1.1.0")]
-    # It is not withdrawn from who has it of another source.
+    # It is not withdrawn while another source has it.
     back = SignedRegistry(tmp_path / "other")
     back.add(toy_style)
     run("registries", "add", back.folder, "--root", back.root, "--name", "other")

@@ -1,4 +1,4 @@
-"""What a program set in torch for its own sake changes nothing here, and stays as it was set."""
+"""Torch modes set by a program do not affect stylezoo, and stay as they were set."""
 
 import threading
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ def photo(astronaut):
 
 @pytest.fixture(params=MODES)
 def mode(request):
-    """A mode to enter, which must be as it was entered after all that is done in it."""
+    """A mode to enter, which must be unchanged when it is left."""
 
     @contextmanager
     def watched():

@@ -1,4 +1,4 @@
-"""The example distributions: built, installed beside an installed stylezoo, and used by name."""
+"""The example distributions: built, installed alongside stylezoo, and used by name."""
 
 import json
 import os
@@ -16,7 +16,7 @@ EXAMPLES = ("stylezoo-example-texture", "stylezoo-example-sketch")
 
 @pytest.fixture(scope="module")
 def environment(root, tmp_path_factory):
-    """A fresh environment with the wheels of stylezoo and the examples: nothing editable."""
+    """A fresh environment with wheels of stylezoo and the examples, none of them editable."""
     folder = tmp_path_factory.mktemp("environment")
     projects = [root / "docs" / "examples" / name for name in EXAMPLES]
     made = Environment(folder / "venv")
@@ -65,7 +65,7 @@ def test_stylezoo_is_the_installed_one_and_lists_them(run, environment):
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_commands_of_its_readme_run(run, root, name, tmp_path):
-    """They name the components, and find them."""
+    """They name the components, which are found."""
     page = (root / "docs" / "examples" / name / "README.md").read_text().replace("\\\n", " ")
     commands = re.findall(r"^stylezoo (.*)$", page, flags=re.MULTILINE)
     assert commands
@@ -83,7 +83,7 @@ def test_styles_of_the_pack_are_listed_with_all_others(run):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_templates_are_in_the_wheel(run, kind, tmp_path):
-    """Those that pip compiled, too, for it compiles what it installs."""
+    """Including those that pip compiled, as it does with whatever it installs."""
     written = json.loads(run("-m", "stylezoo", "new", kind, "mine", "-o", "installed", "--json"))
     here = write_project(kind, "mine", tmp_path / "here")
     assert written["files"] == [str(path) for path in here.files]
@@ -95,6 +95,6 @@ def test_the_templates_are_in_the_wheel(run, kind, tmp_path):
 def test_their_own_tests_pass(run, root):
     folders = [root / "docs" / "examples" / name / "tests" for name in EXAMPLES]
     options = ["-q", "--show-capture=no", "--import-mode=importlib", "-p", "no:cacheprovider"]
-    # A root of their own, lest pytest take the settings of this one's tests.
+    # Their own root, or pytest would use this repository's settings.
     told = run("-m", "pytest", *options, "-c", os.devnull, *folders)
     assert int(told.split(" passed")[0].split()[-1]) >= 20

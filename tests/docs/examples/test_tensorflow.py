@@ -1,4 +1,4 @@
-"""The example plugin for TensorFlow's weights, installed as a user would, apart from our code."""
+"""The example plugin for TensorFlow weights, installed as a user would, apart from our code."""
 
 import json
 import os
@@ -13,7 +13,7 @@ NAME = "stylezoo-example-tensorflow"
 
 @pytest.fixture(scope="module")
 def plugin(root, tmp_path_factory):
-    """A folder with the built and installed distribution, for PYTHONPATH."""
+    """A folder for PYTHONPATH with the distribution built and installed."""
     target = tmp_path_factory.mktemp("installed")
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation"]
     source = root / "docs" / "examples" / NAME
@@ -35,7 +35,7 @@ def run(plugin, *command, cwd):
 
 
 def test_its_own_tests_pass(plugin, root):
-    """Those against the formula; the conformance kit, which they run too, has its own tests."""
+    """Only those against the formula: the conformance kit they also run has its own tests."""
     folder = root / "docs" / "examples" / NAME
     quick = ["-k", "not TestPlugin", "-p", "no:cacheprovider"]
     passed = run(plugin, "pytest", "-q", "-c", "pyproject.toml", *quick, "tests", cwd=folder)
@@ -59,7 +59,7 @@ def test_its_weights_become_a_style(plugin, tmp_path):
     }
     (report,) = json.loads(run(plugin, "stylezoo", "check", "made", "--json", cwd=tmp_path))
     assert report["ok"]
-    # Without the plugin, what to install is told.
+    # Without the plugin, the error says what to install.
     command = [sys.executable, "-m", "stylezoo", "check", "made"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1

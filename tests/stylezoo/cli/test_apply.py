@@ -29,7 +29,7 @@ def run(*arguments, cwd=None, stdin=None, **options):
 
 
 def failed(done, code=1):
-    """Check that a run failed as users may see it, and return its message."""
+    """Check that a run failed without a traceback, and return its message."""
     message = done.stderr.decode()
     assert done.returncode == code, message
     assert "Traceback" not in message
@@ -192,7 +192,7 @@ def test_wrong_usage_exits_with_2(arguments, message, toy_style, photo):
 
 
 def test_a_full_disk_leaves_nothing(toy_style, tmp_path):
-    """A limit on the size of files stands in for the disk: the write itself fails."""
+    """A file size limit stands in for a full disk: the write itself fails."""
     import resource
 
     Image.effect_noise((300, 300), 90).convert("RGB").save(tmp_path / "photo.jpg")
@@ -217,11 +217,11 @@ def test_ctrl_c_in_a_batch_keeps_what_is_done_and_nothing_half(toy_style, tmp_pa
         [sys.executable, "-m", "stylezoo", "apply", toy_style, photos, "-o", out],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        # A shell lets its jobs in the background ignore Ctrl-C, and children inherit that.
+        # A shell makes its background jobs ignore Ctrl-C, and children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
-    # What is being written has a name of its own.
+    # Unfinished files have other names.
     while time.monotonic() < deadline and len(list(out.glob("*-toy.png"))) < 3:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
@@ -251,7 +251,7 @@ def test_seeds_that_torch_does_not_take_are_wrong_usage(toy_style, photo):
 
 
 def test_refusals_come_before_torch_is_loaded(toy_style, photo, tmp_path):
-    """A run with torch made unimportable still gives its own answer."""
+    """Without an importable torch, a run still gives its own answer."""
     (tmp_path / "photo-toy.png").write_text("precious")
     (tmp_path / "no" / "torch").mkdir(parents=True)
     (tmp_path / "no" / "torch" / "__init__.py").write_text("raise SystemError('torch was loaded')")

@@ -26,7 +26,7 @@ def store(tmp_path, monkeypatch):
 
 @pytest.fixture
 def add(store, toy_style):
-    """Put the toy into the store under another name, last used so many days ago."""
+    """Add the toy to the store under another name, last used ``days`` ago."""
 
     def add(name, days):
         record = (toy_style / RECORD_FILE).read_text().replace('name = "toy"', f'name = "{name}"')

@@ -1,4 +1,4 @@
-"""stylezoo check: what it prints, and its exit codes."""
+"""``stylezoo check``: its output and exit codes."""
 
 import json
 import shutil
@@ -44,7 +44,7 @@ def test_a_style_in_order(toy_style):
 
 
 def test_a_style_that_is_named_itself_may_lie_anywhere(toy_style, tmp_path):
-    shutil.copytree(toy_style, tmp_path / "runs" / "3")  # which reads like a version
+    shutil.copytree(toy_style, tmp_path / "runs" / "3")  # looks like a version
     done = check(tmp_path / "runs" / "3")
     assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'runs' / '3'}: in order\n")
 

@@ -117,7 +117,7 @@ def test_info_mends_no_style(hub, ink):
 
 def test_info_shows_the_whole_record(toy_style):
     text = run("info", str(toy_style)).stdout
-    assert not re.search(r"^(tags|styles): *$", text, re.MULTILINE)  # what is empty says nothing
+    assert not re.search(r"^(tags|styles): *$", text, re.MULTILINE)  # empty fields are left out
     for expected in ("toy 1.0.0: Random weights", "name: johnson", "weights: CC0-1.0"):
         assert expected in text
     assert "style_image: unknown" in text
@@ -170,7 +170,7 @@ def test_doctor_reports_a_cache_in_the_home_of_nobody():
     report = json.loads(run("doctor", "--json", **nowhere).stdout)
     assert (report["cache"], report["healthy"]) == (None, False)
     assert reason in report["cache_error"]
-    assert run("list", **nowhere).returncode == 0  # what is installed is there all the same
+    assert run("list", **nowhere).returncode == 0  # installed styles are still listed
 
 
 def test_doctor_knows_versions_and_how_to_get_optional_parts(root):
@@ -203,7 +203,7 @@ def test_a_closed_pipe_is_no_error_message():
 
 
 def test_a_warning_is_printed_once(toy_style, tmp_path, astronaut):
-    """Python itself prints it for each way through the code; 'apply' asks for a style twice."""
+    """Python prints it once per code path, and 'apply' asks for a style twice."""
     for place, version in (("one", "1.0.0"), ("two", "2.0.0")):
         (tmp_path / place / "toy").mkdir(parents=True)
         copy_style(toy_style, tmp_path, "toy", version).rename(tmp_path / place / "toy" / version)

@@ -1,4 +1,4 @@
-"""Disks that are full or read-only: real ones, mounted in a namespace of the test's own."""
+"""Full and read-only disks: real ones, mounted in the test's own namespace."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not MAY_MOUNT, reason="this system lets us mount
 
 
 def run_on_disk(mount, out, *arguments):
-    """Mount a disk on a folder, run stylezoo, and list what is on that disk at the end."""
+    """Mount a disk on a folder, run stylezoo, and list the disk's files at the end."""
     script = (
         f'mount -t tmpfs -o {mount} none "$0" && "$@"; code=$?; '
         'ls -A "$0" >&3 2>/dev/null; exit $code'
@@ -35,7 +35,7 @@ def run_on_disk(mount, out, *arguments):
 
 @pytest.fixture
 def photos(tmp_path):
-    """A small photo, one whose result takes more than the disk has, and a small one."""
+    """A small photo, one whose result does not fit on the disk, and a small one."""
     folder = tmp_path / "photos"
     folder.mkdir()
     (tmp_path / "out").mkdir()

@@ -22,7 +22,7 @@ NORMS = ["in1", "in2", "in3", "res1.in1", "res1.in2", "in4", "in5"]
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    """A small net of fast neural style, with one residual block."""
+    """A small fast-neural-style net with one residual block."""
     torch.manual_seed(5)
     state = {}
     for name, inputs, outputs in zip(CONVOLUTIONS, WIDTHS[:-1], WIDTHS[1:], strict=True):
@@ -56,7 +56,7 @@ def test_a_checkpoint_becomes_a_style(checkpoint, tmp_path):
     assert record.status == "experimental"
     assert record.licence.weights == "unknown"
     assert "fast_neural_style" in record.provenance.software
-    # What was stored is what was converted: nothing is lost to half precision.
+    # The converted weights are stored: nothing is lost to half precision.
     image = torch.rand(3, 40, 48)
     net = import_checkpoint(checkpoint).net
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""``stylezoo install``, in an environment of its own with the real pip."""
+"""``stylezoo install`` with the real pip, in an environment of its own."""
 
 import importlib
 import json
@@ -22,10 +22,10 @@ def environment(tmp_path_factory):
 @pytest.fixture
 def run(environment, tmp_path):
     def run(*arguments, **variables):
-        # What pip builds with is shared with the environment of the tests, as all else.
+        # The build tools are shared with the test environment, like everything else.
         settings = {"PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_DEPS": "1", **variables}
         return environment.run(
-            *("-P", "-m", "stylezoo", *arguments),  # as the script stylezoo is run
+            *("-P", "-m", "stylezoo", *arguments),  # as the stylezoo script runs
             cwd=tmp_path,
             env={**os.environ, **settings},
         )

@@ -1,4 +1,4 @@
-"""Where pictures go: decided before any work, and refused where it would lose something."""
+"""Output paths: decided before any work, and refused where something would be lost."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def test_results_of_an_earlier_run_are_not_styled_again(output, folder):
     assert set(targets(".", output=output)) == first == {"a.jpg", "b.png"}
     Path("b-wave.jpg").write_bytes(b"")  # in another format
     assert set(targets(".", output=output)) == {"a.jpg", "b.png"}
-    # Of another style, it is a photo like any other.
+    # Another style's is a photo like any other.
     Path("a-candy.png").write_bytes(b"")
     assert set(targets(".", output=output)) == {"a.jpg", "b.png", "a-candy.png"}
 

@@ -196,7 +196,7 @@ def test_shallow_layers_keep_the_photo_and_deep_ones_do_not(pictures, tmp_path):
         done = run("reconstruct", pictures / "photo.png", *options)
         assert done.returncode == 0, done.stderr
         errors[layer] = np.mean((pixels(out) / 255 - photo / 255) ** 2)
-    assert 10 * np.log10(1 / errors["relu1_1"]) > 25  # dB: hardly to be told from the photo
+    assert 10 * np.log10(1 / errors["relu1_1"]) > 25  # dB: close to indistinguishable
     assert errors["relu4_1"] > 10 * errors["relu1_1"]
 
 
@@ -217,7 +217,7 @@ def test_a_style_alone(pictures, tmp_path):
     ],
 )
 def test_a_reconstruction_that_runs_away_says_so(options, warnings, pictures, tmp_path):
-    """Weights so large that no number holds what they give."""
+    """Weights so large that the features overflow."""
     backbone = stylezoo.create_backbone("vgg16", weights="random")
     weights = {name: tensor * 1e30 for name, tensor in backbone.state_dict().items()}
     save_file(weights, tmp_path / "huge.safetensors")

@@ -1,4 +1,4 @@
-"""Plugins seen from the command line: their commands, and ten of them of which two are broken."""
+"""Plugins on the command line: their commands, and ten plugins of which two are broken."""
 
 import json
 import os
@@ -28,7 +28,7 @@ no_command = 3
 
 
 def install(folder, name, code, **modules):
-    """Lay out an installed distribution with one plugin module of the same name."""
+    """Lay out an installed distribution with a plugin module of the same name."""
     module = name.replace("-", "_")
     (folder / f"{module}.py").write_text(textwrap.dedent(code))
     for other, text in modules.items():
@@ -143,7 +143,7 @@ def test_ten_plugins_of_which_two_are_broken_harm_no_list(ten_plugins, run):
 
 
 def test_ten_plugins_cost_a_moment(ten_plugins, tmp_path):
-    """What they add, measured within one process, so that the machine's load counts little."""
+    """Measured as CPU time in one process, so that machine load matters little."""
     script = """
         import time
         from stylezoo.catalog import Catalog

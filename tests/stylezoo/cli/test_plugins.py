@@ -1,4 +1,4 @@
-"""``stylezoo plugins``: the list, hook by hook, and the checks of one."""
+"""``stylezoo plugins``: the list by hook, and the checks of one plugin."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Progress bars: on a terminal, for what takes long, and nowhere else."""
+"""Progress bars: only on a terminal, and only for slow work."""
 
 import os
 import pty
@@ -20,7 +20,7 @@ print("done")
 
 
 def on_terminal(script):
-    """Run a script whose stderr is a terminal, and give what it shows there."""
+    """Run a script with a terminal as stderr, and return what it shows."""
     terminal, end = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
     process = subprocess.Popen(

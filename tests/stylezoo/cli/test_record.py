@@ -58,7 +58,7 @@ def make(*arguments, **environment):
 
 @pytest.fixture
 def weights(tmp_path):
-    """What a training elsewhere left: tensors, and nothing that says what they are."""
+    """The result of a training elsewhere: bare tensors without a description."""
     torch.manual_seed(3)
     path = tmp_path / "weights.safetensors"
     save_file(stylezoo.create_net("johnson", width=4, residual_blocks=1).state_dict(), path)
@@ -76,7 +76,7 @@ def photos(astronaut, tmp_path):
 
 @pytest.fixture
 def painted(toy_style, astronaut, tmp_path):
-    """The toy style with an objective, a measured quality and a painting of a name of its own."""
+    """The toy style with an objective, a measured quality and a painting with its own name."""
     folder = shutil.copytree(toy_style, tmp_path / "painted")
     with Image.open(astronaut) as image:
         image.resize((72, 64)).save(folder / "kiss.png")
@@ -131,7 +131,7 @@ def test_bare_weights_become_a_style_in_order(weights, astronaut, tmp_path):
     assert record.net.arguments == {"width": 4, "residual_blocks": 1}
     assert record.preview.caption == "astronaut.jpg, stylised at 512 px"
     assert record.file("painting").path == "painting.jpg"
-    # The weights are what they were, bit by bit.
+    # The weights are unchanged, bit for bit.
     assert record.file("weights").dtype == "float32"
     before, after = load_file(weights), load_file(tmp_path / "waves" / "model.safetensors")
     assert before.keys() == after.keys()
@@ -161,7 +161,7 @@ def test_weights_of_another_net_are_refused(weights, tmp_path):
 
 
 def test_a_folder_brings_its_facts_and_quality_is_measured(toy_style, astronaut, photos, tmp_path):
-    """From a style whose record lacks something: facts, net and objective are taken over."""
+    """The style's record is incomplete; its facts, net and objective are kept."""
     folder = shutil.copytree(toy_style, tmp_path / "toy")
     record = read_record(folder)
     record = dataclasses.replace(
@@ -187,7 +187,7 @@ def test_a_folder_brings_its_facts_and_quality_is_measured(toy_style, astronaut,
     assert (made.status, made.licence.code) == ("deprecated", "MIT")
     assert made.objective == OBJECTIVE
     assert made.quality.sizes[0].photos == 1
-    # Who measures again takes the painting in the folder as it is: it is of the size of training.
+    # To measure again, the painting in the folder needs no resizing: it has the training size.
     assert "--painting" not in made.quality.command
     assert stylezoo.open_photo(tmp_path / "made" / "painting.jpg").size == (30, 30)
     # Half precision stays half precision, and the same weights make the same file.
@@ -223,7 +223,7 @@ def test_the_painting_that_the_record_lists_goes_along_byte_by_byte(painted, tmp
     path = record.file("painting").path
     assert (tmp_path / "made" / path).read_bytes() == (painted / "kiss.png").read_bytes()
     assert check_style_folder(tmp_path / "made").ok
-    # What was measured stays true, and the command measures the style that there is now.
+    # The quality still holds, and its command names the new style.
     assert record.quality.command == "stylezoo evaluate new-toy@1.1.0 --photos eval --seed 0"
 
 
@@ -236,7 +236,7 @@ def test_quality_measured_with_a_painting_that_goes_names_it(painted, tmp_path):
 
 
 def test_the_command_measures_the_same_again_without_the_painting(painted, photos, tmp_path):
-    """The picture may not be passed on, and is larger than the training saw it."""
+    """The picture may not be redistributed, and is larger than in training."""
     record = read_record(painted)
     record = dataclasses.replace(
         record, training=dataclasses.replace(record.training, style_size=32)
@@ -250,7 +250,7 @@ def test_the_command_measures_the_same_again_without_the_painting(painted, photo
     assert "painting" not in [file.role for file in made.files]
     words = shlex.split(made.quality.command)
     assert words[5:7] == ["--painting", "Great Wave.png"]
-    words[2] = "./made"  # where a source would have it
+    words[2] = "./made"  # instead of by name
     again = subprocess.run(
         [sys.executable, "-m", *words, "--json"], capture_output=True, text=True, cwd=tmp_path
     )
@@ -278,13 +278,13 @@ def test_a_net_of_a_name_that_two_plugins_use_is_taken_from_the_one_of_the_recor
     assert done.returncode == 0, done.stderr
     made, theirs = read_record(tmp_path / "made"), read_record(toy_style)
     assert (made.net, made.quality) == (theirs.net, theirs.quality)
-    # Named, it is the same: its arguments and its quality stay.
+    # Naming the same net keeps its arguments and quality.
     named = ["--net", "stylezoo:johnson"]
     done = make(toy_style, *named, "-o", tmp_path / "named", **other_johnson)
     assert done.returncode == 0, done.stderr
     assert read_record(tmp_path / "named").net == theirs.net
     assert read_record(tmp_path / "named").quality == theirs.quality
-    # Of bare weights nothing tells, and the advice leads on.
+    # Bare weights name no plugin; the advice works.
     bare = ["--net-arguments", "width=4", "--net-arguments", "residual_blocks=1"]
     bare = [weights, *bare, "--name", "waves", *words(FACTS), "-o", tmp_path / "bare"]
     done = make(*bare, "--net", "johnson", **other_johnson)

@@ -55,7 +55,7 @@ def states():
 
 
 def roots():
-    """What is kept of roots beside the list, by name."""
+    """The root files kept beside the list, by name."""
     return {path.name: path.read_bytes() for path in (config_file().parent / "roots").glob("*")}
 
 
@@ -141,7 +141,7 @@ def test_on_first_use_the_keys_are_shown_and_asked_about(registry, web):
 
 
 def root_signed_under(keyid, signer):
-    """A root whose only key goes by an id that its maker has chosen."""
+    """A root whose only key has an id of its maker's choice."""
     key = SSlibKey(
         keyid, signer.public_key.keytype, signer.public_key.scheme, signer.public_key.keyval
     )
@@ -240,7 +240,7 @@ def test_lists_in_one_folder_do_not_share_what_they_trust(
     run("add", registry.folder, "--root", registry.root, "--name", "team")
     run("remove", "museum")
     run("add", registry.folder, "--root", registry.root, "--name", "museum")
-    run("remove", "museum")  # its root is that of the other list, too
+    run("remove", "museum")  # the other list uses the same root
     monkeypatch.setenv("STYLEZOO_CONFIG", home)
     all_sources(default_catalog())["museum"].refresh()
     run("remove", "museum")

@@ -1,4 +1,4 @@
-"""stylezoo registry: a registry made, filled, renewed and given new keys, as its keeper would."""
+"""``stylezoo registry``: create, fill and renew a registry and replace its keys."""
 
 import dataclasses
 import hashlib
@@ -125,7 +125,7 @@ def test_what_is_not_stylezoos_stays_where_it_is(home, toy_style):
     kept = [styles / ".git", styles / "toy" / ".notes", styles / "toy" / ".1.0.0-mine"]
     for folder in kept:
         folder.mkdir()
-    killed = styles / "toy" / ".1.1.0-abcd1234"  # as a kill in the middle of a copy leaves it
+    killed = styles / "toy" / ".1.1.0-abcd1234"  # as left by a kill in the middle of a copy
     killed.mkdir()
     (home / "zoo" / "metadata" / "1 (copy).root.json").write_text("{}")
     run("registry", "build", "zoo")

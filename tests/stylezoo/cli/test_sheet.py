@@ -62,7 +62,7 @@ def test_a_long_label_ends_before_the_next_begins():
     ]
     made = np.asarray(contact_sheet([entries], side=64))
     labels = made[GAP : GAP + LABEL_HEIGHT]
-    assert (labels[:, GAP + 40 : GAP + 64] < 128).any()  # as much of it as there is room for
+    assert (labels[:, GAP + 40 : GAP + 64] < 128).any()  # as much of the label as fits
     assert (labels[:, GAP + 64 :] == 255).all()
 
 

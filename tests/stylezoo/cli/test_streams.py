@@ -1,4 +1,4 @@
-"""Streams as the shell may hand them over: full, closed, a terminal, of another encoding."""
+"""Streams as a shell may pass them: full, closed, a terminal, in another encoding."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 COMMAND = [sys.executable, "-m", "stylezoo"]
-# Buffered, as users have it: what fails at the last flush must not go unseen.
+# Buffered, as for users: a failure of the last flush must not go unnoticed.
 BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
 
@@ -78,12 +78,12 @@ def test_what_is_wrong_with_stdin_is_said_of_stdin(toy_style):
 
 
 def in_terminal(*arguments, **streams):
-    """Run with those streams on a terminal that are not given; return code and what it shows."""
+    """Run with all other streams on a terminal; return the exit code and what it shows."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [*COMMAND, *map(str, arguments)],
         **{name: streams.get(name, theirs) for name in ("stdin", "stdout", "stderr")},
-        # Wide enough for a message not to be wrapped.
+        # Wide enough that no message wraps.
         env={**os.environ, "TERM": "xterm", "COLUMNS": "400"},
     )
     os.close(theirs)
@@ -91,7 +91,7 @@ def in_terminal(*arguments, **streams):
     while True:
         try:
             part = os.read(ours, 65536)
-        except OSError:  # Linux says so when the other end is closed
+        except OSError:  # Linux's answer to a closed other end
             break
         if not part:
             break
@@ -114,7 +114,7 @@ def test_no_picture_is_read_from_a_terminal(toy_style, tmp_path):
 
 
 def test_the_bar_is_on_the_terminal_and_the_results_in_the_file(toy_style, tmp_path):
-    """Big enough that the work, torch's import included, takes more than the bar's delay."""
+    """Enough work, including the import of torch, to outlast the bar's delay."""
     photos = tmp_path / "photos"
     photos.mkdir()
     Image.effect_noise((700, 500), 60).convert("RGB").save(photos / "0.jpg")

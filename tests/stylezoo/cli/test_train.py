@@ -1,4 +1,4 @@
-"""``stylezoo train`` as a user runs it: options that contradict each other, names of files."""
+"""``stylezoo train`` as a user runs it: contradictory options, file names."""
 
 import subprocess
 import sys

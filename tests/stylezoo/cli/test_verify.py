@@ -1,4 +1,4 @@
-"""``stylezoo verify``: hashes and golden outputs of what is on this machine."""
+"""``stylezoo verify``: hashes and golden outputs of local styles."""
 
 import dataclasses
 import json
@@ -98,7 +98,7 @@ def test_a_damaged_style_of_the_hub_is_named_as_it_is_fetched_and_not_mended(hub
 
 
 def test_weights_that_do_something_else_than_they_did_are_found(toy_style, tmp_path):
-    """Right by their hash, as after a change of torch, or of the net's code."""
+    """The hashes match, as after a change in torch or the net's code."""
     folder = shutil.copytree(toy_style, tmp_path / "toy")
     record = read_record(folder)
     from safetensors.torch import load_file, save_file

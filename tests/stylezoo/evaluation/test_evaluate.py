@@ -1,4 +1,4 @@
-"""Evaluating a style, and keeping the result."""
+"""Evaluating a style and saving the result."""
 
 import dataclasses
 import json
@@ -139,7 +139,7 @@ def test_the_curves_end_where_the_style_is_reached(evaluation):
 
 
 def test_a_level_that_is_not_reached_is_said_to_be(evaluation):
-    """Random weights are no style: noise and photo reach it at once, or the limit is named."""
+    """Random weights are no style: noise and photo reach it at once, or it is marked capped."""
     for at in evaluation.quality.sizes:
         curves = [curve for curve in evaluation.curves if curve.size == at.size]
         assert at.capped is not all(curve.objectives[-1] <= curve.level for curve in curves)
@@ -157,7 +157,7 @@ def test_the_record_and_the_card_keep_it(evaluation, style_folder):
     assert "as before" in card
 
 
-# With a heading in a block of code, and ends of lines that are not ours.
+# With a heading inside a code block, and line endings unlike ours.
 CREDITS = "## Credits\n\n```console\n## Measured quality\n```\n\nPhotos by Alice.\u2028\r\n"
 
 
@@ -231,7 +231,7 @@ def test_the_command(style_folder, photos, tmp_path):
     )
     with Image.open(plot) as image:
         assert image.format == "PNG"
-        assert image.convert("L").getextrema()[0] < 100  # something is drawn
+        assert image.convert("L").getextrema()[0] < 100  # something was drawn
 
 
 def test_what_cannot_be_saved_is_known_before_the_measuring(style_folder, photos):
@@ -250,7 +250,7 @@ def test_what_was_measured_is_printed_though_it_cannot_be_saved(style_folder, ph
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stderr.readline() == "48 px: a.png\n"  # all is checked by then
+    assert process.stderr.readline() == "48 px: a.png\n"  # everything is checked by then
     (style_folder / "README.md").unlink()
     (style_folder / "README.md").mkdir()
     stdout, stderr = process.communicate()
@@ -275,7 +275,7 @@ def test_what_was_measured_is_saved_though_nobody_reads_it(style_folder, photos)
 
 
 def test_the_command_that_is_recorded_names_the_painting_that_was_given(style_folder, photos):
-    """The style holds another, or none, and then nothing would be measured without."""
+    """The style holds another, or none, and could then not be measured without it."""
     given = style_folder.with_name("Great Wave.png")
     shutil.copy(photos / "a.png", given)
     options = ["--sizes", "48", "--curves", "1", "--limit", "1", "--save"]
@@ -286,7 +286,7 @@ def test_the_command_that_is_recorded_names_the_painting_that_was_given(style_fo
         f"stylezoo evaluate toy@1.0.0 --photos {photos.name} --painting 'Great Wave.png' "
         "--sizes 48 --limit 1 --curves 1 --seed 0"
     )
-    # Where the photos and the painting lie, the command measures the same again.
+    # Run beside the photos and the painting, the command gives the same result.
     shutil.copytree(photos, style_folder.parent / photos.name)
     words = shlex.split(quality.command.replace("toy@1.0.0", "./toy"))
     again = subprocess.run(
@@ -320,7 +320,7 @@ def test_a_painting_of_any_size_is_brought_to_that_of_training(style_folder, pho
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)["quality"]["sizes"][0]["objective"]
 
-    # Stripes that are gone at the size of training: as they are, they are another style.
+    # Stripes that vanish at the training size: at full size they are a different style.
     large = np.repeat(np.float32([[0.2, 0.6], [0.9, 0.4]]), 60, axis=0).repeat(60, axis=1)
     large[::2] = 1 - large[1::2]
     Image.fromarray((large * 255).astype(np.uint8)).convert("RGB").save(tmp_path / "large.png")

@@ -1,4 +1,4 @@
-"""The single measures, against scikit-image and closed forms."""
+"""The individual measures, against scikit-image and closed forms."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from stylezoo.evaluation.stability import NOISE, noise_difference, shift_differe
 
 
 class Pointwise(nn.Module):
-    """Changes every pixel by itself: moves along with the photo."""
+    """Changes each pixel independently, so the result moves along with the photo."""
 
     stride, minimum_size = 1, 1
 
@@ -38,7 +38,7 @@ def test_ssim_is_that_of_scikit_image():
     y = np.clip(0.7 * x + 0.3 * picture(1), 0, 1)
     options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     _, image = skimage_ssim(x @ LUMA, y @ LUMA, data_range=1.0, full=True, **options)
-    inside = image[5:-5, 5:-5]  # where the window of 11 × 11 lies within the picture
+    inside = image[5:-5, 5:-5]  # where the 11 × 11 window lies within the picture
     assert structural_similarity(x, y) == pytest.approx(inside.mean(), abs=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""A loss from outside as a further term: it is given each painting, by its share."""
+"""A third-party loss as a further term: it applies to each painting, by its share."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from stylezoo.images import open_photo
 
 
 class MeanColor(Loss):
-    """The squared distance of the mean colours."""
+    """Squared distance between the mean colours."""
 
     target_from = "style"
     layers = ()

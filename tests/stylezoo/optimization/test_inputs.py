@@ -1,4 +1,4 @@
-"""What goes into an optimisation: starts, shares, colours, regions, and pictures that cannot be."""
+"""Inputs of an optimisation: starts, shares, colours, regions, and unusable pictures."""
 
 import dataclasses
 
@@ -54,7 +54,7 @@ def test_a_colon_may_be_part_of_a_name(tmp_path, monkeypatch):
 @pytest.mark.parametrize("how", ["luminance", "covariance", "histogram"])
 def test_colours_of_the_photo_are_kept(how, painting):
     rng = np.random.default_rng(0)
-    # A reddish photo: the painting is blue and yellow.
+    # A reddish photo, whereas the painting is blue and yellow.
     given = Photo(rgb=(rng.random((48, 48, 3)) * (0.6, 0.1, 0.1)).astype(np.float32) + 0.2)
     config = small(preserve_color=how, iterations=25, clip=True, start="noise", content_weight=0.2)
     kept = optimize(given, [StyleInput(painting=painting)], config).photo.rgb
@@ -66,7 +66,7 @@ def test_colours_of_the_photo_are_kept(how, painting):
 
 
 def test_two_styles_in_two_regions_give_what_each_gives_alone():
-    """By the real VGG19: the Gram distances of each half, away from the border."""
+    """Gram distances by the real VGG19 for each half, away from the border."""
     rng = np.random.default_rng(0)
     half = rng.random((64, 32, 3)).astype(np.float32) * 0.2 + 0.4
     content = Photo(rgb=np.concatenate([half, half], axis=1))
@@ -97,7 +97,7 @@ def test_two_styles_in_two_regions_give_what_each_gives_alone():
     gram = stylezoo.create_loss("gram", layers=("relu1_1", "relu2_1"), normalization="relative")
 
     def distance(picture, number, other):
-        """Of the inner part of the region of one style to the painting of another."""
+        """Return the distance from the inside of one style's region to another's painting."""
         columns = slice(4, 28) if number == 0 else slice(36, 60)
         region = torch.from_numpy(picture.photo.rgb[4:60, columns]).permute(2, 0, 1)[None]
         painted = torch.from_numpy(paintings[other].rgb).permute(2, 0, 1)[None]

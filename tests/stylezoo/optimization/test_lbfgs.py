@@ -1,4 +1,4 @@
-"""L-BFGS for images: closed forms, and torch's own as a peer."""
+"""L-BFGS for images, against closed forms and torch's own."""
 
 import pytest
 import torch
@@ -10,12 +10,12 @@ CPU = torch.device("cpu")
 
 
 def filtered(image, response):
-    """The image with each frequency multiplied: a Hessian that is diagonal in frequency."""
+    """Multiply each frequency of the image: a Hessian that is diagonal in frequency."""
     return torch.fft.ifft2(torch.fft.fft2(image) * response).real
 
 
 def periods():
-    """Pixels of the wave that each coefficient of ``fft2`` stands for."""
+    """Return the wavelength in pixels of each coefficient of ``fft2``."""
     down = torch.fft.fftfreq(HEIGHT)[:, None]
     across = torch.fft.fftfreq(WIDTH)[None]
     return 1 / (down**2 + across**2).sqrt().clamp(1 / WIDTH, 1 / 2)
@@ -40,7 +40,7 @@ def test_the_first_step_goes_down_the_gradient_as_far_as_it_is_told():
 
 
 def test_one_pair_is_enough_where_the_curvature_is_the_same_within_an_octave():
-    # A wave twice as long belongs to the next octave, and is curved a third as much.
+    # A wave twice as long is in the next octave, with a third of the curvature.
     curvature = 3.0 ** -(periods() / 2).log2().round()
     image = noise(2) * 1e-4
     optimizer = made()
@@ -51,7 +51,7 @@ def test_one_pair_is_enough_where_the_curvature_is_the_same_within_an_octave():
 
 
 def evaluations_until(goal, image, curvature, advance):
-    """How many evaluations until the quadratic form has fallen to this part of its start."""
+    """Count evaluations until the quadratic form falls to this fraction of its start."""
     first = None
     for count in range(1, 400):
         gradient = filtered(image, curvature)
@@ -75,7 +75,7 @@ def test_without_preconditioning_it_makes_the_steps_of_torch():
         image = image + ours.step(image, filtered(image, curvature))
         other.grad = filtered(other, curvature)
         theirs.step(lambda: 0.0)
-        # Its ``lr`` multiplies every step, of which only the first needs a length from us.
+        # Its ``lr`` multiplies every step, but only the first needs its length set.
         theirs.param_groups[0]["lr"] = 1.0
         assert torch.allclose(image, other, atol=1e-4 * float(other.abs().max()))
 
@@ -108,7 +108,7 @@ def test_no_step_is_longer_than_the_largest():
 
 
 def test_a_pair_without_curvature_is_not_learned():
-    # A saddle: the gradient points away from where the step came from.
+    # A hill: the curvature along the step is negative.
     optimizer = made()
     image = noise(5)
     second = image + optimizer.step(image, -image)

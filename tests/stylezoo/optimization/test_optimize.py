@@ -1,4 +1,4 @@
-"""The course of an optimisation: it falls, keeps the best picture, and survives bad luck."""
+"""An optimisation run: it descends, keeps the best picture, and survives bad luck."""
 
 import dataclasses
 import gc
@@ -91,7 +91,7 @@ def test_a_pyramid_has_no_level_twice(size, levels, sizes):
 
 
 def test_fine_detail_of_the_photo_survives_the_pyramid(painting):
-    # Noise a pixel wide is lost at half the size; a level that starts from the photo has it again.
+    # One-pixel noise is lost at half the size, and restored at a level that starts from the photo.
     rgb = np.random.default_rng(0).random((64, 64, 3), dtype=np.float32)
     starts = {}
 
@@ -127,7 +127,7 @@ def test_the_terms_told_are_those_of_the_objective_told(photo, painting):
 
 
 class Cliff(Loss):
-    """Falls for a while, then there is no ground."""
+    """Falls for a while, then goes over the edge."""
 
     target_from = None
     layers = ()
@@ -170,7 +170,7 @@ def test_adam_with_a_senseless_rate_is_stopped(photo, painting):
     result = optimize(photo, [StyleInput(painting=painting)], config)
     assert result.diverged
     assert len(result.iterations) < 50
-    assert result.total == result.iterations[0].total  # the photo: nothing better was seen
+    assert result.total == result.iterations[0].total  # that of the photo: nothing better was found
 
 
 def test_any_registered_loss_and_backbone_will_do(photo, painting):

@@ -13,7 +13,7 @@ from tests.tiny_optimization import small
 
 
 def features_in_float64(image, backbone, layers):
-    """VGG19 with average pooling by functions, in float64: what the backbone is to compute."""
+    """Functional VGG19 with average pooling in float64: what the backbone should compute."""
     weights = {k: v.double() for k, v in backbone.state_dict().items()}
     mean = torch.tensor([103.939, 116.779, 123.68], dtype=torch.float64).view(1, 3, 1, 1)
     x = image.double().flip(1) * 255 - mean
@@ -78,10 +78,10 @@ def test_the_rescaled_vgg_has_filters_of_mean_activation_1_and_sees_the_same(ast
     before, after = plain(image, layers), rescaled(image, layers)
     for layer in layers:
         ratio = before[layer].sum(dim=(0, 2, 3)) / after[layer].sum(dim=(0, 2, 3))
-        # Each filter is the same up to a factor of its own...
+        # Each filter is the same up to its own factor...
         scaled = after[layer] * ratio.nan_to_num()[:, None, None]
         assert torch.allclose(scaled, before[layer], rtol=1e-3, atol=1e-3 * before[layer].max())
-        # ... which makes the mean 1, on other photos than this one and larger.
+        # ... which makes the mean 1, but on other, larger photos.
         assert 1 / 3 < after[layer].mean() < 3
 
 

@@ -1,4 +1,4 @@
-"""An optimisation that is stopped goes on to the same picture."""
+"""A stopped optimisation resumes to the same picture."""
 
 import pytest
 
@@ -38,14 +38,14 @@ def test_a_resumed_optimisation_gives_the_same_picture(changes, photo, painting,
     resumed = optimize(photo, styles, config, resume=True, **options)
     assert same(resumed, whole)
     assert [i.total for i in resumed.iterations] == [i.total for i in whole.iterations]
-    # Who could not save the picture gets it again, without another iteration.
+    # If saving the picture failed, it is available again without another iteration.
     again = optimize(photo, styles, config, resume=True, on_iteration=stop, **options)
     assert same(again, whole)
     assert again.terms == whole.terms
 
 
 def test_a_run_resumed_at_a_restart_is_as_careful(photo, painting, tmp_path):
-    """A start that is better than what a first step makes of it: L-BFGS begins anew from it."""
+    """The first step makes the start worse, so L-BFGS restarts from it."""
     config = small(start="content", style_weight=0.01, iterations=8)
     styles = [StyleInput(painting=painting)]
     whole = optimize(photo, styles, config)

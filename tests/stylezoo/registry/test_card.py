@@ -1,4 +1,4 @@
-"""The model card: what the Hub reads of it."""
+"""The model card, as the Hub reads it."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ from stylezoo.registry.record_io import read_record
 
 def test_tags_are_written_as_they_are(toy_style):
     record = dataclasses.replace(read_record(toy_style), tags=("🎨", 'ink "wash"', "墨"))
-    # YAML would read the two halves by which JSON escapes the first as two broken characters.
+    # JSON escapes the first as a surrogate pair, which YAML reads as two broken characters.
     line = 'tags: ["style-transfer", "🎨", "ink \\"wash\\"", "墨"]'
     assert line in render_card(record).splitlines()
 

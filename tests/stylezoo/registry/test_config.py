@@ -1,4 +1,4 @@
-"""Which registries there are: the file, the variable, and the order of sources."""
+"""The configured registries: the file, the variable, and the order of sources."""
 
 from pathlib import Path
 
@@ -217,7 +217,7 @@ def test_a_registry_that_cannot_be_is_left_out_with_a_warning(config, tmp_path):
 
 
 class Plugin:
-    """Registers a registry, as a package would that brings its root and seed."""
+    """Registers a registry, as a package that ships its root and seed would."""
 
     def __init__(self, target):
         self.target = target

@@ -1,4 +1,4 @@
-"""Downloads from a real server on this machine; tests/faults/test_download.py breaks the line."""
+"""Downloads from a real local server; for faults see tests/faults/test_download.py."""
 
 import os
 

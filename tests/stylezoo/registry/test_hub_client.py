@@ -1,4 +1,4 @@
-"""What huggingface_hub does not promise by itself: time limits, tries, errors of ours."""
+"""What huggingface_hub does not provide by itself: time limits, retries, our own errors."""
 
 import time
 
@@ -92,7 +92,7 @@ def test_advice_is_left_out_if_the_hub_does_not_give_it(hub, ink):
 
 
 def test_huggingface_hub_says_nothing_on_our_behalf(hub, ink, capfd):
-    hub.faults.append(Fault(pattern="/tree/", status=500))  # it tries again by itself, and says so
+    hub.faults.append(Fault(pattern="/tree/", status=500))  # it retries by itself, and says so
     client = HubClient()
     assert client.files(INK, hub.repositories[INK].main)
     assert capfd.readouterr().err == ""

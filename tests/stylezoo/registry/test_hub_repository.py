@@ -1,4 +1,4 @@
-"""A style in a repository on the Hub: versions, pins, and who is asked when."""
+"""A style in a repository on the Hub: versions, pins, and when the Hub is asked."""
 
 import json
 import subprocess
@@ -44,7 +44,7 @@ def test_tags_are_versions(hub, ink, repository):
 
 def test_files_come_from_the_commit_and_from_the_network_once(hub, ink, repository):
     commit = hub.repositories[INK].tags["v1.0.0"]
-    hub.add(INK, {"model.safetensors": b"newer"})  # main goes on
+    hub.add(INK, {"model.safetensors": b"newer"})  # main moves on
     folder = repository.fetch(INK, ONE)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == ink
     assert all(commit in line for line in hub.log.lines("resolve"))

@@ -100,7 +100,7 @@ def test_a_signed_registry_on_the_hub_lists_what_was_published_there(
     hub.add("alice/museum", files)
 
     run("registries", "add", "hub:alice/museum", "--root", registry.root, "--name", "museum")
-    # The tag may move, and the branch go on: the index names the commit.
+    # The tag and the branch may move: the index names the commit.
     hub.add("alice/toy", {"model.safetensors": b"other"}, tag="v1.0.0")
     told = json.loads(run("fetch", "toy@1", "--json"))["fetched"][0]
     folder = Path(told["folder"])

@@ -1,4 +1,4 @@
-"""Indexes: from targets, and this machine's own copy."""
+"""Indexes: read from targets, and kept as a copy on this machine."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What is listed of several sources, and found by words."""
+"""Listing several sources, and searching them by words."""
 
 import shutil
 import tomllib

@@ -32,7 +32,7 @@ from tests.kept_registry import KeptRegistry, WebServer
 
 @pytest.fixture
 def zoo(toy_style, tmp_path, monkeypatch):
-    """A folder of styles with toy 1.0.0, to be changed; nothing is in the cache."""
+    """A folder of styles with toy 1.0.0, to modify, and an empty cache."""
     monkeypatch.setenv("STYLEZOO_CACHE", str(tmp_path / "cache"))
     shutil.copytree(toy_style, tmp_path / "zoo" / "toy" / "1.0.0")
     return FolderSource(tmp_path / "zoo")
@@ -80,7 +80,7 @@ def test_a_newer_version_and_another_source_before_it_change_nothing(zoo, lock, 
 
 def test_the_same_bytes_from_a_source_of_another_name_will_do(zoo, lock, tmp_path):
     assert resolve(lock, "toy", elsewhere=zoo).source == "elsewhere"
-    # Even if the source that it was locked from has others now.
+    # Even if the source it was locked from now has others.
     shutil.copytree(zoo.root, tmp_path / "other")
     record = tmp_path / "other" / "toy" / "1.0.0" / "style.toml"
     record.write_text(record.read_text() + "\n")
@@ -93,7 +93,7 @@ def test_the_same_bytes_from_a_source_of_another_name_will_do(zoo, lock, tmp_pat
 def test_a_source_that_fails_does_not_hide_another_that_has_the_bytes(
     zoo, lock, toy_style, tmp_path, monkeypatch
 ):
-    """It lists the version, and what it is cannot be had: from the net, or as a record."""
+    """It lists the version but is unreachable, or has a broken record; or it is forged."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     kept = KeptRegistry(tmp_path / "kept", toy_style)
     server = WebServer(kept.folder, tmp_path / "web.log")
@@ -115,7 +115,7 @@ def test_a_source_that_fails_does_not_hide_another_that_has_the_bytes(
             assert resolve(lock, "toy", **{name: source}, mine=zoo).source == "mine"
         with pytest.warns(SourceWarning, match=f"'{name}' was passed over for toy@==1.0.0"):
             assert find_base(base, "adapter", {name: source, "mine": zoo}).source == "mine"
-    # If no other has them, it is the first that failed.
+    # If no other has them, the first failure is raised.
     empty = FolderSource(tmp_path / "empty")
     with pytest.raises(RecordError):
         resolve(lock, "toy", empty=empty, broken=broken, team=team)
@@ -124,7 +124,7 @@ def test_a_source_that_fails_does_not_hide_another_that_has_the_bytes(
 
 
 def forged_registry(tmp_path, toy_style):
-    """A registry that was never asked here, and is of other keys than those that are trusted."""
+    """A registry never asked before, signed with keys other than the trusted ones."""
     forged = KeptRegistry(tmp_path / "forged", toy_style)
     forged.root = KeptRegistry(tmp_path / "trusted", toy_style).root
     return forged.source()
@@ -255,7 +255,7 @@ def test_load_takes_what_is_locked(lock, zoo):
     catalog = Catalog.discover()
     catalog.add(plugin_with_source(zoo), "mine")
     assert stylezoo.load("toy", catalog=catalog, locked=lock).record.name == "toy"
-    flip(zoo.root / "toy" / "1.0.0" / "preview.jpg")  # no part of what is loaded
+    flip(zoo.root / "toy" / "1.0.0" / "preview.jpg")  # not needed for loading
     assert stylezoo.load("toy", catalog=catalog, locked=lock).record.name == "toy"
     with (zoo.root / "toy" / "1.0.0" / "style.toml").open("a") as record:
         record.write("\n")

@@ -1,7 +1,7 @@
-"""A style from the Hub through olah, a mirror that others run.
+"""A style fetched from the Hub through olah, a third-party mirror.
 
-It stands between stylezoo and the Hub of these tests, and holds both to the protocol. It is run if
-``olah-cli`` is on the PATH: ``pip install olah`` into an environment of its own.
+It sits between stylezoo and the test Hub, and holds both to the protocol. The test runs if
+``olah-cli`` is on the PATH: ``pip install olah`` into its own environment.
 """
 
 import shutil
@@ -19,7 +19,7 @@ INK = "alice/ink"
 
 @pytest.fixture
 def mirror(hub, tmp_path, monkeypatch):
-    """A mirror of the Hub, as a process, to which the environment leads."""
+    """A mirror of the Hub in its own process, with HF_ENDPOINT set to it."""
     program = shutil.which("olah-cli")
     if program is None:
         pytest.skip("olah-cli is not installed")
@@ -70,4 +70,4 @@ def test_a_style_comes_through_a_mirror_as_it_is(hub, ink, tmp_path, monkeypatch
         folder = repository.fetch(INK, repository.versions(INK)[0])
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == ink
         fetched.append(len(hub.log.lines("GET /lfs/")))
-    assert fetched[0] == fetched[1] > 0  # the mirror has them for the second
+    assert fetched[0] == fetched[1] > 0  # the mirror serves the second from its cache

@@ -1,4 +1,4 @@
-"""Publishing: what goes there, what is left alone, what is refused."""
+"""Publishing: what is sent, what is left alone, what is refused."""
 
 import dataclasses
 import shutil
@@ -23,7 +23,7 @@ def hub(hub, monkeypatch):
 
 @pytest.fixture
 def variant(toy_style, tmp_path):
-    """Make another style of the toy: variant("toy", "1.1.0")."""
+    """Make a variant of the toy style: variant("toy", "1.1.0")."""
 
     def make(name, version, *, without=()):
         folder = tmp_path / "variants" / name / version

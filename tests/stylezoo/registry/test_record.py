@@ -1,4 +1,4 @@
-"""The record: what it accepts, and how exactly it says what is wrong."""
+"""The record: what it accepts, and how precisely it names what is wrong."""
 
 import copy
 import dataclasses
@@ -23,7 +23,7 @@ def table(toy_style):
 
 
 def put(table, path, value):
-    """Set, or with ... delete, the value at a path like "files.0.size"."""
+    """Set the value at a path like "files.0.size", or delete it if the value is ``...``."""
     *parents, last = path.split(".")
     for part in parents:
         table = table[int(part)] if part.isdigit() else table[part]

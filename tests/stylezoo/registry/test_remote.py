@@ -1,4 +1,4 @@
-"""A signed registry as a source: fetched once, then from the store; and what brings its files."""
+"""A signed registry as a source: fetched once, then read from the store; and its transports."""
 
 import shutil
 import subprocess
@@ -193,7 +193,7 @@ def test_the_timeout_of_locks_must_be_a_number(registry, monkeypatch):
 
 
 def test_reading_a_known_index_imports_no_client(registry):
-    """Neither python-tuf nor requests, which take longer to import than to be done without."""
+    """Neither python-tuf nor requests, whose import would take longer than all the rest."""
     registry.source().fetch("toy", ONE)
     script = f"""
 import sys

@@ -158,7 +158,7 @@ def test_a_record_in_another_styles_folder_is_refused(zoo, tmp_path):
 
 
 class Server(FolderSource):
-    """A source of the network: it knows what it was told last, and asks anew on refresh."""
+    """A network source: it knows what it was last told, and asks again on refresh."""
 
     def __init__(self, root, error=None):
         super().__init__(root)
@@ -241,7 +241,7 @@ def test_a_source_that_was_passed_over_is_named(zoo, tmp_path):
 
 @pytest.fixture
 def closed(tmp_path, monkeypatch):
-    """A folder of styles that we may not read. Root may read all, so it is said for the system."""
+    """A folder of styles we may not read; the error is faked, as root may read everything."""
     folder = tmp_path / "closed"
     folder.mkdir()
     entries = Path.iterdir

@@ -1,4 +1,4 @@
-"""Keeping a signed registry, checked by python-tuf's own client and by kills at every write."""
+"""Maintaining a signed registry, checked by python-tuf's own client and by kills at every write."""
 
 import hashlib
 import json
@@ -112,7 +112,7 @@ def test_a_registry_is_not_made_twice(registry, unchanged_folder):
 
 
 def test_a_registry_is_not_begun_anew_over_what_is_left_of_one(registry, unchanged_folder):
-    """Its second root would go on naming the old keys, and clients would follow it."""
+    """Its second root would still name the old keys, and clients would follow it."""
     rotate_key(registry.folder, registry.keys, "root")
     (registry.folder / "metadata" / "timestamp.json").unlink()
     with pytest.raises(RegistryError, match=r"not complete.*restore.*in another folder"):
@@ -343,7 +343,7 @@ def test_metadata_that_was_changed_is_not_built_upon(registry):
 
 
 def works(registry, styles):
-    """Whether both machines take the registry as it is, with these numbers of styles."""
+    """Whether a known and a fresh machine see the same number of styles, one of these."""
     known = registry.client()
     fresh = registry.base / "fresh"
     shutil.rmtree(fresh, ignore_errors=True)
@@ -353,7 +353,7 @@ def works(registry, styles):
 
 @pytest.mark.parametrize("role", [None, *ROLES])
 def test_a_kill_at_any_write_leaves_the_registry_valid(registry, role):
-    """Of a build, or of the replacement of a key, with the next of its kind to follow."""
+    """A build or a key replacement is killed, then run again."""
     add_style(registry.folder, registry.style("other@1.0.0"))
     registry.client().index()
     places = [registry.folder, registry.keys.folder, registry.base / "user"]

@@ -1,4 +1,4 @@
-"""What users write for a style in a repository on the Hub."""
+"""How users refer to a style in a repository on the Hub."""
 
 import pytest
 

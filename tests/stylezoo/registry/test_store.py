@@ -1,4 +1,4 @@
-"""The store of fetched styles. What processes and disks do to it is in tests/faults."""
+"""The store of fetched styles; for process and disk faults see tests/faults."""
 
 import dataclasses
 import os
@@ -29,12 +29,12 @@ def store(tmp_path):
 
 @pytest.fixture
 def record(toy_style):
-    """The bytes of the toy's record."""
+    """The bytes of the toy style's record."""
     return (toy_style / RECORD_FILE).read_bytes()
 
 
 class Copier:
-    """Fetches from a style folder, and notes what; it fails where it is told to."""
+    """Fetches from a style folder, recording each file; fails where told to."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -91,7 +91,7 @@ def damage_content(path):
 
 
 def damage_silently(path):
-    """As a disk does: the times of the file stay."""
+    """As a failing disk would: the file times stay the same."""
     before = path.stat()
     damage_content(path)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -144,7 +144,7 @@ def test_a_damaged_file_is_found_and_mended(store, record, copier, toy_style, da
     assert store.add(record, copier, origin="here") == folder
     assert snapshot(folder) == snapshot(toy_style)
     assert listing(store) == []
-    # The others are still right, and are not fetched.
+    # The others are intact, and are not fetched.
     assert copier.fetched == ([] if name == RECORD_FILE else [name])
 
 
@@ -243,7 +243,7 @@ def test_a_fetch_that_brings_something_else_is_found(store, record, copier):
 
 
 def test_two_files_of_one_content(store, toy_style, tmp_path):
-    """Each has a part of its own."""
+    """Each has its own part file."""
     record = read_record(toy_style)
     preview, card = record.file("preview"), record.file("card")
     twin = dataclasses.replace(card, size=preview.size, sha256=preview.sha256)

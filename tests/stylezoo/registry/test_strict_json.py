@@ -1,4 +1,4 @@
-"""JSON from elsewhere has one reading, or none."""
+"""Untrusted JSON has exactly one reading, or is refused."""
 
 import json
 

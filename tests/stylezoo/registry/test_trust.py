@@ -1,4 +1,4 @@
-"""A registry's index: when it is asked for, what is kept, and what a kill or another process does.
+"""A registry's index: when it is fetched, what is kept, what kills and other processes do.
 
 Attacks on it are in tests/faults/test_registry.py.
 """
@@ -67,7 +67,7 @@ def test_what_another_process_has_refreshed_is_seen(registry):
 
 
 def test_a_clock_that_was_ahead_stops_no_refresh(registry):
-    """An index that was kept "tomorrow" is not what another process has fetched meanwhile."""
+    """An index stored "tomorrow" does not count as one just fetched by another process."""
     client = registry.client()
     ahead = dataclasses.replace(client.index(), refreshed=datetime.now(UTC) + timedelta(hours=5))
     write_copy(client.state / "index", ahead)
@@ -130,7 +130,7 @@ def test_another_registrys_root_does_not_vouch_for_this_one(registry, toy_style,
 
 
 def test_a_server_that_forbids_what_it_does_not_have_is_understood(registry, monkeypatch):
-    """As S3 does, without the right to list."""
+    """As S3 does for clients without the right to list."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     with FileServer() as server:
         for path in registry.folder.rglob("*.*"):
@@ -208,12 +208,12 @@ def test_a_process_that_hangs_is_waited_for_and_named(registry, monkeypatch):
         with pytest.raises(CacheError, match=rf"process {holder.pid} .*for 0\.5 s.*STYLEZOO_LOCK"):
             client.refresh()
         assert 0.4 < time.monotonic() - started < 5
-        assert client.index().versions("toy")  # no lock is needed to read
+        assert client.index().versions("toy")  # reading needs no lock
     finally:
         holder.kill()
         holder.wait()
         holder.stdout.close()
-    assert client.refresh().versions("toy")  # the lock has ended with its process
+    assert client.refresh().versions("toy")  # the lock ended with its process
 
 
 def test_a_kill_at_any_move_leaves_an_index_and_the_next_refresh_goes_on(registry):

@@ -1,4 +1,4 @@
-"""Asking real servers on this machine: refusals, waits, redirects, tokens, proxies, TLS."""
+"""Requests to real local servers: refusals, waits, redirects, tokens, proxies, TLS."""
 
 import datetime
 import gzip
@@ -45,7 +45,7 @@ def server():
 
 @pytest.fixture
 def other():
-    """A server of another origin."""
+    """A server with another origin."""
     with FileServer("localhost") as server:
         server.files["/file"] = CONTENT
         yield server
@@ -252,7 +252,7 @@ def test_a_timeout_that_is_no_number_is_named(server, monkeypatch):
 
 
 class Secured(BaseHTTPRequestHandler):
-    """Answers over TLS: with a redirect from /down to a server without."""
+    """Answers over TLS; redirects /down to a server without TLS."""
 
     plain = ""
 
@@ -271,7 +271,7 @@ class Secured(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def secured(server, tmp_path):
-    """A server with a certificate of its own, and the file of that certificate."""
+    """A TLS server with a self-signed certificate, and the path of that certificate."""
     certificate = make_certificate(tmp_path / "certificate.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)

@@ -1,4 +1,4 @@
-"""Weights files: what loads, and what each broken kind is answered with."""
+"""Weights files: what loads, and the error for each broken kind."""
 
 import json
 import pickle
@@ -62,7 +62,7 @@ def test_the_same_weights_make_the_same_bytes(tmp_path):
 
 
 def test_weights_that_are_not_finite_are_told_of_by_the_name_of_their_file(tmp_path):
-    """Its folder is an unfinished one, of which nobody has heard."""
+    """Its folder is a temporary one that means nothing to the user."""
     with pytest.raises(WeightsError, match=r"^model.safetensors would have values that are not"):
         save_weights(
             tmp_path / "model.safetensors",
@@ -241,7 +241,7 @@ def test_a_style_folder_is_never_written_over(toy_style, style_copy):
 
 
 def test_a_failed_write_leaves_nothing(tmp_path, toy_style):
-    with pytest.raises(AttributeError):  # a draft that breaks half-way, after the weights
+    with pytest.raises(AttributeError):  # the draft fails half-way, after the weights
         write_style(tmp_path / "style", net=toy_net(), draft=object(), preview=None)
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""Each generated project builds, installs beside stylezoo, and passes its own tests."""
+"""Each generated project builds, installs alongside stylezoo, and passes its own tests."""
 
 import ast
 import importlib
@@ -30,7 +30,7 @@ def projects(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def environment(projects, tmp_path_factory):
-    """All of them, built and installed. stylezoo is the one that is being tested."""
+    """All projects, built and installed beside the stylezoo under test."""
     folder = tmp_path_factory.mktemp("environment")
     ours = map(importlib.import_module, ("stylezoo", "stylezoo_vgg", "stylezoo_styles"))
     folders = dict.fromkeys(Path(module.__file__).parents[1] for module in ours)
@@ -67,7 +67,7 @@ def test_their_own_tests_pass(environment, projects, tmp_path):
 
 @pytest.mark.parametrize("kind", ["backbone", "style-pack"])
 def test_the_command_that_new_names_runs(environment, projects, kind, astronaut, tmp_path):
-    """That of a loss is run by the test of docs/new-plugin.md; that of a norm is a training."""
+    """The loss's is run by the test of docs/new-plugin.md; the norm's is a training run."""
     with Image.open(astronaut) as image:
         for name in ("photo", "painting"):
             image.resize((48, 48)).save(tmp_path / f"{name}.jpg")
@@ -110,7 +110,7 @@ def test_nothing_of_the_template_s_name_is_left(kind, tmp_path):
 
 @pytest.mark.parametrize("name", ["folder", "strict"])
 def test_a_source_may_have_a_name_that_stylezoo_uses_too(name, tmp_path, monkeypatch):
-    """That of a class, or of a setting: the archive's path has a variable of its own."""
+    """Of a class or a setting, since the archive's path has its own variable."""
     project = write_project("source", name, tmp_path / "project")
     monkeypatch.syspath_prepend(project.folder / "src")
     monkeypatch.setenv("STYLEZOO_STRICT", "1")

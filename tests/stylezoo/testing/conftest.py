@@ -5,7 +5,7 @@ import pytest
 
 @pytest.fixture
 def assert_found():
-    """Assert that a report has an error of a check, for a reason that a pattern matches."""
+    """Assert that a report has an error of a check whose text matches a pattern."""
 
     def assert_found(report, check, pattern):
         errors = [str(finding) for finding in report.errors]

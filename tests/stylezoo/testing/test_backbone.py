@@ -1,4 +1,4 @@
-"""check_backbone: a sound backbone conforms, and each seeded fault is found for what it is."""
+"""check_backbone: sound backbones conform, and each seeded fault is correctly identified."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from stylezoo.testing import assert_conforms, check_backbone
 
 
 class Sound(Backbone):
-    """Two convolutions with a ReLU each, at half and a quarter of the size."""
+    """Two convolutions with ReLUs, at half and a quarter of the size."""
 
     layers = ("relu1", "relu2")
     inplace = False
@@ -39,7 +39,7 @@ class Sound(Backbone):
 
 
 class Pyramid(Backbone):
-    """One without weights."""
+    """A backbone without weights."""
 
     layers = ("half", "quarter")
 
@@ -224,31 +224,31 @@ class ReadsStrides(Sound):
 
 
 FAULTS = [
-    (Trainable, "frozen", "4 parameters want a gradient .first.weight"),
+    (Trainable, "frozen", "4 parameters require a gradient .first.weight"),
     (Drops, "frozen", r"in training mode.*super\(\).train\(False\)"),
-    (LeavesOut, "shapes", "leaves out relu2, which it was asked for"),
-    (ReturnsMore, "selection", "returns relu2, which it was not asked for"),
+    (LeavesOut, "shapes", "does not return relu2, although requested"),
+    (ReturnsMore, "selection", "returns relu2, although not requested"),
     (KeyErrors, "unknown-layer", "raises KeyError: 'no-such-layer'.*OptionError"),
-    (PassesOver, "unknown-layer", "passes over the name without a word"),
+    (PassesOver, "unknown-layer", "silently ignores the name"),
     (InPlace, "selection", "layer conv1 gives values that differ.*inplace=True"),
     (RunsAll, "depth", "relu1 alone takes as many operations .* as relu2"),
     (StopsGradients, "gradients", "no gradient flows to the images"),
     (OverTheBatch, "batch", "image . of the batch gives values that differ.*not over the batch"),
     (Flat, "shapes", r"layer relu1 is 1 × 4 × 1024; it must be \(1, C, h, w\)"),
     (AsList, "shapes", "returns a list, not a dict by layer"),
-    (ChannelsBySize, "shapes", "has 3 channels, and had 2 at another size"),
+    (ChannelsBySize, "shapes", "has 3 channels, but had 2 at another size"),
     (Refuses, "range", "values from -0.3 to 1.3.*raises ValueError"),
     (WritesImages, "inputs", "changes its input in place"),
     (WantsFloat32, "dtypes", "raises RuntimeError.*cast the preprocessed images"),
     (MeanStays, "devices", "after .to.'meta'. it raises.*register_buffer"),
-    (OtherWeights, "state", "something that counts is not in the state dict"),
+    (OtherWeights, "state", "something that matters is not in the state dict"),
     (NeedsSize, "shapes", r"input 2 × 3 × 67 × 89\): it raises RuntimeError"),
     (Blind, "range", "dark and light images give the same features"),
     (NoLayers, "interface", "layers is empty"),
     (LayerTwice, "interface", "layers names relu1 more than once"),
     (Views, "layout", "raises RuntimeError: view size is not compatible"),
     (ViewsWeights, "layout", "in channels-last layout it raises RuntimeError: view size"),
-    (ReadsStrides, "layout", "channels-last layout gives values that differ.*no strides"),
+    (ReadsStrides, "layout", "channels-last layout gives values that differ.*do not read strides"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""stylezoo's own plugins conform: a test for each component, as third parties have them."""
+"""stylezoo's own plugins conform, with a test per component as in third-party plugins."""
 
 from stylezoo.testing import PluginConformance
 

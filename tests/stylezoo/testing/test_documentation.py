@@ -1,4 +1,4 @@
-"""docs/testing.md: every check stands there, and no other; its examples run."""
+"""docs/testing.md lists exactly the existing checks, and its examples run."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""How checks are run and told: what is raised, what is the same in several places, and the text."""
+"""Running and reporting checks: raised errors, repeated findings, and the rendered text."""
 
 import pytest
 

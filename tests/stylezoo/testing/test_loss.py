@@ -1,4 +1,4 @@
-"""check_loss: losses that are sound conform, and each seeded fault is found for what it is."""
+"""check_loss: sound losses conform, and each seeded fault is correctly identified."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from stylezoo.testing import assert_conforms, check_loss
 
 
 class Sound(Loss):
-    """Squared distance of channel means."""
+    """Squared distance between channel means."""
 
     target_from = "style"
     layers = ("a", "b")
@@ -301,32 +301,32 @@ FAULTS = [
     (DeviationWithoutEpsilon, "value", "are 1 × 1.: the gradient with respect to a is not finite"),
     (DeviationWithoutEpsilon, "positions", "one position.: the gradient with respect to a is not"),
     (DividesByTarget, "gradients", "the value is nan"),
-    (MeansOverBatch, "batch-mean", "of which the mean is .*take the mean of these at the end"),
+    (MeansOverBatch, "batch-mean", "whose mean is .*take the mean of the terms at the end"),
     (SumsOverBatch, "batch-mean", "3 images, one target.*one by one"),
     (SumsOverBatchAtSmallScale, "batch-mean", "3 images, one target.*one by one"),
     (UnnamedLayer, "value", "'relu9_1', which are not among its layers .'a', 'b'"),
     (NeedsGrid, "positions", "set needs_grid = True"),
     (NeedsGridAtSmallScale, "positions", "set needs_grid = True"),
     (OfOneSize, "value", "a style picture of 64 × 54.*RuntimeError"),
-    (Keeps, "target", "second call with the same target gives another value"),
+    (Keeps, "target", "second call with the same target gives a different value"),
     (Keeps, "determinism", "keep no state between calls"),
     (DrawsWhenMade, "state", "seeded by an option"),
     (ChangesFeatures, "inputs", "changes its input in place"),
     (ChangesTarget, "target", "forward changes the target"),
-    (OddOption, "options", r"option device.*is a device, which no record can hold"),
+    (OddOption, "options", r"option device.*is a device, which records cannot hold"),
     (NeedsOption, "interface", "cannot be made without options.*'strength'"),
     (NoOrigin, "interface", "target_from is 'missing'"),
     (LayersAsText, "interface", "layers is 'relu1_1'; it must be a tuple"),
-    (NoLoss, "interface", "returns a NoLoss, which is no Loss; inherit from stylezoo.Loss"),
-    (WrongBackward, "gradcheck", "autograd says the slope is .*, central differences say"),
-    (WrongBackwardAtSmallScale, "gradcheck", "autograd says the slope is .*, central differences"),
+    (NoLoss, "interface", "returns a NoLoss, which is not a subclass of Loss; inherit from"),
+    (WrongBackward, "gradcheck", "autograd says the slope is .*, but central differences say"),
+    (WrongBackwardAtSmallScale, "gradcheck", "the slope is .*, but central differences"),
     (Views, "layout", "in channels-last layout it raises RuntimeError: view size.*use reshape"),
     (Rounds, "gradients", "the gradient is 0 everywhere"),
     (StaysOnCpu, "devices", "after .to.'meta'. it raises RuntimeError"),
     (KernelStaysOnCpu, "devices", "Expected all tensors to be on the same device"),
     (StaysFloat, "dtypes", "after .to.torch.float64. it raises RuntimeError"),
-    (Imprecise, "dtypes", "returns torch.bfloat16: a sum over all positions"),
-    (NotInState, "state", "something that counts is not in the state dict"),
+    (Imprecise, "dtypes", "returns torch.bfloat16, in which a sum over all positions"),
+    (NotInState, "state", "something that matters is not in the state dict"),
 ]
 
 

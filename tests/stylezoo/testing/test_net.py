@@ -1,4 +1,4 @@
-"""check_net: sound nets conform, and each seeded fault is found for what it is."""
+"""check_net: sound nets conform, and each seeded fault is correctly identified."""
 
 import copy
 import dataclasses
@@ -36,7 +36,7 @@ class Arguments:
 
 
 class Sound(TransformNet):
-    """Half the size and back."""
+    """Downsamples to half the size and back."""
 
     Arguments = Arguments
     stride = 2
@@ -62,7 +62,7 @@ class Sound(TransformNet):
 
 
 class Drawn(Sound):
-    """It draws random numbers, which styles give it a seed for."""
+    """Draws random numbers, for which a Style sets the seed."""
 
     def forward(self, images):
         noisy = super().forward(images) + 0.1 * torch.randn_like(images)
@@ -70,7 +70,7 @@ class Drawn(Sound):
 
 
 class HasStyles(Sound):
-    """An attribute of its own that MultiStyleNet has, too."""
+    """Has its own attribute of a name that MultiStyleNet uses."""
 
     styles = 3
 
@@ -276,19 +276,19 @@ FAULTS = [
     (AnySize, "sizes", r"input 1 × 3 × 5 × 5\): the output is 1 × 3 × 6 × 6.*stride = 2, minimum"),
     (FromOne, "sizes", r"input 1 × 3 × 2 × 2.*the sizes that work are those with stride = 2, "),
     (Rotated, "sizes", "1 × 3 × 4 × 10.*the output is 1 × 3 × 10 × 4"),
-    (Grows, "sizes", "no size up to 128 works regularly"),
+    (Grows, "sizes", "no regular series of sizes up to 128 works"),
     (Unclamped, "range", r"weights times 8.*in eval mode it must be in \[0, 1\]"),
     (NotANumber, "range", "values of 0.*not finite"),
     (OverTheBatch, "batch", "image . of the batch gives values that differ"),
     (LearnsInUse, "eval-mode", "running it in eval mode changes norm.running_mean"),
     (Melted, "interface", "frozen=True"),
     (NoArguments, "interface", "Arguments is None"),
-    (OddArguments, "arguments", r"argument widths.*\(4, 8\) is a tuple, which no record can hold"),
-    (Unchecked, "arguments", "width=-1 passes Arguments, and building the net then raises"),
+    (OddArguments, "arguments", r"argument widths.*\(4, 8\) is a tuple, which records cannot hold"),
+    (Unchecked, "arguments", "width=-1 passes Arguments, but building the net then raises"),
     (RaisesTypeError, "arguments", "width='3' raises TypeError.*check the type first"),
     (Required, "arguments", "argument width.*it has no default"),
     (KeepsExtraState, "interface", "_extra_state in the state dict is a dict.*no extra state"),
-    (Hidden, "record", "something that counts is in neither the state dict nor the arguments"),
+    (Hidden, "record", "something that matters is in neither the state dict nor the arguments"),
     (Stays, "devices", "after .to.'meta'. it raises RuntimeError"),
     (WritesImages, "inputs", "changes its input in place"),
     (Views, "layout", "in channels-last layout it raises RuntimeError: view size"),
@@ -324,16 +324,16 @@ def test_what_is_only_unwise_is_advice(net, check, message):
 
 
 def test_an_instance_is_not_what_is_registered():
-    with pytest.raises(AssertionError, match="is no subclass of TransformNet"):
+    with pytest.raises(AssertionError, match="is not a subclass of TransformNet"):
         assert_conforms(check_net(lambda **arguments: Sound(Arguments(**arguments))))
 
 
 @pytest.mark.parametrize(
     ("stride", "minimum", "advice"),
     [
-        (16, 16, "stride = 2 less is padded"),
+        (16, 16, "stride = 2, less is padded"),
         (2, 20, "minimum_size = 4"),
-        (2, 8, None),  # twice what is needed may be a choice
+        (2, 8, None),  # twice the minimum may be intended
     ],
 )
 def test_a_contract_that_is_too_strict_is_advised_against(stride, minimum, advice):
@@ -369,7 +369,7 @@ class SeveralArguments:
 
 
 class Several(MultiStyleNet):
-    """A colour for each style."""
+    """Adds a colour for each style."""
 
     Arguments = SeveralArguments
     stride = 1
@@ -441,7 +441,7 @@ class ForgetsWhenWidened(Several):
 
 
 class KeepsTheDimension(Several):
-    """A net of one style has its colour as (1, 3)."""
+    """Keeps the colour of a single style as (1, 3)."""
 
     def __init__(self, arguments):
         super().__init__(arguments)
@@ -455,7 +455,7 @@ class KeepsTheDimension(Several):
 
 
 class StylesLast(Several):
-    """Has a row for each channel, which of three styles could be one for each style."""
+    """Has a row per channel, which with three styles could be taken for a row per style."""
 
     def __init__(self, arguments):
         super().__init__(arguments)

@@ -1,4 +1,4 @@
-"""check_norm: sound norms conform, and each seeded fault is found for what it is."""
+"""check_norm: sound norms conform, and each seeded fault is correctly identified."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ def group_norm(channels):
 
 
 class Sound(ConditionalNorm):
-    """A scale for each style, of features divided by their root mean square."""
+    """Instance norm with a scale and shift for each style."""
 
     blended = "instance"
 
@@ -134,8 +134,8 @@ class BlendedOther(Sound):
 
 
 FAULTS = [
-    (shared, "interface", "two calls return one and the same layer"),
-    (no_layer, "interface", "returns a builtin_function_or_method, which is no torch.nn.Module"),
+    (shared, "interface", "two calls return the same layer"),
+    (no_layer, "interface", "returns a builtin_function_or_method, which is not a torch.nn.Module"),
     (of_three_channels, "interface", r"1 channels\): it raises ValueError"),
     (NoEpsilon, "values", "the same value everywhere.*add an epsilon to the variance"),
     (RootOfZero, "gradients", "zeros.*the gradients of the features.* are not finite"),
@@ -151,7 +151,7 @@ FAULTS = [
     (
         BlendedOther,
         "blended",
-        "blended is 'batch', and what blend returns for one style is no layer of it",
+        "blended is 'batch', but what blend returns for one style is not a layer of it",
     ),
 ]
 
@@ -180,7 +180,7 @@ def test_a_seeded_fault_is_found(assert_found, norm, check, message):
 def test_a_product_with_what_stayed_behind_is_found(assert_found, product):
     class Stays(Layer):
         def forward(self, x):
-            weight = torch.eye(x.shape[2], dtype=x.dtype)  # of the input's dtype, on the CPU
+            weight = torch.eye(x.shape[2], dtype=x.dtype)  # the input's dtype, but on the CPU
             return x * self.scale + 0 * product(weight, x).sum()
 
     report = check_norm(Stays, skip=["export"])

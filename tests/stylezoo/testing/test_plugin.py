@@ -1,4 +1,4 @@
-"""check_plugin on plugins as they are installed, and each seeded fault found for what it is."""
+"""check_plugin on installed plugins: each seeded fault is correctly identified."""
 
 import importlib
 import sys
@@ -34,7 +34,7 @@ class Dark(Loss):
 
 @pytest.fixture
 def install(tmp_path, monkeypatch):
-    """Lay out an installed plugin 'mine' of a distribution stylezoo-mine, and find it."""
+    """Lay out and discover an installed plugin 'mine' of the distribution stylezoo-mine."""
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def lay_out(plugin=GOOD, requires="stylezoo", **modules):
@@ -67,7 +67,7 @@ def test_a_sound_plugin_conforms(install, name):
 
 
 def hook(kind, target, name="part", extra=""):
-    """A plugin of one registration."""
+    """Return the source of a plugin with one registration."""
     return f"""
     from stylezoo import hookimpl
     {extra}
@@ -158,7 +158,7 @@ class Moving(Runtime):
 
 FAULTS = [
     ({"plugin": "1 / 0"}, "health", "it is failed: ZeroDivisionError"),
-    ({"plugin": "STYLEZOO_API = (1, 0)"}, "health", "it registers nothing; is each hook under"),
+    ({"plugin": "STYLEZOO_API = (1, 0)"}, "health", "it registers nothing; is each hook decorated"),
     (
         {"plugin": GOOD.replace("register_losses", "register_loses")},
         "health",
@@ -173,7 +173,7 @@ FAULTS = [
     (
         {"plugin": "import mine_parts" + GOOD},
         "import",
-        "imports torch .*for which everybody waits at each 'stylezoo list'",
+        "imports torch .*which delays every 'stylezoo list'",
     ),
     (
         {"plugin": GOOD + "\nfrom stylezoo.catalog import Catalog"},
@@ -208,7 +208,7 @@ FAULTS = [
     (
         {"plugin": GOOD + "\nSTYLEZOO_CHECKS = {'loss:bright': {}}"},
         "settings",
-        r"STYLEZOO_CHECKS\['loss:bright'\] is of nothing that the plugin registers.* loss:dark",
+        r"STYLEZOO_CHECKS\['loss:bright'\] names nothing that the plugin registers.* loss:dark",
     ),
     (
         {"plugin": GOOD + "\nSTYLEZOO_CHECKS = {'loss:dark': {'weights': 'random'}}"},
@@ -228,7 +228,7 @@ FAULTS = [
     (
         {"plugin": GOOD + "\nSTYLEZOO_CHECKS = ['loss:dark']"},
         "settings",
-        "it must be a dict by 'kind:name'",
+        "it must be a dict with 'kind:name' keys",
     ),
     (
         {"mine_parts": PARTS.replace(".mean()", ".mean().item()")},
@@ -238,12 +238,12 @@ FAULTS = [
     (
         {"plugin": hook("callbacks", "'mine_diary:Diary'"), "mine_diary": CALLBACK},
         "callback",
-        "on_step is never called; a training calls on_step_end, on_sample, on_checkpoint",
+        "on_step is never called; training calls only on_step_end, on_sample, on_checkpoint",
     ),
     (
         {"plugin": hook("callbacks", "'mine_diary:Diary'"), "mine_diary": CALLBACK},
         "callback",
-        r"on_sample takes \(step, path\); yours does not: too many positional arguments",
+        r"on_sample must take \(step, path\), but yours does not: too many positional arguments",
     ),
     (
         {"plugin": hook("importers", "'mine_importer:Careless'"), "mine_importer": IMPORTER},
@@ -268,7 +268,7 @@ FAULTS = [
     (
         {"plugin": hook("importers", "'mine_importer:Eager'"), "mine_importer": IMPORTER},
         "importer",
-        "it converts what is no checkpoint; raise stylezoo.errors.WeightsError",
+        "it converts a file that is not a checkpoint; raise stylezoo.errors.WeightsError",
     ),
     (
         {"plugin": hook("commands", "'mine_parts:Dark'")},
@@ -283,12 +283,12 @@ FAULTS = [
     (
         {"plugin": hook("runtimes", "'mine_runtime:Dim'"), "mine_runtime": RUNTIME},
         "runtime",
-        "it gives values that differ .* from what PyTorch gives",
+        "compared with PyTorch in float32, it gives values that differ",
     ),
     (
         {"plugin": hook("runtimes", "'mine_runtime:Wasteful'"), "mine_runtime": RUNTIME},
         "runtime",
-        "it gives values that differ .* from what PyTorch gives",
+        "compared with PyTorch in float32, it gives values that differ",
     ),
     (
         {"plugin": hook("runtimes", "'mine_runtime:Moving'"), "mine_runtime": RUNTIME},
@@ -355,7 +355,8 @@ def test_what_is_only_unwise_is_advice(install):
     for start in (
         "names: it has no summary",
         "names: it is registered as an object",
-        "names: this name is registered by stylezoo too; users must write 'stylezoo-mine:instance'",
+        "names: this name is also registered by stylezoo, so users must write "
+        "'stylezoo-mine:instance'",
         "api-version: it does not say which plugin API it was written for",
         "dependencies: stylezoo-mine does not depend on stylezoo",
     ):

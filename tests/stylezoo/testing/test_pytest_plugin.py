@@ -1,4 +1,4 @@
-"""The pytest plugin as a third party meets it: a real pytest on a test file of three lines."""
+"""The pytest plugin as third parties use it: a real pytest run on a three-line test file."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""check_source: sound sources conform, and each seeded fault is found for what it is."""
+"""check_source: sound sources conform, and each seeded fault is correctly identified."""
 
 import shutil
 import sys
@@ -13,7 +13,7 @@ from stylezoo.testing import assert_conforms, check_source
 
 @pytest.fixture(scope="module")
 def styles(toy_style, tmp_path_factory):
-    """A folder of one style in two versions."""
+    """A folder with one style in two versions."""
     root = tmp_path_factory.mktemp("source")
     shutil.copytree(toy_style, root / "toy" / "1.0.0")
     shutil.copytree(toy_style, root / "toy" / "1.1.0")
@@ -123,21 +123,21 @@ def lists_the_oldest(source):
 
 FAULTS = [
     (tells_nobody, "fetching", "fetch.*takes 2 positional arguments but 3 were given"),
-    (has_junk_here, "fetching", "it is 'junk'; it must be a list, of some of versions"),
+    (has_junk_here, "fetching", "it is 'junk'; it must be a list of some of versions"),
     (forgets_what_is_here, "fetching", "without 1.0.0, which was fetched"),
     (is_elsewhere, "fetching", r"local_folder.*it must be what folder\(\) returns"),
     (wants_to_know, "fetching", r"refresh\(\)\): it raises TypeError"),
-    (lists_the_oldest, "entries", "has toy in 1.0.0; its newest version is 1.1.0"),
+    (lists_the_oldest, "entries", "has toy 1.0.0, but its newest version is 1.1.0"),
     (not_sorted, "names", r"returns \['toy', 'abc'\], which is not sorted"),
-    (badly_named, "names", "'My Style' is no name of a style"),
+    (badly_named, "names", "'My Style' is not a valid style name"),
     (named_twice, "names", "lists toy more than once"),
-    (newest_first, "versions", "it is 1.1.0, 1.0.0; the oldest comes first"),
-    (texts_for_versions, "versions", "it must be a list of packaging Versions"),
-    (has_everything, "versions", "not empty, for a style that is not there"),
+    (newest_first, "versions", "it is 1.1.0, 1.0.0; the oldest must be first"),
+    (texts_for_versions, "versions", "it must be a list of packaging.version.Version"),
+    (has_everything, "versions", "not empty for a style that does not exist"),
     (key_errors, "missing", r"record\('toy', 9999\).*raises KeyError.*VersionNotFoundError"),
     (none_for_missing, "missing", r"folder\('toy', 9999\).*: it returns None"),
     (one_record_for_all, "records", r"record\('toy', 1.1.0\)\): it is the record of toy 1.0.0"),
-    (folder_as_text, "folders", "it must be the Path of a folder"),
+    (folder_as_text, "folders", "it must be the Path of an existing folder"),
     (no_location, "names", "location is ''"),
 ]
 
@@ -168,7 +168,8 @@ def test_a_source_that_is_none_or_cannot_be_made(styles):
         raise OSError("no route to host")
 
     assert "OSError: no route to host" in str(check_source(needs_a_server).errors[0])
-    assert "returns a str, which is no RegistrySource" in str(check_source(lambda: "x").errors[0])
+    (error,) = check_source(lambda: "x").errors
+    assert "returns a str, which is not a RegistrySource" in str(error)
 
 
 def test_a_source_without_styles_is_advised(tmp_path):
@@ -216,7 +217,7 @@ def test_a_source_that_imports_a_network_library_to_list_is_found(tmp_path, monk
         f"    return FolderSource(Path({str(tmp_path)!r}))",
     ]
     (tmp_path / "distant_source.py").write_text("\n".join(text))
-    # A stand-in: these need not be installed here.
+    # A stub, as these libraries need not be installed.
     (tmp_path / f"{library}.py").write_text("")
     monkeypatch.syspath_prepend(str(tmp_path))
     for name in ("distant_source", library):

@@ -1,4 +1,4 @@
-"""check_style: the check of a style folder, as a style pack's own tests call it."""
+"""check_style: checking a style folder, as the tests of a style pack do."""
 
 import shutil
 

@@ -7,7 +7,7 @@ import stylezoo
 
 @pytest.fixture(scope="module")
 def material(tmp_path_factory, astronaut):
-    """A painting and a folder of photos, with broken, tiny, grey and CMYK ones among them."""
+    """A painting and a folder of photos, some of them broken, tiny, grey or CMYK."""
     folder = tmp_path_factory.mktemp("material")
     y, x = np.mgrid[0:96, 0:128] / 8
     waves = np.stack([np.sin(x + y), np.sin(2 * x), np.cos(y)], axis=-1) / 2 + 0.5

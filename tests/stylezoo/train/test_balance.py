@@ -1,4 +1,4 @@
-"""The style weight that finds itself."""
+"""The automatic style weight."""
 
 import math
 
@@ -8,7 +8,7 @@ from stylezoo.train.balance import HIGHEST_WEIGHT, START_WEIGHT, WANTED_CONTENT,
 
 
 def contents(balance, response, steps=400):
-    """Run a training whose content distance answers to the weight by a law of its own."""
+    """Simulate a training whose content distance is a given function of the weight."""
     for step in range(steps + 1):
         balance.observe(0, response(balance.weights[0]), step / steps)
     return response(balance.weights[0])
@@ -16,7 +16,7 @@ def contents(balance, response, steps=400):
 
 @pytest.mark.parametrize("scale", [0.4, 0.6, 0.7])
 def test_the_weight_brings_the_content_distance_to_what_is_wanted(scale):
-    # Measured trainings follow about such a power law.
+    # Real trainings roughly follow such a power law.
     def response(weight):
         return scale * (weight / START_WEIGHT) ** 0.3
 

@@ -1,4 +1,4 @@
-"""Training callbacks of a plugin: told of every event in its order; a failing one is named."""
+"""Training callbacks of a plugin: called for every event in order, and named if they fail."""
 
 import pytest
 from PIL import Image

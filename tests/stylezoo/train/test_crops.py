@@ -1,4 +1,4 @@
-"""Crops of photos: of the size asked, each photo in its turn, bad ones named."""
+"""Photo crops: of the requested size, each photo in turn, bad ones named."""
 
 import dataclasses
 
@@ -23,7 +23,7 @@ def test_crops_of_bare_sky_are_drawn_again(tmp_path):
         Image.fromarray(pixels).save(tmp_path / f"{number}.png")
     crops = PhotoCrops(tmp_path, crop_sizes=(32,), batch_size=2, seed=0)
     contrast = torch.cat([crops.batch(number) for number in range(50)]).std(dim=(2, 3)).amax(1)
-    assert (contrast < 0.01).sum() <= 5  # two crops in three would be, drawn once
+    assert (contrast < 0.01).sum() <= 5  # 2 in 3 would be without redrawing
 
 
 def test_crops_are_of_the_size_asked_and_bad_photos_are_named(material):
@@ -43,7 +43,7 @@ def test_crops_are_of_the_size_asked_and_bad_photos_are_named(material):
 
 
 def test_a_large_photo_is_read_small_and_gives_the_same_crops(astronaut, tmp_path):
-    """A JPEG can be read at a quarter; a TIFF cannot."""
+    """A JPEG can be read at quarter size, a TIFF cannot."""
     with Image.open(astronaut) as photo:
         large = photo.resize((2000, 2000))
     batches = []

@@ -1,4 +1,4 @@
-"""The course of a training on disk."""
+"""A training's metrics on disk."""
 
 import csv
 
@@ -28,7 +28,7 @@ def test_a_line_for_each_step_also_after_a_kill(tmp_path):
     log = MetricsLog(tmp_path, 0)
     for step in (1, 2, 3):
         log.add(report(step))
-    # Killed: the file is as it was flushed, the last line cut off, the checkpoint of step 2.
+    # As after a kill: the file ends in a cut-off line, and the checkpoint is of step 2.
     path = tmp_path / METRICS_FILE
     path.write_text(path.read_text()[:-7])
     log = MetricsLog(tmp_path, 2)

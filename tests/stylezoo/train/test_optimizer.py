@@ -26,8 +26,9 @@ def names(net, parameters):
 
 
 def test_a_first_step_of_muon_moves_a_kernel_evenly_in_all_its_directions():
-    """The polar factor of the gradient, by five rounds of a quintic iteration: all singular values
-    near one (in 0.68 to 1.13, as its author gives them), and the length of a step of Adam.
+    """The step is the gradient's polar factor, from five rounds of a quintic iteration.
+
+    All singular values are near one (0.68 to 1.13 per its author), at the length of an Adam step.
     """
     random = torch.Generator().manual_seed(0)
     start = torch.randn(8, 4, 3, 3, generator=random)
@@ -36,7 +37,7 @@ def test_a_first_step_of_muon_moves_a_kernel_evenly_in_all_its_directions():
     KernelMuon([kernel], lr=0.01).step()
     moved = (start - kernel.detach()).flatten(1)
     left, singular, right = torch.linalg.svd(kernel.grad.flatten(1), full_matrices=False)
-    longest = 0.01 * 0.2 * 36**0.5  # of a matrix of 8 × 36
+    longest = 0.01 * 0.2 * 36**0.5  # of an 8 × 36 matrix
     assert torch.linalg.svdvals(moved) / longest == pytest.approx(torch.ones(8), abs=0.35)
     cosine = nn.functional.cosine_similarity(moved.flatten(), (left @ right).flatten(), dim=0)
     assert cosine > 0.97

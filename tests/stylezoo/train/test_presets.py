@@ -1,4 +1,4 @@
-"""The presets: Johnson's recipe to the number, and what an option replaces."""
+"""The presets: Johnson's exact recipe, and what an option replaces."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from stylezoo.train.config import TrainingConfig
 
 
 def test_the_paper_preset_is_the_papers_recipe(material):
-    """Johnson et al. 2016, section 4.1, and Ulyanov's instance norm not yet."""
+    """Johnson et al. 2016, section 4.1, before Ulyanov's instance norm."""
     paper = TrainingConfig.preset(
         "paper", style_images={"x": material / "waves.png"}, photos=material
     )
@@ -29,10 +29,10 @@ def test_the_paper_preset_is_the_papers_recipe(material):
 
 
 def test_the_paper_preset_weighs_its_terms_as_the_authors_program(material):
-    """Their terms by their own formulas: features of a VGG16 that takes pixels to 255.
+    """Their terms by their own formulas, on features of a VGG16 for pixels up to 255.
 
     https://github.com/jcjohnson/fast-neural-style: ContentLoss.lua, StyleLoss.lua, GramMatrix.lua,
-    TotalVariation.lua; the last adds to the gradient of each picture, the others to that of the
+    TotalVariation.lua. The last adds to the gradient of each picture, the others to that of the
     mean of 4.
     """
     paper = TrainingConfig.preset(
@@ -60,7 +60,7 @@ def test_the_paper_preset_weighs_its_terms_as_the_authors_program(material):
             weighted("tv", {"image": image}, None),
         ]
     )
-    scale = 255 * np.mean([0.229, 0.224, 0.225])  # of torchvision's deviations
+    scale = 255 * np.mean([0.229, 0.224, 0.225])  # torchvision's deviations
     caffe = [{k: scale * v.double() for k, v in kind.items()} for kind in (ours, content, style)]
     theirs = [F.mse_loss(caffe[0]["relu3_3"], caffe[1]["relu3_3"]).item(), 0.0, 0.0]
     for layer in shapes:
@@ -95,7 +95,7 @@ def test_a_net_that_is_described_is_a_fresh_one(material, options, base):
 
 
 def test_numbers_of_numpy_are_numbers(material):
-    """A search over recipes names its values by numpy; what is kept of them is JSON."""
+    """A recipe search may pass numpy values, which are stored as JSON."""
     values = {"style_images": {"x": material / "waves.png"}, "photos": material}
     numpys = TrainingConfig(
         **values,

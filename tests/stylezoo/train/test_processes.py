@@ -31,7 +31,7 @@ def material(tmp_path, astronaut):
 
 
 def test_two_processes_learn_what_one_does(material):
-    """By the command, on a pack whose weights find themselves, with the stability term."""
+    """With the command, on a pack with automatic style weights and the stability term."""
     options = [
         *("stripes.png", "bars.png", "--photos", "photos", "--name", "two", "--device", "cpu"),
         *("--backbone", "vgg16", "--backbone-weights", "vgg.safetensors", "--precision", "fp32"),
@@ -40,7 +40,7 @@ def test_two_processes_learn_what_one_does(material):
     ]
     launch = [
         *("-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"),
-        # Its precision, which a user may have configured, does not replace the training's.
+        # Accelerate's precision, which users may configure, does not override the training's.
         *("--num_machines", "1", "--mixed_precision", "bf16", "--dynamo_backend", "no"),
         *("--main_process_port", "0", "-m", "stylezoo"),
     ]
@@ -54,7 +54,7 @@ def test_two_processes_learn_what_one_does(material):
         )
         assert done.returncode == 0, done.stderr
         printed[name] = done.stdout
-    assert printed["two"] == "two: two 1.0.0\n"  # by one of the two alone
+    assert printed["two"] == "two: two 1.0.0\n"  # by only one of the two
     one, two = (load_file(material / name / "model.safetensors") for name in ("one", "two"))
     start = stylezoo.create_net("johnson", width=4, norm="conditional-instance", styles=2)
     for name, tensor in one.items():

@@ -1,4 +1,4 @@
-"""A training that is stopped, or killed, goes on to the same weights."""
+"""A training that was stopped or killed resumes to the same weights."""
 
 import shutil
 import signal
@@ -39,7 +39,7 @@ def test_a_checkpoint_of_other_options_or_broken_is_refused(material, tmp_path):
     Trainer(config(material), default_catalog()).save(path)
     with pytest.raises(CheckpointError, match="belongs to a run with other options"):
         Trainer(config(material, style_weight=9), default_catalog()).resume(path)
-    # The same files elsewhere are the same; others of the same name are not.
+    # The same files elsewhere are accepted; others of the same name are not.
     moved = tmp_path / "moved"
     shutil.copytree(material, moved)
     options = {"style_images": {"waves": moved / "waves.png"}, "photos": moved / "photos"}

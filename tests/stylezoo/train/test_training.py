@@ -1,4 +1,4 @@
-"""Training: it learns, the same for the same seed, and refuses what cannot come to a style."""
+"""Training: it learns, repeats with the same seed, and refuses what cannot become a style."""
 
 import itertools
 import pickle
@@ -136,11 +136,11 @@ def test_a_training_that_diverges_stops_and_says_what_to_do(material):
 
 
 def test_the_stability_term_makes_pictures_steadier(material):
-    """Measured by what noise of its own changes in the pictures."""
+    """Measured as the change that fresh noise causes."""
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1)) / 2 + 0.25
     noisy = images + 0.02 * torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(2))
     changes = {0.0: 0.0, 3000.0: 0.0}
-    for weight, seed in itertools.product(changes, (0, 1)):  # one run is at the mercy of its seed
+    for weight, seed in itertools.product(changes, (0, 1)):  # one run depends on its seed
         changed = config(
             material, steps=160, stability_weight=weight, learning_rate=0.01, seed=seed
         )
@@ -205,7 +205,7 @@ def test_the_schedule_rises_and_falls_to_zero():
 
 @pytest.mark.parametrize("licence", ["CC0-1.0", "unknown"])
 def test_a_style_is_measured_and_can_be_measured_again(material, astronaut, tmp_path, licence):
-    """The record names the objective; the painting is passed on where its licence is known."""
+    """The record names the objective; the painting is included if its licence is known."""
     held_out = tmp_path / "held-out"
     held_out.mkdir()
     with Image.open(astronaut) as photo:
@@ -263,7 +263,7 @@ def test_a_style_is_measured_and_can_be_measured_again(material, astronaut, tmp_
 
 
 def test_a_training_needs_no_stderr(material, vgg_file, tmp_path):
-    """Where it tells of the steps, and of the photos that were skipped."""
+    """That is where it reports steps and skipped photos."""
     command = train_command(material, tmp_path / "style")
     done = subprocess.run(
         ["sh", "-c", 'exec "$@" 2>&-', "sh", *map(str, command)],

@@ -12,7 +12,7 @@ from tests.tiny_packs import COLORS, catalog_of, config, description
 
 @pytest.fixture(scope="module")
 def material(tmp_path_factory, astronaut):
-    """Paintings that differ in colour and direction, and photos."""
+    """Photos, and paintings that differ in colour and direction."""
     folder = tmp_path_factory.mktemp("pack-material")
     y, x = np.mgrid[0:96, 0:96] / 4
     waves = {"reds": np.sin(x), "blues": np.sin(y), "greens": np.sin(x + y)}
@@ -30,7 +30,7 @@ def material(tmp_path_factory, astronaut):
 
 @pytest.fixture(scope="module")
 def registry(material, tmp_path_factory):
-    """A folder source with a pack of two, and an adapter on it."""
+    """A source folder with a pack of two and an adapter on it."""
     root = tmp_path_factory.mktemp("registry")
     stylezoo.train_style(
         config(material, "reds", "blues"),
@@ -66,7 +66,7 @@ def shadow(material, tmp_path):
 
 @pytest.fixture
 def newer(registry, material, tmp_path):
-    """The registry, which has a later version of the pack too, with other weights."""
+    """The registry with a later version of the pack, with other weights, added."""
     root = shutil.copytree(registry, tmp_path / "newer")
     stylezoo.train_style(
         config(material, "reds", "blues", steps=1, seed=1),

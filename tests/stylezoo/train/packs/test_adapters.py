@@ -1,4 +1,4 @@
-"""Adapters: styles that hold norms alone, and find their base by its hash."""
+"""Adapters: styles that hold only norms and find their base by its hash."""
 
 import shutil
 
@@ -34,7 +34,7 @@ def test_an_adapter_holds_its_norms_alone_and_the_base_gives_the_rest(registry, 
     for name, tensor in base.items():
         assert torch.equal(state[name], (own.get(name, tensor)).float()), name
     pack = stylezoo.load("colours", catalog=catalog_of(registry))
-    # It learnt its painting, of which the mean of the others, its start, knows nothing.
+    # It learnt its painting, unknown to the mean of the others, from which it started.
     trainer = Trainer(config(material, "greens"), default_catalog())
     photos = trainer.crops.batch(0)
 
@@ -69,7 +69,7 @@ def test_a_style_of_a_pack_gets_a_name_of_its_own_as_it_is(registry, material, t
     assert np.array_equal(own(photo()), pack(photo()))
     weights = {term.name: term.weight for term in trained.record.objective.terms}
     assert weights["style"] == pack.pack_style.style_weight == 20
-    # It was trained as the pack was, whatever this training's options are.
+    # The record gives the pack's training, not this one's options.
     there, here = pack.record.training, trained.record.training
     assert (here.seed, here.data, here.style_size) == (there.seed, there.data, there.style_size)
     assert trained.record.objective == pack.record.objective.with_style_weight(20)
@@ -84,7 +84,7 @@ def test_a_style_of_a_pack_gets_a_name_of_its_own_as_it_is(registry, material, t
 def test_a_style_that_is_taken_as_it_is_is_measured_by_the_painting_it_was_trained_on(
     registry, material, tmp_path
 ):
-    """At the size of its training, which is 64 px in the pack, and not that of this one."""
+    """At its training size, which is 64 px in the pack, and not at this config's."""
     catalog = catalog_of(registry)
     held_out = tmp_path / "held-out"
     held_out.mkdir()
@@ -182,15 +182,15 @@ def test_an_adapter_with_norms_of_its_own_kind(registry, material, astronaut, tm
         golden_difference(golden_run(stylezoo.load(folder, catalog=catalog).net), folder, record)
         < 1e-4
     )
-    # Beside a style that has none, it becomes a part of a pack.
+    # It can be packed with a style that has no colouring.
     specs = (str(folder), "colours:blues")
     make_pack(specs, MIXED, tmp_path / "mixed", preview=astronaut, catalog=catalog)
     pack = stylezoo.load(tmp_path / "mixed", runtime="torch", catalog=catalog)
     for spec, name in zip(specs, pack.styles, strict=True):
         alone = stylezoo.load(spec, runtime="torch", catalog=catalog)
-        # Rounded to eight bits here and there, as sums are taken in another order.
+        # Summation order may change the rounding to eight bits in places.
         assert np.abs(pack(photo(), style=name) - alone(photo())).max() < 1e-4, name
-    # Mixed matrices are of a higher rank than a norm learns: it starts from one style.
+    # Mixed matrices exceed the rank that a norm learns, so it starts from one style.
     start = starting_net(config(material, "greens", base=str(tmp_path / "mixed")), catalog)
     assert start.shares == ((1.0, 0.0),)
     fresh = catalog.create_net(start.net_name, **start.net_arguments)

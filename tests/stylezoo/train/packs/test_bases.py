@@ -1,4 +1,4 @@
-"""A training that starts from a base: from which of its styles, and what cannot be one."""
+"""Training from a base: which of its styles it starts from, and what cannot be a base."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ from tests.tiny_packs import catalog_of, config, description
 
 
 def test_the_style_of_a_base_that_is_named_is_taken_whatever_the_paintings_name(registry, material):
-    """Also its weight: it is what its picture is judged by."""
+    """So is the weight that its picture is judged by."""
     catalog = catalog_of(registry)
     pack = stylezoo.load("colours", catalog=catalog)
     x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))

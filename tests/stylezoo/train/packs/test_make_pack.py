@@ -1,4 +1,4 @@
-"""A pack that is put together out of styles that are there, without training."""
+"""A pack assembled from existing styles, without training."""
 
 import dataclasses
 import shutil
@@ -38,7 +38,7 @@ def test_styles_and_adapters_become_a_pack_and_draw_as_they_did_alone(
     for spec, name in zip(specs, pack.styles, strict=True):
         alone = stylezoo.load(spec, catalog=catalog)
         assert np.array_equal(pack(photo(), style=name), alone(photo())), name
-    # All who made a part of it are named.
+    # The authors of all parts are named.
     for spec in specs:
         origin = stylezoo.load(spec, catalog=catalog).record
         credit = f"of {origin.name} 1.0.0, by {origin.provenance.author}. {origin.provenance.notes}"
@@ -48,13 +48,13 @@ def test_styles_and_adapters_become_a_pack_and_draw_as_they_did_alone(
         "paintings/greens.jpg",
         "paintings/blues.jpg",
     }
-    painting = "paintings/blues.jpg"  # not coded anew: quality was measured with these pixels
+    painting = "paintings/blues.jpg"  # not re-encoded: quality was measured with these pixels
     theirs = registry / "colours" / "1.0.0" / painting
     assert (tmp_path / "mixed" / painting).read_bytes() == theirs.read_bytes()
     theirs = read_record(registry / "colours" / "1.0.0").styles[1]
     assert record.styles[1] == theirs
-    assert record.base is None  # it needs nothing beside itself
-    assert record.file("weights").dtype == "float16"  # as that of all its parts
+    assert record.base is None  # it is self-contained
+    assert record.file("weights").dtype == "float16"  # like all its parts
     assert "greens, of greens 1.0.0" in record.training.recipe
     assert record.training.style_size == 64  # that of all its trainings
 
@@ -79,7 +79,7 @@ def test_a_pack_says_how_each_of_its_parts_was_trained_and_by_whom(registry, ast
     assert greens.endswith("; seed 7; by `stylezoo train greens.jpg --seed 7`")
     assert record.provenance.author == "tests"
     assert pack("others", author="a friend").provenance.author == "unknown"
-    # A command that does not fit is left where it is.
+    # A command too long stays in its part's record.
     recipe = pack("long", command="x" * 9_000).training.recipe
     assert recipe.endswith("; seed 7; the commands are in the records of these")
 

@@ -1,4 +1,4 @@
-"""Several paintings in one net: a pack is trained, loaded, mixed and measured."""
+"""Several paintings in one net: packs are trained, loaded, mixed and measured."""
 
 import copy
 import dataclasses
@@ -36,7 +36,7 @@ def test_a_pack_holds_each_painting_and_their_mixtures(registry):
     red, blue = (pack(photo(), style=name) for name in pack.styles)
     assert red[..., 0].mean() > blue[..., 0].mean()
     assert red[..., 2].mean() < blue[..., 2].mean()
-    half = pack(photo(), style={"reds": 2, "blues": 2})  # shares count by their sum
+    half = pack(photo(), style={"reds": 2, "blues": 2})  # relative to their sum
     assert not np.array_equal(half, red)
     assert np.array_equal(half, pack(photo(), style={"reds": 0.5, "blues": 0.5}))
     assert np.array_equal(red, pack(photo(), style={"reds": 1.0, "blues": 0.0}))
@@ -199,7 +199,7 @@ class GlazeArguments:
 
 
 class Glaze(stylezoo.MultiStyleNet):
-    """A net without norms: one colour for each style."""
+    """A net without norms, with one colour per style."""
 
     Arguments = GlazeArguments
     stride = 1

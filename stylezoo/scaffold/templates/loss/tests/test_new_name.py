@@ -1,4 +1,4 @@
-"""The plugin keeps every promise of its interface, and the loss does what it is for."""
+"""The plugin conforms to its interface, and the loss does what it should."""
 
 import torch
 
@@ -7,7 +7,7 @@ from stylezoo.testing import PluginConformance
 
 
 class TestPlugin(PluginConformance):
-    """Runs the conformance kit on all that the plugin registers."""
+    """Runs the conformance kit on everything that the plugin registers."""
 
     plugin = "stylezoo-new-name"
 

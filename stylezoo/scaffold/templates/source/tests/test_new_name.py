@@ -1,4 +1,4 @@
-"""The plugin keeps every promise of its interface, and the source does what it is for."""
+"""The plugin conforms to its interface, and the source does what it should."""
 
 import zipfile
 
@@ -9,14 +9,14 @@ from stylezoo.testing import PluginConformance
 
 
 class TestPlugin(PluginConformance):
-    """Runs the conformance kit on all that the plugin registers."""
+    """Runs the conformance kit on everything that the plugin registers."""
 
     plugin = "stylezoo-new-name"
 
 
 @pytest.fixture
 def archive(tmp_path, monkeypatch):
-    """An archive with one of stylezoo's own styles."""
+    """An archive containing one of stylezoo's own styles."""
     record = stylezoo.load("great-wave").record
     embedded = stylezoo.Catalog.discover().sources()["embedded"]
     folder = embedded.folder(record.name, record.version)

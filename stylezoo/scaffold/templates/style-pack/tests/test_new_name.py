@@ -1,4 +1,4 @@
-"""The plugin keeps every promise, and each style of it is complete."""
+"""The plugin conforms to its interface, and each of its styles is complete."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ STYLES = sorted((Path(stylezoo_new_name.__file__).parent / "styles").glob("*/*/s
 
 
 class TestPlugin(PluginConformance):
-    """Runs the conformance kit on all that the plugin registers."""
+    """Runs the conformance kit on everything that the plugin registers."""
 
     plugin = "stylezoo-new-name"
 

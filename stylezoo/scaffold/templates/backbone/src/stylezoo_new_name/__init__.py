@@ -1,4 +1,4 @@
-"""A plugin of stylezoo: the backbone ``new-name``."""
+"""A stylezoo plugin: the backbone ``new-name``."""
 
 from stylezoo import Register, hookimpl
 
@@ -7,7 +7,7 @@ STYLEZOO_API = (1, 0)
 
 @hookimpl
 def register_backbones(register: Register) -> None:
-    """Register the backbone by its import path: torch is imported when it is first used."""
+    """Register the backbone by import path: torch is imported when it is first used, not here."""
     register(
         "new-name",
         "stylezoo_new_name.backbone:NewNameBackbone",

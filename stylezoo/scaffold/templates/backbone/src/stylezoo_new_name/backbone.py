@@ -16,10 +16,10 @@ CHANNELS = (3, 16, 32, 64)
 
 
 class NewNameBackbone(Backbone):
-    """Convolutions, each at half the size of the one before. CHANGE THIS to your network.
+    """Convolutions, each at half the resolution of the one before. CHANGE THIS to your network.
 
     Args:
-        seed: of the weights.
+        seed: for the random weights.
     """
 
     def __init__(self, *, seed: int = 0) -> None:
@@ -47,12 +47,12 @@ class NewNameBackbone(Backbone):
             raise OptionError(
                 f"there is no layer {unknown[0]!r}; there are {', '.join(self.layers)}"
             )
-        # The preprocessing is the backbone's own; images are float32 when weights are bfloat16.
+        # A backbone does its own preprocessing; images are float32 even with bfloat16 weights.
         features = (images * 2 - 1).to(next(self.parameters()).dtype)
         found: dict[str, Tensor] = {}
         for name, convolution in zip(self.layers, self.convolutions, strict=True):
             if set(layers) <= set(found):
-                break  # no deeper than it is asked
+                break  # go no deeper than requested
             if name != self.layers[0]:
                 features = F.avg_pool2d(features, 2, ceil_mode=True)
             features = convolution(features).relu()

@@ -9,26 +9,26 @@ from torch import Tensor
 
 from stylezoo import Loss
 
-EPSILON = 1e-8  # keeps a painting without any features from a division by 0
+EPSILON = 1e-8  # avoids a division by 0 for a painting whose features are all 0
 
 
 def describe(features: Tensor) -> Tensor:
-    """What the loss compares, of one layer. CHANGE THIS: here, the mean of each channel.
+    """What the loss compares in one layer: here, the mean of each channel. CHANGE THIS.
 
     Args:
         features: (B, C, h, w); (B, C, 1, K) if the loss is restricted to a region.
 
     Returns:
-        (B, ...), of a shape that does not depend on h and w.
+        (B, ...), with a shape that does not depend on h and w.
     """
     return features.mean(dim=(-2, -1))
 
 
 class NewNameLoss(Loss):
-    """Compares each layer of a picture, as ``describe`` sees it, with the painting's.
+    """Compares the descriptions of picture and painting, layer by layer.
 
     Args:
-        layers: of the backbone; by default two that VGG16 and VGG19 have.
+        layers: of the backbone; by default two that VGG16 and VGG19 both have.
     """
 
     target_from = "style"  # or "content", or None for a loss on the picture alone
@@ -39,17 +39,17 @@ class NewNameLoss(Loss):
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The layers that are read."""
+        """The layers that the loss reads."""
         return self._layers
 
     def target(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Describe the painting, once."""
+        """Describe the painting, which happens once rather than at each step."""
         return {layer: describe(features[layer]) for layer in self.layers}
 
     def forward(self, features: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
         """The mean squared difference of the descriptions, a scalar.
 
-        It is relative to the painting's own, so that a weight means the same for each painting.
+        It is divided by the painting's mean square, so that a weight suits every painting alike.
         """
         terms = [
             mean_square(describe(features[layer]) - target[layer])
@@ -60,5 +60,5 @@ class NewNameLoss(Loss):
 
 
 def mean_square(values: Tensor) -> Tensor:
-    """Of each image: (B, ...) to (B)."""
+    """The mean square of each image: (B, ...) to (B)."""
     return values.flatten(1).square().mean(dim=1)

@@ -1,4 +1,4 @@
-"""A plugin of stylezoo: the transform net ``new-name``."""
+"""A stylezoo plugin: the transform net ``new-name``."""
 
 from stylezoo import Register, hookimpl
 
@@ -7,7 +7,7 @@ STYLEZOO_API = (1, 0)
 
 @hookimpl
 def register_nets(register: Register) -> None:
-    """Register the net by its import path: torch is imported when it is first used, not here."""
+    """Register the net by import path: torch is imported when it is first used, not here."""
     register(
         "new-name",
         "stylezoo_new_name.net:NewNameNet",

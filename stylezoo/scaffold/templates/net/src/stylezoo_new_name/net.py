@@ -15,10 +15,10 @@ MAX_WIDTH = 256
 
 @dataclass(frozen=True, kw_only=True)
 class NewNameArguments:
-    """What the net is built from. A record of a style holds these values.
+    """The arguments that the net is built from; the record of a style stores them.
 
     Attributes:
-        width: channels of the first convolution. From 1 to 256.
+        width: number of channels of the first convolution, from 1 to 256.
         norm: a registered norm, such as ``"instance"`` or ``"batch"``.
     """
 
@@ -26,7 +26,7 @@ class NewNameArguments:
     norm: str = "instance"
 
     def __post_init__(self) -> None:
-        # Records come from others: nothing may be allocated before it is checked.
+        # Records come from other people: check values before allocating anything.
         if not isinstance(self.width, int) or not 1 <= self.width <= MAX_WIDTH:
             raise OptionError(
                 f"width is {self.width!r}; it must be an integer from 1 to {MAX_WIDTH}"
@@ -36,10 +36,10 @@ class NewNameArguments:
 
 
 class NewNameNet(stylezoo.TransformNet):
-    """Half the size and twice the channels, and back. CHANGE THIS to your layers."""
+    """Halves the size and doubles the channels, then back again. CHANGE THIS to your layers."""
 
     Arguments = NewNameArguments
-    stride = 2  # H and W are multiples of it: the caller pads and crops
+    stride = 2  # H and W must be multiples of it: the caller pads and crops
     minimum_size = 8
 
     def __init__(self, arguments: NewNameArguments) -> None:
@@ -59,7 +59,7 @@ class NewNameNet(stylezoo.TransformNet):
     def forward(self, images: Tensor) -> Tensor:
         """Stylise; see ``TransformNet.forward``."""
         features = self.encode(images * 2 - 1)
-        # A resize and a convolution: a transposed convolution would draw a checkerboard.
+        # Resize, then convolve: a transposed convolution would leave a checkerboard pattern.
         features = F.interpolate(features, scale_factor=2, mode="nearest")
         images = self.decode(self.shrink(features).relu()) * 0.5 + 0.5
         return images if self.training else images.clamp(0, 1)

@@ -1,4 +1,4 @@
-"""A plugin of stylezoo: the norm ``new-name``."""
+"""A stylezoo plugin: the norm ``new-name``."""
 
 from stylezoo import Register, hookimpl
 
@@ -7,7 +7,7 @@ STYLEZOO_API = (1, 0)
 
 @hookimpl
 def register_norms(register: Register) -> None:
-    """Register the norm by its import path: torch is imported when it is first used, not here."""
+    """Register the norm by import path: torch is imported when it is first used, not here."""
     register(
         "new-name",
         "stylezoo_new_name.norm:NewNameNorm",

@@ -5,14 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-EPSILON = 1e-5  # keeps a channel that is 0 everywhere from a division by 0
+EPSILON = 1e-5  # avoids a division by 0 for a channel that is 0 everywhere
 
 
 class NewNameNorm(nn.Module):
-    """Divides each channel of each image by its root mean square; then a learnt scale and shift.
+    """Divides each channel of each image by its root mean square.
+
+    A learnt scale and shift follow.
 
     Args:
-        channels: of the features.
+        channels: number of channels of the features.
     """
 
     def __init__(self, channels: int) -> None:

@@ -1,4 +1,4 @@
-"""A plugin of stylezoo: the source ``new-name``."""
+"""A stylezoo plugin: the source ``new-name``."""
 
 from stylezoo import Register, hookimpl
 
@@ -7,7 +7,7 @@ STYLEZOO_API = (1, 0)
 
 @hookimpl
 def register_sources(register: Register) -> None:
-    """Register the source by its import path, which is imported when styles are looked up."""
+    """Register the source by import path: it is imported when styles are looked up, not here."""
     register(
         "new-name",
         "stylezoo_new_name.source:NewNameSource",

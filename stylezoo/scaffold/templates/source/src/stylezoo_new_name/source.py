@@ -1,4 +1,4 @@
-"""The source ``new-name``: every ``stylezoo list`` imports this module, so keep it light."""
+"""The source ``new-name``. Every ``stylezoo list`` imports this module, so keep it light."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LARGEST_FILE = 256 * 2**20  # bytes
 
 
 class NewNameSource(stylezoo.RegistrySource):
-    """Serves the styles of a zip archive; without one, none. CHANGE THIS to your place."""
+    """Serves the styles in a zip archive, if there is one. CHANGE THIS to your own storage."""
 
     @property
     def location(self) -> str:
@@ -44,14 +44,14 @@ class NewNameSource(stylezoo.RegistrySource):
 
     @cached_property
     def _unpacked(self) -> stylezoo.FolderSource:
-        """The archive in a temporary folder, which goes when this source does."""
-        # Kept as an attribute, for it deletes the folder when it is collected.
+        """The archive, unpacked into a temporary folder that is deleted along with this source."""
+        # Kept as an attribute: the folder is deleted when this object is garbage-collected.
         self._temporary = tempfile.TemporaryDirectory(prefix="stylezoo-new-name-")
         folder = Path(self._temporary.name)
         if VARIABLE in os.environ:
             with zipfile.ZipFile(os.environ[VARIABLE]) as archive:
                 for member in archive.infolist():
-                    # Whoever made the archive may not choose where on this disk its files go.
+                    # An archive must not decide where on this disk its files are written.
                     if MEMBER.fullmatch(member.filename) and member.file_size <= LARGEST_FILE:
                         archive.extract(member, folder)
         return stylezoo.FolderSource(folder)

@@ -1,4 +1,4 @@
-"""A plugin of stylezoo: the styles of the folder ``styles``."""
+"""A stylezoo plugin: the styles in the folder ``styles``."""
 
 from stylezoo import Register, hookimpl
 
@@ -7,7 +7,7 @@ STYLEZOO_API = (1, 0)
 
 @hookimpl
 def register_sources(register: Register) -> None:
-    """Register the folder as a source, made when styles are looked up."""
+    """Register the folder as a source, which is created when styles are looked up."""
     register(
         "new-name",
         "stylezoo_new_name.source:styles",

@@ -1,4 +1,4 @@
-"""Where the styles of this package are."""
+"""The source of this package's styles."""
 
 from pathlib import Path
 
@@ -6,5 +6,5 @@ from stylezoo import FolderSource
 
 
 def styles() -> FolderSource:
-    """The folder ``styles``: NAME/VERSION/style.toml, and the files that each record lists."""
+    """The folder ``styles``: each NAME/VERSION has a style.toml and the files that it lists."""
     return FolderSource(Path(__file__).parent / "styles")
