@@ -39,9 +39,9 @@ def test_from_nothing_to_a_style_that_others_load(toy_style):
     lines = run("registry", "init", "zoo").splitlines()
     assert lines[0].startswith("made zoo; its keys are in ")
     assert lines[0].endswith("/zoo-keys")
-    assert lines[1] == "users trust it by: zoo/metadata/1.root.json"
+    assert lines[1] == "users trust it with: zoo/metadata/1.root.json"
     assert run("registry", "add", "zoo", toy_style) == "added toy 1.0.0\n"
-    assert run("registry", "add", "zoo", toy_style) == f"{toy_style}: there already\n"
+    assert run("registry", "add", "zoo", toy_style) == f"{toy_style}: already there\n"
     built = run("registry", "build", "zoo").splitlines()
     assert built[0] == "new: toy 1.0.0"
     assert built[1].startswith("built; the index is good until 20")
@@ -58,7 +58,7 @@ def test_from_nothing_to_a_style_that_others_load(toy_style):
 def test_the_root_of_the_disk_is_no_registry():
     done = CliRunner().invoke(cli, ["registry", "build", "/"])
     assert done.exit_code == 2
-    assert "/ is the root of the disk; name a folder of its own." in done.output
+    assert "/ is the root of the disk; name a folder below it." in done.output
 
 
 def test_the_same_in_json(toy_style):
@@ -104,7 +104,7 @@ def test_keys_never_lie_in_the_registry_however_it_is_named(home, monkeypatch):
     (home / "link").symlink_to(home / "zoo")
     monkeypatch.chdir(home / "zoo" / "styles")
     for keys in ("../keys", home / "nowhere" / ".." / "zoo" / "keys", home / "link" / "keys"):
-        with pytest.raises(RegistryError, match=r"would lie in .*, inside the registry"):
+        with pytest.raises(RegistryError, match=r"would be in .*, inside the registry"):
             run("registry", "init", "..", "--keys", keys)
     run("registry", "init", "..")
     assert (home / "zoo-keys").is_dir()
@@ -150,14 +150,16 @@ def test_a_style_cannot_say_where_its_files_lie(home, toy_style):
     record = dataclasses.replace(record, files=(*files, file))
     (style / "style.toml").write_text(render_record(record))
     run("registry", "init", "zoo")
-    with pytest.raises(PublishError, match=r"has a file 'hub\.json', by which a registry"):
+    with pytest.raises(
+        PublishError, match=r"has a file 'hub\.json', a name that registries reserve"
+    ):
         run("registry", "add", "zoo", style)
 
 
 def test_a_version_never_moves_to_the_hub(toy_style):
     run("registry", "init", "zoo")
     run("registry", "add", "zoo", toy_style)
-    with pytest.raises(PublishError, match="is there, and its files lie elsewhere"):
+    with pytest.raises(PublishError, match="already exists with its files elsewhere"):
         run("registry", "add", "zoo", toy_style, "--repository", "a/toy", "--commit", "a" * 40)
 
 
@@ -165,7 +167,7 @@ def test_a_folder_that_is_no_registry_says_so_and_stays_as_it_was(home, toy_styl
     (home / "empty").mkdir()
     for arguments in (["build"], ["sign"], ["rotate", "root"], ["add", toy_style]):
         command, *rest = arguments
-        with pytest.raises(RegistryError, match=r"is no signed registry: .*registry init empty"):
+        with pytest.raises(RegistryError, match=r"is not a signed registry: .*registry init empty"):
             run("registry", command, "empty", *rest)
     assert list((home / "empty").iterdir()) == []
 
@@ -196,7 +198,7 @@ def test_the_commands_of_the_page_run_in_their_order(root, home, toy_style):
         record.write_text(record.read_text().replace('name = "toy"', f'name = "{name}"'))
     text = (root / "docs" / "registries.md").read_text().replace("\\\n", " ")
     commands = re.findall(r"^stylezoo (registry .*)$", text, flags=re.MULTILINE)
-    assert len(commands) >= 5
+    assert len(commands) >= 6
     for command in commands:
         run(*shlex.split(command))
     run("registries", "add", "museum", "--root", "museum/metadata/1.root.json")
