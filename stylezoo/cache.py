@@ -25,5 +25,5 @@ def cache_dir() -> Path:
     except RuntimeError as error:
         raise CacheError(
             f"there is no home folder to keep the cache in{f' ({chosen!r})' if chosen else ''}; "
-            f"name a folder with {CACHE_VARIABLE}"
+            f"set {CACHE_VARIABLE} to a folder"
         ) from error

@@ -75,7 +75,7 @@ class Catalog:
             reasons = "; ".join(f"{p.name!r} of {p.distribution}: {p.error}" for p in failed)
             raise PluginError(
                 f"{STRICT_VARIABLE} is set and {len(failed)} of {len(catalog._plugins)} plugins "
-                f"failed: {reasons}. Mend or uninstall them, name them in {DISABLE_VARIABLE}, or "
+                f"failed: {reasons}. Fix or uninstall them, name them in {DISABLE_VARIABLE}, or "
                 f"unset {STRICT_VARIABLE}"
             )
         return catalog
@@ -149,7 +149,7 @@ class Catalog:
             PluginConflictError: several plugins do.
         """
         if not isinstance(name, str):  # a record may hold a number here
-            raise ComponentNotFoundError(f"the name of a {kind} is a text, not {name!r}")
+            raise ComponentNotFoundError(f"the name of a {kind} must be a string, not {name!r}")
         family, variant = self._split(kind, name)
         if variant:
             return self.find(kind, family)
@@ -179,7 +179,10 @@ class Catalog:
             return f"run: pip install {distribution}"
         if any(state != "ok" for state in states):
             return f"a plugin of {distribution} is left out, see: stylezoo plugins"
-        return f"{distribution} is installed and has none of that name: correct it, or upgrade"
+        return (
+            f"{distribution} is installed but provides nothing of that name; correct the name, or "
+            f"upgrade {distribution}"
+        )
 
     def _claims(self, kind: Kind, name: str) -> list[Component]:
         return [c for c in self._components[kind] if name in (c.name, c.full_name)]
@@ -261,8 +264,8 @@ class Catalog:
             return options
         if "variant" in options:
             raise OptionError(
-                f"the {kind} {name!r} says its variant, and the option variant="
-                f"{options['variant']!r} another; write {family!r} with the option, or leave it out"
+                f"the {kind} {name!r} names a variant, and so does the option variant="
+                f"{options['variant']!r}; write {family!r}, or leave out the option"
             )
         return {"variant": variant, **options}
 
@@ -334,8 +337,8 @@ def _discovering() -> Iterator[None]:
     """
     if getattr(_thread, "discovers", False):
         raise PluginError(
-            "it asks for the catalog while it is loaded, before there is one; ask for it in what "
-            "it registers, where that runs"
+            "it asks for the catalog while being loaded, before there is one; ask for it only "
+            "when a component it registers runs"
         )
     _thread.discovers = True
     try:
@@ -353,7 +356,7 @@ def _check_source(made: object) -> None:
     from stylezoo.interfaces.source import RegistrySource
 
     if not isinstance(made, RegistrySource):
-        raise PluginError(f"it is a {type(made).__name__}, no RegistrySource")
+        raise PluginError(f"it is a {type(made).__name__}, not a RegistrySource")
 
 
 def _call(kind: Kind, name: str, factory: Any, options: dict[str, Any]) -> Any:

@@ -92,7 +92,7 @@ def find_style_folders(root: Path) -> list[Path]:
             folders.clear()  # styles do not nest
     if not found:
         raise StyleNotFoundError(
-            f"{root} is no style folder and holds none: there is no {RECORD_FILE} in it"
+            f"{root} is not a style folder and contains none: there is no {RECORD_FILE} in it"
         )
     return sorted(found)
 
@@ -179,14 +179,16 @@ class _StyleCheck:
         except InvalidVersion:
             self._advise(
                 str(self.folder.relative_to(self.root)),
-                "a source of styles finds them in folders NAME/VERSION alone",
+                "a source finds styles only in folders NAME/VERSION; move it to one",
             )
             return
         found = {"name": (place.parent.name, "name"), "version": (str(version), "version")}
         for field, (expected, what) in found.items():
             actual = str(self.fields.get(field, expected))
             if actual != expected:
-                self._error(field, f"it is {actual!r} in a folder for the {what} {expected!r}")
+                self._error(
+                    field, f"it is {actual!r}, but the folder is for the {what} {expected!r}"
+                )
 
     # Files
 
@@ -199,7 +201,7 @@ class _StyleCheck:
             if path.is_symlink() or not path.resolve().is_relative_to(root):
                 self._refuse(f"{field}.path", file, "is a link; put the file itself here")
             elif not path.is_file():
-                self._refuse(f"{field}.path", file, "is not there")
+                self._refuse(f"{field}.path", file, "is missing")
             else:
                 self._compare_content(field, file, path)
 
@@ -216,12 +218,12 @@ class _StyleCheck:
             return
         if size != file.size:
             self._error(
-                f"{field}.size", f"{file.path} has {size} bytes, the record says {file.size}"
+                f"{field}.size", f"{file.path} has {size} bytes, but the record says {file.size}"
             )
         if digest != file.sha256:
             self._error(
                 f"{field}.sha256",
-                f"{file.path} has the sha256 {digest}, the record says {file.sha256}",
+                f"{file.path} has the sha256 {digest}, but the record says {file.sha256}",
             )
 
     def _find_stray_files(self) -> None:
@@ -235,7 +237,7 @@ class _StyleCheck:
             is_folder = path.is_dir() and not path.is_symlink()
             if not is_folder and name not in listed and name != RECORD_FILE:
                 advice = (
-                    "a run that was killed while it wrote has left it; delete it"
+                    "it was left by a run that was killed while writing; delete it"
                     if is_unfinished(path)
                     else "delete it, or list it in [[files]]"
                 )
@@ -258,7 +260,7 @@ class _StyleCheck:
             ):
                 if said != found:
                     self._error(
-                        f"{field}.{name}", f"{file.path} has {found}, the record says {said}"
+                        f"{field}.{name}", f"{file.path} has {found}, but the record says {said}"
                     )
             if file.role == "weights" and METADATA_KEY in metadata:
                 self._compare_metadata(field, path)
@@ -274,8 +276,8 @@ class _StyleCheck:
         if described and (name, arguments) != (described.name, dict(described.arguments)):
             self._error(
                 field,
-                f"{path.name} names the net {name} {arguments}, the record "
-                f"{described.name} {dict(described.arguments)}",
+                f"{path.name} names the net {name} {arguments}, but the record "
+                f"names {described.name} {dict(described.arguments)}",
             )
 
     # The net
@@ -298,7 +300,7 @@ class _StyleCheck:
         if component.distribution != described.plugin:
             self._error(
                 "net.plugin",
-                f"it is {described.plugin!r}, the net {described.name!r} is of "
+                f"it is {described.plugin!r}, but the net {described.name!r} comes from "
                 f"{component.distribution!r}",
             )
         try:
@@ -314,14 +316,14 @@ class _StyleCheck:
             if said is not None and getattr(said, name) != getattr(net, name):
                 self._error(
                     f"io.{name}",
-                    f"it is {getattr(said, name)}, that of the net is {getattr(net, name)}",
+                    f"it is {getattr(said, name)}, but the net has {getattr(net, name)}",
                 )
         from stylezoo.interfaces.net import MultiStyleNet
 
         holds = net.styles if isinstance(net, MultiStyleNet) else 1
         named = len(self.fields.get("styles", ())) or 1
         if holds != named and "styles" not in self._broken:
-            self._error("styles", f"the record names {named}, the net holds {holds}")
+            self._error("styles", f"the net holds {holds} styles, but the record names {named}")
 
     def _load(self, net: TransformNet) -> bool:
         """Load the weights into the net; return whether they fit."""
@@ -358,7 +360,7 @@ class _StyleCheck:
         except IntegrityError as error:
             self._error("base.sha256", str(error))
         except (StyleZooError, OSError) as error:
-            self._error("base", f"it cannot be had: {error}")
+            self._error("base", f"it cannot be loaded: {error}")
         return None
 
     def _run(self, net: TransformNet) -> None:
@@ -378,7 +380,9 @@ class _StyleCheck:
             return
         if output.shape != images.shape:
             self._error(
-                where, f"the net makes {list(output.shape)} of {list(images.shape)}; keep the shape"
+                where,
+                f"the net turns {list(images.shape)} into {list(output.shape)}; it must keep the "
+                "shape",
             )
         elif not output.isfinite().all():
             self._error(where, "the net gives values that are not finite")
@@ -389,7 +393,7 @@ class _StyleCheck:
                 f"{float(output.max()):.3g}; in eval mode they must be in [0, 1]",
             )
         elif output.std() < FLAT:
-            self._advise(where, "the picture is of one colour; look at the preview")
+            self._advise(where, "the picture is all one colour; look at the preview")
 
     def _compare_golden(self, net: TransformNet) -> None:
         self._start("golden")
@@ -411,13 +415,13 @@ class _StyleCheck:
             try:
                 photo = open_photo(path)
             except StyleZooError as error:
-                self._error(field, f"{file.path} is no picture: {error}")
+                self._error(field, f"{file.path} cannot be opened: {error}")
                 continue
             if file.role == "preview" and max(photo.size) > MAX_PREVIEW_SIDE:
                 self._error(
                     field,
-                    f"{file.path} is {photo.size[0]} × {photo.size[1]} px; a preview has "
-                    f"{MAX_PREVIEW_SIDE} at most",
+                    f"{file.path} is {photo.size[0]} × {photo.size[1]} px; a preview must "
+                    f"have at most {MAX_PREVIEW_SIDE} on its longer side",
                 )
 
     def _read_card(self) -> None:
@@ -427,7 +431,7 @@ class _StyleCheck:
             return  # the record cannot be read, which has been reported
         if not any(file and file.role == "card" for file in files):
             self._error(
-                "files", f"no file has the role 'card'; '{self._writer()}' writes README.md"
+                "files", f"no file has the role 'card'; write README.md with: {self._writer()}"
             )
         for field, file, path in self._files("card"):
             self._judge_card(field, file, path)
@@ -436,23 +440,26 @@ class _StyleCheck:
         try:
             text = path.read_bytes()[:MAX_CARD_BYTES].decode()
         except (OSError, UnicodeDecodeError) as error:
-            self._error(field, f"{file.path} is no text in UTF-8: {error}")
+            self._error(field, f"{file.path} cannot be read as UTF-8 text: {error}")
             return
         listed = {other.path for other in self.fields["files"] if other}
         for target in _TARGET.findall(text):
             if not target.startswith(("https://", "http://", "#")) and target not in listed:
                 self._error(
-                    field, f"{file.path} shows or links {target!r}, which the record does not list"
+                    field,
+                    f"{file.path} shows or links to {target!r}, which the record does not list",
                 )
         if self.record is not None:
             missing = _missing_lines(text, self.record)
             for line in missing[:SHOWN_LINES]:
-                self._error(field, f"{file.path} lacks the line {line!r}, which the record says")
+                self._error(
+                    field, f"{file.path} lacks the line {line!r}, which the record requires"
+                )
             if len(missing) > SHOWN_LINES:
                 self._error(
                     field,
                     f"{file.path} lacks {len(missing) - SHOWN_LINES} more lines that the record "
-                    f"says; '{self._writer()}' writes it again",
+                    f"requires; write it again with: {self._writer()}",
                 )
 
     def _writer(self) -> str:
@@ -469,13 +476,14 @@ class _StyleCheck:
         if licence.style_image == UNKNOWN and any(self._files("painting")):
             self._error(
                 "licence.style_image",
-                "it is unknown, and the picture of the painting is among the files; leave the "
-                "picture out, or say under which licence it may be passed on",
+                "it is unknown, but a picture of the painting is among the files; leave the "
+                "picture out, or name the licence under which it may be shared",
             )
         for name in ("weights", "code"):
             if getattr(licence, name) == UNKNOWN:
                 self._advise(
-                    f"licence.{name}", "it is unknown: nobody may pass the style on; name it"
+                    f"licence.{name}",
+                    "it is unknown, so nobody may share the style; name the licence",
                 )
 
     def _judge_quality(self) -> None:
@@ -483,7 +491,9 @@ class _StyleCheck:
         measured = [self.fields.get("quality")]
         measured += [style.quality for style in self.fields.get("styles", ()) if style is not None]
         if self.fields and not any(measured):
-            self._advise("quality", "it is not measured; run: stylezoo evaluate FOLDER --save")
+            self._advise(
+                "quality", "it has not been measured; run: stylezoo evaluate FOLDER --save"
+            )
 
 
 def _missing_lines(card: str, record: Record) -> list[str]:

@@ -61,7 +61,7 @@ def load_checkpoint(path: Path, *, fingerprint: str, advice: str = "") -> dict[s
         ) from error
     if version != __version__:
         raise CheckpointError(
-            f"the checkpoint {path} was written by stylezoo {version}, and this is {__version__}; "
+            f"the checkpoint {path} was written by stylezoo {version}, but this is {__version__}; "
             "resume with that version, or delete it to start again"
         )
     if found != fingerprint:

@@ -82,7 +82,8 @@ def check_registration(
         )
     if not isinstance(summary, str):
         raise PluginError(
-            f"it registers the {kind} {name!r} with the summary {summary!r:.80}, which is no text"
+            f"it registers the {kind} {name!r} with the summary {summary!r:.80}, "
+            "which is not a string"
         )
     if any(component.kind == kind and component.name == name for component in staged):
         raise PluginError(f"it registers the {kind} {name!r} twice")
@@ -96,10 +97,12 @@ def check_registration(
     elif kind == "registry":
         if not isinstance(getattr(target, "location", None), str):
             raise PluginError(
-                f"it registers the registry {name!r} with {target!r}, which is no RegistryConfig"
+                f"it registers the registry {name!r} with {target!r}, which is not a RegistryConfig"
             )
     elif not callable(target):
-        raise PluginError(f"it registers the {kind} {name!r} with {target!r}, which is no callable")
+        raise PluginError(
+            f"it registers the {kind} {name!r} with {target!r}, which is not callable"
+        )
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -86,7 +86,7 @@ def _entries(distribution: Distribution, name: str, version: str) -> Iterator[Pl
             distribution=name,
             version=version,
             module=point.value,
-            fault=f"its entry point names {point.value!r}, which is no module" if broken else "",
+            fault=f"its entry point names {point.value!r}, which is not a module" if broken else "",
         )
 
 

@@ -23,5 +23,7 @@ def seconds_of(variable: str, default: float) -> float:
         seconds = math.nan
     # Written so that NaN fails too.
     if not 0 < seconds < 1e6:
-        raise OptionError(f"{variable} is {text!r}; set it to a number of seconds")
+        raise OptionError(
+            f"{variable} is {text!r}; set it to a number of seconds above 0 and below 1000000"
+        )
     return seconds

@@ -30,7 +30,7 @@ def check_writable(path: Path, *, overwrite: bool) -> None:
         _refuse_existing(path, overwrite)
         folder = next((folder for folder in path.absolute().parents if folder.exists()), None)
         if folder is None:  # a missing drive or network host
-            raise OutputError(f"{path} cannot be written: {path.absolute().anchor} is not there")
+            raise OutputError(f"{path} cannot be written: {path.absolute().anchor} does not exist")
         with tempfile.TemporaryFile(dir=folder):
             pass
 
@@ -78,11 +78,11 @@ def is_unfinished(path: Path) -> bool:
 
 def _refuse_existing(path: Path, overwrite: bool) -> None:
     if path.is_dir():
-        raise OutputError(f"{path} is a folder")
+        raise OutputError(f"{path} is a folder; move it, or choose another name")
     if not path.exists():
         return
     if not path.is_file():  # a pipe or device, which must not be replaced by a file
-        raise OutputError(f"{path} exists and is no file; choose another name")
+        raise OutputError(f"{path} exists and is not a regular file; choose another name")
     if not overwrite:
         raise OutputError(f"{path} exists; replace it with --overwrite, or choose another name")
 
@@ -107,7 +107,7 @@ def check_new_folder(folder: Path) -> None:
         OutputError: the folder exists and is not empty, has no name, or cannot be written.
     """
     if not folder.name:
-        raise OutputError(f"{folder} is no new folder; give the name of one with -o")
+        raise OutputError(f"{folder} cannot be a new folder; name another with -o")
     with writing(folder):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise OutputError(f"{folder} exists and is not empty; choose another folder with -o")
@@ -134,7 +134,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished.mkdir()
     except OSError as error:
-        raise OutputError(f"{folder} cannot be made: {error.strerror}") from error
+        raise OutputError(f"{folder} cannot be created: {error.strerror}") from error
     try:
         yield unfinished
         if folder.is_dir():  # empty, but Windows would not replace it
@@ -160,8 +160,8 @@ def expand_home(path: str | Path, refusal: type[StyleZooError]) -> Path:
         return Path(path).expanduser()
     except (RuntimeError, ValueError) as error:  # no such user, or none named
         raise refusal(
-            f"{str(path)[:300]!r} begins with the home folder of nobody known here; write the "
-            "whole path"
+            f"{str(path)[:300]!r} begins with the home folder of an unknown user; write "
+            "the full path"
         ) from error
 
 

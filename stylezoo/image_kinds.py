@@ -75,7 +75,7 @@ def _change_tensor(image: Tensor, change: Change) -> Tensor:
     if image.ndim not in (3, 4) or shape[-3] != 3 or 0 in shape:
         raise OptionError(f"a tensor must have the shape (3, H, W) or (B, 3, H, W), not {shape}")
     if not image.is_floating_point():
-        raise OptionError(f"a tensor must be of a float type in [0, 1], not {image.dtype}")
+        raise OptionError(f"a tensor must be float, in [0, 1], not {image.dtype}")
     pixels = image.detach()
     _check_range(float(pixels.min()), float(pixels.max()))
     batch = pixels.float().cpu().reshape(-1, *shape[-3:])

@@ -137,8 +137,8 @@ def open_photo(
     """
     if not (isinstance(source, str | Path | bytes | Image.Image) or hasattr(source, "read")):
         raise OptionError(
-            f"a picture is a path, the bytes of a file, an open file or a PIL image, not of the "
-            f"type {type(source).__name__}"
+            f"a picture must be a path, the bytes of a file, an open file or a PIL image, not "
+            f"{type(source).__name__}"
         )
     name = str(source) if isinstance(source, str | Path) else "the image"
     try:
@@ -173,12 +173,14 @@ def _open(source: str | Path | bytes | BinaryIO, name: str) -> Image.Image:
         return Image.open(file, formats=READ_FORMATS)
     except UnidentifiedImageError as error:
         if name.lower().endswith((".heic", ".heif")):
-            raise ImageError(f"{name} is HEIC, which is not read; convert it to JPEG") from error
+            raise ImageError(
+                f"{name} is HEIC, which is not supported; convert it to JPEG"
+            ) from error
         raise ImageError(
             f"{name} cannot be read as a picture; supported formats: {', '.join(READ_FORMATS)}"
         ) from error
     except PermissionError as error:
-        raise ImageError(f"{name} may not be read: {error.strerror}") from error
+        raise ImageError(f"{name} cannot be read: {error.strerror}") from error
 
 
 def _readable(path: Path, name: str) -> Path | bytes:
@@ -205,7 +207,9 @@ def _readable(path: Path, name: str) -> Path | bytes:
 
 def _from_pil(image: Image.Image, name: str) -> Photo:
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-        warnings.warn(f"{name} has several frames; the first is taken", ImageWarning, stacklevel=3)
+        warnings.warn(
+            f"{name} has several frames; only the first is used", ImageWarning, stacklevel=3
+        )
     image.load()
     profile = image.info.get("icc_profile")
     white_is_zero = _is_white_zero(image)
@@ -254,7 +258,7 @@ def _float_grey(values: Pixels, name: str) -> Pixels:
         values = values / np.float32(255 if largest <= 255 else 65535)
     if np.isnan(values).any():
         warnings.warn(
-            f"{name} has pixels that are no numbers (NaN); they are taken as black",
+            f"{name} has pixels that are not numbers (NaN); they are treated as black",
             ImageWarning,
             stacklevel=5,
         )
@@ -295,7 +299,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None, name: str) -> Image.Imag
             return converted
         except (ImageCms.PyCMSError, OSError, ValueError) as error:
             warnings.warn(
-                f"{name} has a colour profile that cannot be used ({error}); it is taken as sRGB",
+                f"{name} has a colour profile that cannot be used ({error}); sRGB is assumed",
                 ImageWarning,
                 stacklevel=4,
             )
@@ -311,7 +315,7 @@ def find_photos(folder: str | Path) -> list[Path]:
     try:
         paths = sorted(Path(folder).iterdir())
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise ImageError(f"{folder} is no folder") from error
+        raise ImageError(f"{folder} is not a folder") from error
     except OSError as error:
         raise ImageError(f"the folder {folder} cannot be read: {error.strerror}") from error
     photos = [
@@ -348,7 +352,7 @@ def format_of(path: Path) -> str:
         return _FORMAT_OF_SUFFIX[path.suffix.lower()]
     except KeyError:
         raise OptionError(
-            f"{path} has the suffix {path.suffix!r}; write one of "
+            f"{path} has the suffix {path.suffix!r}; use one of "
             f"{', '.join(_FORMAT_OF_SUFFIX)}, or give --output-format"
         ) from None
 
@@ -381,8 +385,8 @@ def encode_photo(photo: Photo, *, format: str, quality: int | None = None) -> by
         options["subsampling"] = 0  # full colour resolution: strokes are small and colourful
     if photo.exif is not None and format == "jpeg" and len(photo.exif) > _JPEG_EXIF_LIMIT:
         warnings.warn(
-            f"{len(photo.exif)} bytes of EXIF do not fit into a JPEG file, which is written "
-            "without; png, webp and tiff hold them",
+            f"{len(photo.exif)} bytes of EXIF do not fit into a JPEG file, so it is "
+            "written without them; png, webp and tiff can hold them",
             ImageWarning,
             stacklevel=2,
         )

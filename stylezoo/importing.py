@@ -59,7 +59,7 @@ def import_checkpoint(
     """
     catalog = catalog or default_catalog()
     if not path.is_file():
-        raise WeightsError(f"{path} is no file; name the checkpoint itself")
+        raise WeightsError(f"{path} is not a file; name the checkpoint itself")
     _refuse_unsafe_pickle(path)
     component, chosen = _choose(path, importer, catalog)
     try:
@@ -88,9 +88,7 @@ def _choose(path: Path, name: str | None, catalog: Catalog) -> tuple[Component, 
         raise OptionError(f"several importers recognise {path}; choose one: --importer {names}")
     if not found:
         formats = "; ".join(f"{component.name} ({component.summary})" for component, _ in made)
-        raise WeightsError(
-            f"{path} is of no format that an installed importer recognises: {formats or 'none'}"
-        )
+        raise WeightsError(f"no importer recognises {path}; installed: {formats or 'none'}")
     return found[0]
 
 
@@ -119,10 +117,11 @@ def _refuse_unsafe_pickle(path: Path) -> None:
             torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         named = _GLOBAL.search(str(error))
-        what = f"it names {named[1]}" if named else "torch's safe loader does not take it"
+        what = f"it names {named[1]}" if named else "torch's safe loader rejects it"
         raise WeightsError(
             f"{path} is a pickle that holds more than tensors ({what}); such a file can run any "
-            "code and is never loaded. Save the state dict alone, where you trust it: "
+            "code and is never loaded. If you trust it, load it yourself and save only its state "
+            "dict: "
             "torch.save(model.state_dict(), FILE)"
         ) from error
     except Exception as error:  # hostile bytes may raise anything
@@ -142,6 +141,6 @@ def _is_pickle(path: Path) -> bool:
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
     except zipfile.BadZipFile as error:
-        raise WeightsError(f"{path} is cut off or broken ({error}); fetch it again") from error
+        raise WeightsError(f"{path} is truncated or broken ({error}); fetch it again") from error
     # Pickles of protocols 0 and 1 may begin with any letter; go by the suffix.
     return start.startswith(PICKLE) or path.suffix.lower() in PICKLE_SUFFIXES

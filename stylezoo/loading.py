@@ -176,7 +176,7 @@ def _check_styles(net: TransformNet, record: Record) -> None:
     named = len(record.styles) or 1
     if holds != named:
         raise RecordError(
-            f"the net holds {holds} styles, the record names {named}",
+            f"the net holds {holds} styles, but the record names {named}",
             field="styles",
             origin=record.name,
         )
@@ -187,7 +187,11 @@ def _require_net(described: Net, style: str, catalog: Catalog) -> None:
         catalog.find("net", described.name)
     except ComponentNotFoundError as error:
         known = described.plugin != UNKNOWN
-        advice = catalog.advice_to_get(described.plugin) if known else "install the plugin it is of"
+        advice = (
+            catalog.advice_to_get(described.plugin)
+            if known
+            else "install the plugin that provides it"
+        )
         raise PluginError(
             f"net.name: {style} needs the net {described.name!r}, "
             f"which no installed plugin provides; {advice}"

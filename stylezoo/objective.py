@@ -69,7 +69,8 @@ class PerceptualObjective(nn.Module):
         for term in terms:
             if not 0 <= term.weight < float("inf"):
                 raise OptionError(
-                    f"the weight of {term.name!r} is {term.weight}; it must be 0 or more"
+                    f"the weight of {term.name!r} is {term.weight}; it must be 0 or more, "
+                    "and finite"
                 )
             missing = [layer for layer in term.loss.layers if layer not in backbone.layers]
             if missing:
@@ -249,7 +250,7 @@ def _value(term: Term, given: Mapping[str, Tensor], target: Any) -> Tensor:
     )
     raise PluginError(
         f"the loss {term.name!r} returns {found}; it must be a tensor without dimensions, the mean "
-        "over the images: mend its plugin, with: stylezoo plugins --check PLUGIN"
+        "over the images; fix its plugin and check it with: stylezoo plugins --check PLUGIN"
     )
 
 
@@ -264,8 +265,8 @@ def _naming_the_loss(term: Term) -> Iterator[None]:
         if is_out_of_memory(error):
             raise
         raise PluginError(
-            f"the loss {term.name!r} failed with {type(error).__name__}: {error}; mend its plugin, "
-            "with: stylezoo plugins --check PLUGIN"
+            f"the loss {term.name!r} failed with {type(error).__name__}: {error}; fix its plugin "
+            "and check it with: stylezoo plugins --check PLUGIN"
         ) from error
 
 

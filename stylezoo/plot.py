@@ -31,7 +31,9 @@ def check_plot(path: Path) -> None:
             'plots need matplotlib, which is not installed; run: pip install "stylezoo[plot]"'
         )
     if path.suffix.lower() not in FORMATS:
-        raise OptionError(f"{path} is no plot; its suffix must be one of {', '.join(FORMATS)}")
+        raise OptionError(
+            f"{path} has the suffix {path.suffix!r}; for a plot, use one of {', '.join(FORMATS)}"
+        )
 
 
 def plot_losses(

@@ -48,7 +48,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise PluginError(
-            f"it takes longer than {seconds:g} s to load; {TIMEOUT_VARIABLE} may give it more"
+            f"it takes longer than {seconds:g} s to load; allow more with {TIMEOUT_VARIABLE}"
         )
 
     began = time.monotonic()

@@ -92,7 +92,9 @@ class PluginLoader:
             raise PluginError(f"another entry point of this distribution has the name {unique!r}")
         other = self._pm.get_name(plugin)
         if other is not None:
-            raise PluginError(f"it is the same module as the plugin {other!r}, which is loaded")
+            raise PluginError(
+                f"it is the same module as the plugin {other!r}, which is already loaded"
+            )
         try:
             self._pm.register(plugin, unique)
             self._check_hook_names(plugin)
@@ -145,6 +147,6 @@ def _check_api(plugin: object) -> None:
     theirs = ".".join(map(str, declared))
     if declared[0] != PLUGIN_API[0]:
         which = "stylezoo" if declared[0] > PLUGIN_API[0] else "the plugin"
-        raise PluginError(f"it wants plugin API {theirs}, this is {ours}; upgrade {which}")
+        raise PluginError(f"it needs plugin API {theirs}, but this is {ours}; upgrade {which}")
     if declared[1] > PLUGIN_API[1]:
-        raise PluginError(f"it wants plugin API {theirs}, this is {ours}; upgrade stylezoo")
+        raise PluginError(f"it needs plugin API {theirs}, but this is {ours}; upgrade stylezoo")

@@ -52,6 +52,8 @@ def styles_for_sheet(
         for spec, entry in named
         if tag is None or (entry is not None and tag in entry.tags)
     ]
+    if not named:
+        raise OptionError("no installed package provides a style; name one")
     if not tagged:
         where = f"none of {', '.join(specs)}" if specs else "no style"
         raise OptionError(f"{where} has the tag {tag!r}; 'stylezoo list --json' shows the tags")
@@ -107,7 +109,7 @@ def style_sheet(
     if not 16 <= side <= MAX_SIDE:
         raise OptionError(f"the side is {side}; it must be from 16 to {MAX_SIDE} pixels")
     if columns < 1:
-        raise OptionError(f"there are {columns} columns; there must be 1 or more")
+        raise OptionError(f"the number of columns is {columns}; it must be 1 or more")
     opened = photo if isinstance(photo, Photo) else open_photo(photo)
     small = opened.resized(side)
     pictures = [LabelledPhoto(small, "photo")]

@@ -62,8 +62,8 @@ class Style:
         self.shares = self._mixture(shares)
         if record is None and isinstance(net, MultiStyleNet) and net.styles > 1:
             raise OptionError(
-                f"these weights hold {net.styles} styles and have no record that names them; "
-                "load the style folder, where style.toml is"
+                f"these weights hold {net.styles} styles but have no record that names "
+                "them; load the style folder, which holds style.toml"
             )
         if not self.styles:
             self._run(())
@@ -152,13 +152,15 @@ class Style:
             )
         if self.record is None:
             raise OptionError(
-                "these weights have no record that names styles, such as "
-                f"{', '.join(named)}; load the style folder, where style.toml is"
+                f"these weights have no record that names the styles {', '.join(named)}; load the "
+                "style folder, which holds style.toml"
             )
         self.record.check_styles(named)
         for name, share in named.items():
             if not (isinstance(share, Real) and math.isfinite(share) and share >= 0):
-                raise OptionError(f"the share of {name!r} is {share!r}; it must be 0 or more")
+                raise OptionError(
+                    f"the share of {name!r} is {share!r}; it must be 0 or more, and finite"
+                )
         largest = max(named.values())
         if not largest:
             raise OptionError(f"the shares of {', '.join(named)} are all 0; give one more than 0")

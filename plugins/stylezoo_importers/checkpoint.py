@@ -52,7 +52,7 @@ class CheckpointImporter(Importer):
             return Layer(weight, bias)
 
         taken = [take(f"{name}.conv2d") for name in convolutions], [take(name) for name in norms]
-        for what, names in (("lacks", missing), ("has, besides what the net needs,", list(left))):
+        for what, names in (("lacks", missing), ("has unexpected tensors:", list(left))):
             if names:
                 more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
                 raise WeightsError(f"{path} {what} {', '.join(names[:SHOWN])}{more}")
@@ -78,10 +78,10 @@ def _state_dict(path: Path) -> dict[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     # A file of another kind can fail in any way.
     except (OSError, RuntimeError, ValueError, EOFError, LookupError, pickle.PickleError) as error:
-        raise WeightsError(f"{path} is no checkpoint of tensors: {error}") from error
+        raise WeightsError(f"{path} is not a checkpoint of plain tensors: {error}") from error
     tensors = _tensors(content)
     if tensors is None:
-        raise WeightsError(f"{path} holds no state dict")
+        raise WeightsError(f"{path} does not contain a state dict")
     return {
         name.removeprefix(PREFIX): tensor
         for name, tensor in tensors.items()

@@ -172,29 +172,32 @@ class _Graph:
         """The nodes that the picture runs through, first to last."""
         inputs = [value.name for value in self.inputs]
         if len(inputs) != 1 or len(self.graph.output) != 1:
-            raise self.refuse("it has not one picture for input and one for output")
+            raise self.refuse(
+                "it must have one picture as input and one as output, but it has "
+                f"{len(inputs)} inputs and {len(self.graph.output)} outputs"
+            )
         name = self.graph.output[0].name
         path: list[NodeProto] = []
         # Where residual blocks must begin, and the path's length there.
         skips: dict[str, int] = {}
         while name != inputs[0]:
             if skips.pop(name, len(path)) != len(path):
-                raise self.refuse("a residual block adds another layer than it began with")
+                raise self.refuse("a residual block adds a layer other than the one it began with")
             node = self.makers.pop(name, None)  # only once: the graph has no loops
             if node is None:
-                raise self.refuse(f"the picture does not get from its input to {name!r}")
+                raise self.refuse(f"the picture does not reach {name!r} from the input")
             if node.op_type in ("Identity", "Dropout"):
                 name = node.input[0]
                 continue
             if node.op_type not in KINDS:
                 raise self.refuse(
-                    f"the picture runs through {node.op_type} ({node.name or name}), which is no "
-                    "layer of fast neural style"
+                    f"the picture runs through {node.op_type} ({node.name or name}), which is not "
+                    "a layer of fast neural style"
                 )
             path.append(node)
             name = self._branch(node, len(path), skips) if node.op_type == "Add" else node.input[0]
         if skips:
-            raise self.refuse("a residual block does not add what it began with")
+            raise self.refuse("a residual block does not add the layer it began with")
         return path[::-1]
 
     def _branch(self, node: NodeProto, length: int, skips: dict[str, int]) -> str:
@@ -204,7 +207,7 @@ class _Graph:
             if maker is not None and maker.op_type == "InstanceNormalization":
                 skips[skip] = length + BLOCK
                 return branch
-        raise self.refuse(f"{self.label(node)} ends no residual block")
+        raise self.refuse(f"{self.label(node)} does not end a residual block")
 
     def label(self, node: NodeProto) -> str:
         """A node's name in messages."""
@@ -235,7 +238,9 @@ class _Graph:
         """The shape of a convolution's weight: (C_out, C_in, kh, kw)."""
         shape = tuple(self.layer(node).weight.shape)
         if len(shape) != 4:
-            raise self.refuse(f"{self.label(node)} is not of pictures: its weight is {shape}")
+            raise self.refuse(
+                f"{self.label(node)} does not take pictures: its weight has the shape {shape}"
+            )
         return shape
 
     def layer(self, node: NodeProto) -> Layer:
@@ -254,7 +259,7 @@ class _Graph:
         try:
             return value_of(self.model, name, self.shapes)
         except ValueError as error:
-            raise self.refuse(f"the value of {name!r} cannot be had: {error}") from error
+            raise self.refuse(f"the value of {name!r} cannot be computed: {error}") from error
 
 
 def _shape(value: ValueInfoProto) -> list[int]:
@@ -268,7 +273,7 @@ def _read(path: Path) -> ModelProto:
     try:
         return load(path)
     except Exception as error:  # protobuf raises its own errors, which depend on the platform
-        raise WeightsError(f"{path} is no ONNX model: {error}") from error
+        raise WeightsError(f"{path} is not an ONNX model: {error}") from error
 
 
 def _onnx_load() -> Callable[[Path], ModelProto]:

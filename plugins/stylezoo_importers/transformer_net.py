@@ -47,8 +47,8 @@ def imported_net(
     blocks, rest = divmod(len(convolutions) - ENCODER - DECODER - 1, 2)
     if rest or blocks < 0 or len(norms) != len(convolutions) - 1:
         raise WeightsError(
-            f"{len(convolutions)} convolutions and {len(norms)} norms make no net of fast neural "
-            "style"
+            f"{len(convolutions)} convolutions and {len(norms)} norms do not make up a net of "
+            "fast neural style"
         )
     layers = dict(zip(_convolution_names(blocks), convolutions, strict=True))
     layers |= dict(zip(_norm_names(blocks), norms, strict=True))
@@ -56,8 +56,11 @@ def imported_net(
     for name, layer in layers.items():
         tensors[f"{name}.weight"] = layer.weight.detach().float().clone()
         tensors[f"{name}.bias"] = layer.bias.detach().float().clone()
-    if tensors["encoder.0.conv.weight"].dim() != 4:
-        raise WeightsError("its first convolution is not of pictures")
+    first = tuple(tensors["encoder.0.conv.weight"].shape)
+    if len(first) != 4:
+        raise WeightsError(
+            f"the first convolution does not take pictures: its weight has the shape {first}"
+        )
     _change_range(tensors)
     width = tensors["encoder.0.conv.weight"].shape[0]
     return ImportedNet(

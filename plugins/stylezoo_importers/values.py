@@ -72,13 +72,13 @@ def _needed(
         if one in constants:
             _check_place(constants[one])
         elif node is None or node.op_type not in COMPUTING:
-            raise ValueError("it is no constant, nor computed of constants")
+            raise ValueError("it is neither a constant nor computed from constants")
         elif node.op_type in ("Shape", "Size") and shapes.keys() >= set(node.input):
             pictures.update(node.input)
         else:
             for attribute in node.attribute:
                 if attribute.type not in plain:
-                    raise ValueError(f"its attribute {attribute.name} is of no kind that is read")
+                    raise ValueError(f"its attribute {attribute.name} has an unsupported type")
                 _check_place(attribute.t)
             wanted.extend(node.input)
     nodes = [node for node in graph.node if seen.intersection(node.output)]
@@ -90,4 +90,4 @@ def _check_place(tensor: Any) -> None:
 
     # Such a tensor names a file to read, which could be any file.
     if tensor.data_location == TensorProto.EXTERNAL:
-        raise ValueError("it lies in another file; save it in one")
+        raise ValueError("it is stored in another file; save the model as a single file")

@@ -106,7 +106,7 @@ class Johnson(MultiStyleNet):
         if style is None:
             if self.styles > 1:
                 raise OptionError(
-                    f"the net holds {self.styles} styles; say which to take for each image"
+                    f"the net holds {self.styles} styles; give the style of each image"
                 )
             style = images.new_ones(len(images), 1)
         # The trunk sees values around zero and starts near mid-grey; both speed up training.
@@ -141,15 +141,15 @@ class Johnson(MultiStyleNet):
         learnt, state = self.state_dict(), net.state_dict()
         if lost := sorted(key for key in learnt if key not in state):
             raise OptionError(
-                f"norms of the kind {norm!r} cannot take over from {self.arguments.norm!r}: they "
+                f"norms {norm!r} cannot replace {self.arguments.norm!r}: they "
                 f"have no {lost[0].rpartition('.')[2]}; keep the norms of the net"
             )
         net.load_state_dict({**state, **learnt})
         self._share_convolutions(net)
         if not _draw_the_same(self, net):
             raise OptionError(
-                f"norms of the kind {norm!r} cannot take over from {self.arguments.norm!r}: with "
-                "the same numbers they draw something else; keep the norms of the net"
+                f"norms {norm!r} cannot replace {self.arguments.norm!r}: with "
+                "the same parameters they draw something else; keep the norms of the net"
             )
         return net
 
@@ -191,7 +191,7 @@ def _norm_factory(arguments: JohnsonArguments) -> Norm:
     if arguments.styles > 1:
         raise OptionError(
             f"{arguments.norm!r} cannot tell {arguments.styles} styles apart; "
-            "take a conditional norm, such as 'conditional-instance'"
+            "choose a conditional norm, such as 'conditional-instance'"
         )
     return norm
 

@@ -30,7 +30,8 @@ def widened(net: Johnson, width: int) -> Johnson:
     """
     if width <= net.arguments.width:
         raise OptionError(
-            f"a net of width {net.arguments.width} cannot be widened to {width}; take more"
+            f"a net of width {net.arguments.width} cannot be widened to {width}; choose a larger "
+            "width"
         )
     with torch.random.fork_rng(devices=[]):  # what a new net draws is replaced below
         wide = Johnson(replace(net.arguments, width=width)).train(net.training)
@@ -50,7 +51,7 @@ def widened(net: Johnson, width: int) -> Johnson:
             grown[key] = tensor
         elif tensor.shape[:-1] not in ((), (net.styles,)):
             raise OptionError(
-                f"norms of the kind {net.arguments.norm!r} mix channels, so that a net with them "
+                f"norms {net.arguments.norm!r} mix channels, so a net with them "
                 f"cannot be widened to {width}; start from one with plain norms"
             )
         else:  # the bias of a convolution, or a norm's value for each channel and style

@@ -92,6 +92,6 @@ def _check_size(layer: str, image: Tensor, content: Tensor) -> None:
     (height, width), (wanted_height, wanted_width) = image.shape[-2:], content.shape[-2:]
     if (height, width) != (wanted_height, wanted_width):
         raise OptionError(
-            f"the images have {width} × {height} features at {layer!r}, the content photo "
-            f"{wanted_width} × {wanted_height}; judge images of the photo's size"
+            f"the images have {width} × {height} features at {layer!r}, but the content photo "
+            f"has {wanted_width} × {wanted_height}; give images of the photo's size"
         )

@@ -90,7 +90,7 @@ class MRFLoss(Loss):
         if min(height, width) < self.patch:
             raise OptionError(
                 f"layer {layer} has {width} × {height} positions, fewer than a patch of "
-                f"{self.patch} × {self.patch}; take a larger picture or a shallower layer"
+                f"{self.patch} × {self.patch}; choose a larger size, or a shallower layer"
             )
         return F.unfold(features, self.patch, stride=stride).transpose(1, 2)
 

@@ -81,8 +81,8 @@ class TorchvisionBackbone(Backbone):
         self.net = feature_graph(net)
         if not self.layers:
             raise OptionError(
-                f"{name} has no convolutional feature maps that images of any size could be "
-                f"compared by; choose a convolutional model, such as resnet18"
+                f"{name} has no convolutional feature maps that exist for images of any size; "
+                f"choose a convolutional model, such as resnet18"
             )
         # They are not weights, but move with them.
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
@@ -154,7 +154,7 @@ def _make_net(models: Any, variant: str, weights: Any, seed: int) -> nn.Module:
             raise WeightsError(
                 f"the weights {weights.name} of {variant} could not be fetched "
                 f"({type(error).__name__}: {error}); connect to the internet and try again, or "
-                f"put the file of {weights.url} into {torch.hub.get_dir()}/checkpoints"
+                f"put the file from {weights.url} into {torch.hub.get_dir()}/checkpoints"
             ) from error
         return net
 

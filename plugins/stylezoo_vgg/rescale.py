@@ -63,7 +63,7 @@ def stored_means(architecture: str, weights: str | Path) -> list[Tensor]:
     """
     if (architecture, weights) != ("vgg19", "caffe_q8"):
         raise OptionError(
-            f"rescaled is known for weights='caffe_q8' of vgg19, not for {str(weights)!r} of "
+            f"rescaled only works with weights='caffe_q8' of vgg19, not with {str(weights)!r} of "
             f"{architecture}; leave it out"
         )
     from safetensors.torch import load_file

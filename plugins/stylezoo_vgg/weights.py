@@ -80,10 +80,10 @@ def load_weights(
         _initialise(net, seed)
         return IMAGENET
     if weights == "tv_in1k":
-        _fill(net, _tv_in1k(architecture), f"tv_in1k weights of {architecture}")
+        _fill(net, _tv_in1k(architecture), f"tv_in1k of {architecture}")
         return IMAGENET
     if weights == "caffe_q8" and architecture == "vgg19":
-        _fill(net, _caffe_q8(), "caffe_q8 weights of vgg19")
+        _fill(net, _caffe_q8(), "caffe_q8 of vgg19")
         return CAFFE
     if isinstance(weights, Path) or weights.endswith(".safetensors"):
         _fill(net, _read_file(Path(weights)), str(weights))
@@ -111,7 +111,9 @@ def _fill(net: nn.Module, state: StateDict, origin: str) -> None:
     try:
         net.load_state_dict(features)
     except RuntimeError as error:
-        raise WeightsError(f"{origin} do not fit: {str(error).splitlines()[1].strip()}") from error
+        raise WeightsError(
+            f"{origin}: the weights do not fit the net: {str(error).splitlines()[1].strip()}"
+        ) from error
 
 
 def _read_file(path: Path) -> StateDict:

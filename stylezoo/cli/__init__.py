@@ -31,7 +31,7 @@ _COMMANDS = {
     "optimize": "Optimise a photo towards paintings (Gatys et al. 2015).",
     "reconstruct": "Reconstruct a picture from single layers of a backbone.",
     "record": "Make the record of a style.",
-    "import": "Convert a checkpoint of another program to a style.",
+    "import": "Convert a checkpoint from another program to a style.",
     "check": "Check a style folder as the zoo's CI does.",
     "publish": "Publish a style to the Hub or a folder.",
     "registry": "Maintain a signed registry.",
@@ -70,7 +70,7 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(_COMMANDS.items()))
         added = _plugin_commands()
         if added:
-            with formatter.section("Commands of plugins"):
+            with formatter.section("Commands from plugins"):
                 formatter.write_dl(list(added.items()))
 
     def resolve_command(
@@ -98,7 +98,7 @@ def _plugin_commands() -> dict[str, str]:
     names = [*_COMMANDS, *(component.name for component in components)]
     return {
         component.name if names.count(component.name) == 1 else component.full_name: (
-            component.summary or f"A command of {component.distribution}."
+            component.summary or f"A command from {component.distribution}."
         )
         for component in components
     }
@@ -114,8 +114,8 @@ def _plugin_command(name: str) -> click.Command | None:
     if not isinstance(command, click.Command):
         component = catalog.find("command", name)
         raise PluginError(
-            f"the command {name!r} of {component.distribution} is {command!r}, which is no "
-            f"click.Command; report it to its authors"
+            f"the command {name!r} of {component.distribution} is {command!r}, which is not a "
+            "click.Command; report it to its authors"
         )
     return command
 

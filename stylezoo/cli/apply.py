@@ -46,7 +46,9 @@ class Settings:
 @click.argument("images", nargs=-1, required=True)
 @click.option("-o", "--output", help="Output file, '-' for stdout; for several images, a folder.")
 @styling_options
-@click.option("--size", type=click.IntRange(min=1), help="Scale the longest side to this, pixels.")
+@click.option(
+    "--size", type=click.IntRange(min=1), help="Scale the longest side to this many pixels."
+)
 @click.option(
     "--output-format",
     type=click.Choice(["png", "jpeg", "webp", "tiff"]),

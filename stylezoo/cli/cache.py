@@ -9,7 +9,7 @@ import click
 from stylezoo.cli.output import print_json, print_line, print_table
 from stylezoo.registry.store import Store, StoredStyle
 
-NEWER = "(of a newer stylezoo)"
+NEWER = "(from a newer stylezoo)"
 
 
 @click.group("cache")
@@ -58,13 +58,13 @@ def list_(as_json: bool) -> None:
     click.echo(f"{count}, {_megabytes(total)} in {store.root}", err=True)
 
 
-@command.command("prune", short_help="Remove what is of no use any more.")
+@command.command("prune", short_help="Remove leftovers and damaged styles.")
 @click.option(
     "--older-than",
     "days",
     type=click.IntRange(min=0, max=36_500),
     metavar="DAYS",
-    help="Also what was not used for so long.",
+    help="Also remove styles unused for this many days.",
 )
 @click.option("--all", "everything", is_flag=True, help="Remove all fetched styles.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -76,7 +76,7 @@ def prune(days: int | None, everything: bool, as_json: bool) -> None:
     that its registry has withdrawn.
     """
     if everything and days is not None:
-        raise click.UsageError("--all and --older-than: give one of them.")
+        raise click.UsageError("Give --all or --older-than, not both.")
     store = Store()
     freed = store.sweep() + sum(store.remove(sha256) for sha256 in store.damaged())
     removed = []

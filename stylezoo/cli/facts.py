@@ -41,7 +41,7 @@ def fact_options(command: Callable[..., Any]) -> Callable[..., Any]:
     add.append(
         click.option("--tag", "tags", multiple=True, help="Tag to search by; may be repeated.")
     )
-    add.append(click.option("--seed", type=int, help="Of the training."))
+    add.append(click.option("--seed", type=int, help="Random seed of the training."))
     for decorate in reversed(add):
         command = decorate(command)
     return command
@@ -79,11 +79,11 @@ def complete(facts: Facts, *, besides: list[str], unknown: Collection[str] = ())
     lines = [*besides, *(f"{_option(name)}  {_HELP[name]}" for name in facts.missing)]
     text = []
     if lines:
-        text.append("What only a person knows is missing; give (or say unknown):")
+        text.append("Facts that only a person knows are missing; give them (or say unknown):")
         text += [f"  {line}" for line in lines]
     faults = facts.faults()
     if faults:
-        text.append("What is wrong:")
+        text.append("Invalid values:")
         text += [f"  {_option(name)}: {reason}" for name, reason in faults.items()]
     if text:
         raise click.UsageError("\n".join(text))

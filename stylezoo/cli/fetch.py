@@ -26,9 +26,9 @@ from stylezoo.registry.verify import verify_files
 @click.option(
     "--locked",
     metavar="FILE",
-    help="Use exactly what this lock file pins; without STYLES, all of it.",
+    help="Use exactly what this lock file pins; without STYLES, fetch all of it.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print what is here now as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def command(styles: tuple[str, ...], locked: str | None, as_json: bool) -> None:
     """Fetch STYLES to this machine, verified, for offline use.
 

@@ -18,10 +18,12 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
-@click.command("import", short_help="Convert a checkpoint of another program to a style.")
+@click.command("import", short_help="Convert a checkpoint from another program to a style.")
 @click.argument("checkpoint", type=FILE)
 @click.option("-o", "--output", type=FOLDER, required=True, help="Style folder to make.")
-@click.option("--importer", help="A registered importer  [default: the one that knows the file]")
+@click.option(
+    "--importer", help="A registered importer  [default: the one that recognises the file]"
+)
 @click.option("--photo", type=FILE, help="Photo for the preview picture.")
 @fact_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -78,8 +80,8 @@ def command(
     print_line(f"{output}: {record.name} {record.version}, from {described.format}")
     if missing:
         click.echo(
-            f"recorded as unknown: {', '.join(missing)}; to add them: stylezoo record make "
-            f"{output} -o FOLDER with these options",
+            f"recorded as unknown: {', '.join(missing)}; to add them, run: stylezoo record "
+            f"make {output} -o FOLDER with these options",
             err=True,
         )
 

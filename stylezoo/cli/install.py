@@ -28,7 +28,7 @@ Plugin = dict[str, Any]  # as ``stylezoo plugins --json`` prints it
     type=click.UNPROCESSED,
     metavar="[PIP OPTION]... PACKAGE...",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print what came in as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was installed as JSON.")
 def command(packages: tuple[str, ...], as_json: bool) -> None:
     """Install plugins or style packs with pip, where stylezoo itself is installed.
 
@@ -37,7 +37,7 @@ def command(packages: tuple[str, ...], as_json: bool) -> None:
     """
     if find_spec("pip") is None:
         raise MissingDependencyError(
-            f"{sys.executable} has no pip; run 'python -m ensurepip' with it, or, where uv made "
+            f"{sys.executable} has no pip; run 'python -m ensurepip' with it, or, if uv created "
             f"the environment: uv pip install {shlex.join(packages)}"
         )
     before = {_identity(plugin) for plugin in _installed_plugins()}
@@ -52,7 +52,7 @@ def command(packages: tuple[str, ...], as_json: bool) -> None:
             [row for plugin in came if plugin["status"] != "failed" for row in _rows(plugin)],
         )
     else:
-        print_line("no plugin came in that was not there before; see: stylezoo plugins")
+        print_line("no new plugin was installed; to see those that are, run: stylezoo plugins")
     if failed:
         reasons = "; ".join(f"{p['name']!r} of {p['distribution']}: {p['error']}" for p in failed)
         raise PluginError(
@@ -70,7 +70,7 @@ def _run_pip(packages: tuple[str, ...]) -> None:
     code = subprocess.run(pip, env=environment, stdout=2, check=False).returncode
     if code:
         raise PluginError(
-            f"pip could not install {shlex.join(packages)} (exit code {code}); it says why above"
+            f"pip could not install {shlex.join(packages)} (exit code {code}); see its output above"
         )
 
 

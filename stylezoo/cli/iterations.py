@@ -30,11 +30,15 @@ class Layers(click.ParamType[Any]):
         if not weights:
             return names, None
         if len(weights) < len(names):
-            self.fail("give every layer a weight, or none", param, ctx)
+            self.fail(
+                f"{value!r} has weights for some layers only; give every layer a weight, or none",
+                param,
+                ctx,
+            )
         try:
             return names, tuple(float(weight) for weight in weights)
         except ValueError:
-            self.fail(f"{value!r} holds a weight that is no number", param, ctx)
+            self.fail(f"{value!r} contains a weight that is not a number", param, ctx)
 
 
 @contextmanager
@@ -77,7 +81,7 @@ def warn_of_runaway(result: OptimizationResult, what: str, advice: str) -> None:
     if result.diverged:
         click.echo(
             f"warning: the optimisation diverged at iteration {len(result.iterations)} and was "
-            f"stopped; {what} is the best picture up to then, with the objective "
+            f"stopped; {what} is the best picture up to then, with an objective of "
             f"{result.total:.4g}. Try {advice}.",
             err=True,
         )

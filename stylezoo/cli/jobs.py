@@ -148,7 +148,7 @@ def _refuse_collisions(jobs: list[Job]) -> None:
         place = _place(job.target)
         if place in written:
             raise click.UsageError(
-                f"{written[place]} and {job.source} would both become {job.target}; "
+                f"{written[place]} and {job.source} would both be written to {job.target}; "
                 "style them one by one with -o."
             )
         if place in read:

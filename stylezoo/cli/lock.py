@@ -42,4 +42,4 @@ def command(styles: tuple[str, ...], output: str, overwrite: bool, as_json: bool
         print_json([asdict(style) for style in locked])
         return
     for style in locked:
-        print_line(f"{style.name} {style.version} of {style.source}")
+        print_line(f"{style.name} {style.version} from {style.source}")

@@ -220,8 +220,9 @@ def _config(preset_name: str, options: dict[str, Any]) -> Any:
             changes[f"{kind}_layers"] = names
             changes[f"{kind}_layer_weights"] = weights
     further = dict(changes["further_terms"])
-    if len(further) != len(changes["further_terms"]):
-        raise click.UsageError("A --loss stands twice; give each once, with its weight.")
+    names = [name for name, _ in changes["further_terms"]]
+    if twice := [name for name in further if names.count(name) > 1]:
+        raise click.UsageError(f"--loss {twice[0]!r} is given twice; give each loss once.")
     changes["further_terms"] = further
     return OptimizationConfig.preset(preset_name, **backbone_changes(preset_name, changes))
 

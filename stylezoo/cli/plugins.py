@@ -18,7 +18,7 @@ from stylezoo.plugin_loader import PluginInfo
     "--check",
     "checked",
     metavar="NAME",
-    help="Run the conformance checks on a plugin, or on all of a distribution.",
+    help="Run the conformance checks on a plugin, or on all those of a distribution.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(checked: str | None, as_json: bool) -> None:

@@ -22,8 +22,8 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.command("reconstruct", short_help="Reconstruct a picture from single layers.")
 @click.argument("image", type=FILE)
-@click.option("--content-layers", type=Layers(), help="Keep the content of these: relu4_2.")
-@click.option("--style-layers", type=Layers(), help="Keep the style of these: relu1_1,relu2_1.")
+@click.option("--content-layers", type=Layers(), help="Layers to keep the content of: relu4_2.")
+@click.option("--style-layers", type=Layers(), help="Layers to keep the style of: relu1_1,relu2_1.")
 @click.option("--figure", type=FILE, metavar="PAINTING", help="Draw the paper's figure 1.")
 @click.option("-o", "--output", type=FILE, required=True, help="Picture to write.")
 @click.option("--size", type=int, default=256, show_default=True, help="Longest side, pixels.")
@@ -62,9 +62,9 @@ def command(
 
     chosen = [option for option in (content_layers, style_layers, figure) if option is not None]
     if len(chosen) != 1:
-        raise click.UsageError("Give one of --content-layers, --style-layers and --figure.")
+        raise click.UsageError("Give exactly one of --content-layers, --style-layers and --figure.")
     if any(layers is not None and layers[1] for layers in (content_layers, style_layers)):
-        raise click.UsageError("Layers are reconstructed from alike; leave out their weights.")
+        raise click.UsageError("All layers count equally here; leave out their weights.")
     format_of(output)
     check_writable(output, overwrite=overwrite)
     if options["backbone"] is options["backbone_weights"] is None:

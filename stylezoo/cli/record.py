@@ -36,16 +36,25 @@ def command() -> None:
     """Make the record of a style, style.toml, and all that belongs to it."""
 
 
-@command.command("make", short_help="Make a complete style folder of weights.")
+@command.command("make", short_help="Make a complete style folder from weights.")
 @click.argument("start", metavar="FOLDER|WEIGHTS", type=PATH)
 @click.option("-o", "--output", type=FOLDER, required=True, help="Style folder to make.")
 @click.option("--net", help="The transform net  [default: what the weights or style.toml name]")
-@click.option("--net-arguments", multiple=True, metavar="KEY=VALUE", help="Of the net; repeat it.")
+@click.option(
+    "--net-arguments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Argument of the net; may be repeated.",
+)
 @click.option("--photo", type=FILE, help="Photo for the preview  [default: a pattern]")
 @click.option("--painting", type=FILE, help="The painting, as the net was trained on it.")
-@click.option("--photos", type=FOLDER, help="Photos to measure quality on; training saw none.")
+@click.option("--photos", type=FOLDER, help="Photos to measure quality on, not used in training.")
 @click.option(
-    "--sizes", type=Sizes(), default="256,512", show_default=True, help="To measure at, in pixels."
+    "--sizes",
+    type=Sizes(),
+    default="256,512",
+    show_default=True,
+    help="Longest sides to measure at, pixels.",
 )
 @fact_options
 def make(
@@ -76,7 +85,7 @@ def make(
     facts = with_told(material.facts, told)
     catalog = default_catalog()
     named = net or (material.net and catalog.net_of(material.net, material.plugin))
-    besides = [] if named else ["--net  The transform net that the weights are of."]
+    besides = [] if named else ["--net  The transform net that the weights belong to."]
     unknown = [name for name in material.unknown if told[name] is None]
     facts = complete(facts, besides=besides, unknown=unknown)
     assert named is not None
@@ -90,9 +99,9 @@ def make(
     original = painting or material.painting
     if photos is not None and (material.objective is None or original is None):
         raise OptionError(
-            "quality is measured by the objective that the net was trained for, and needs the "
-            "painting: put a table [objective] into style.toml of FOLDER and give --painting, or "
-            "leave out --photos"
+            "measuring quality needs the painting, and the objective that the net was trained "
+            "for; add a table [objective] to style.toml in FOLDER and give --painting, or leave "
+            "out --photos"
         )
     if photos is not None:
         _check_photos(photos, sizes)
@@ -158,9 +167,9 @@ def _material(start: Path) -> _Material:
         fields = parse_record_parts(read_record_text(start)).fields
     if "base" in fields or fields.get("styles"):
         raise OptionError(
-            f"{start} is a pack or an adapter, and 'record make' makes the record of a single "
-            "style; for another version, make a pack again by 'stylezoo pack', an adapter by "
-            "'stylezoo train', with --version (docs/publishing.md)"
+            f"{start} is a pack or an adapter, but 'record make' only makes records of single "
+            "styles; for a new version, make a pack again with 'stylezoo pack', or an adapter with "
+            "'stylezoo train', and give --version (see docs/publishing.md)"
         )
     weights = _weights_in(start) if start.is_dir() else start
     dtype: StoredDtype = "float16" if stored_dtype(read_header(weights)) == "float16" else "float32"
@@ -206,8 +215,8 @@ def _weights_in(folder: Path) -> Path:
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
         raise OptionError(
-            f"{folder} must hold one file of weights, *.safetensors, and holds {names}; name the "
-            "file itself. For other formats, see: stylezoo import --help"
+            f"{folder} must contain one weights file, *.safetensors, but contains {names}; name "
+            "the file itself. For other formats, see: stylezoo import --help"
         )
     return found[0]
 
@@ -227,7 +236,9 @@ def _pairs(texts: tuple[str, ...]) -> dict[str, Scalar]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not (equals and name.isidentifier()):
-            raise click.UsageError(f"--net-arguments {text!r} is not like width=16.")
+            raise click.UsageError(
+                f"--net-arguments {text!r} is not KEY=VALUE; write it like width=16."
+            )
         try:
             read = json.loads(value)
         except ValueError:

@@ -50,7 +50,7 @@ def command(context: click.Context, as_json: bool) -> None:
 @command.command("add")
 @click.argument("location")
 @click.option("--root", type=click.Path(path_type=Path), help="The root.json to trust.")
-@click.option("--name", help="By default, the end of the location.")
+@click.option("--name", help="Name of the registry; by default, the end of LOCATION.")
 @click.option(
     "--trust-on-first-use", is_flag=True, help="Trust the keys that the registry itself names."
 )
@@ -101,7 +101,9 @@ def add(
     elif index is None:
         print_line(f"added {name}")
     else:
-        print_line(f"added {name}: {len(index.entries)} styles, signed to {index.expires:%Y-%m-%d}")
+        print_line(
+            f"added {name}: {len(index.entries)} styles, signed until {index.expires:%Y-%m-%d}"
+        )
 
 
 @command.command("remove")

@@ -59,15 +59,15 @@ def init(folder: Path, keys: Path | None, passphrase: bool, as_json: bool) -> No
         print_json({"folder": str(folder), "root": str(root), "keys": ids})
         return
     print_line(f"made {folder}; its keys are in {key_folder.folder}")
-    print_line(f"users trust it by: {root}")
+    print_line(f"users trust it with: {root}")
     print_line(f"the id of the root's key: {ids['root']}")
 
 
 @command.command("add", short_help="Copy style folders into a registry.")
 @_folder
 @click.argument("styles", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--repository", help="On the Hub, owner/name, where the files lie; with --commit.")
-@click.option("--commit", help="Of the repository, 40 hex digits.")
+@click.option("--repository", help="Hub repository with the files, owner/name; needs --commit.")
+@click.option("--commit", help="Commit of the repository, 40 hex digits.")
 @_json
 def add(
     folder: Path,
@@ -85,7 +85,7 @@ def add(
     from stylezoo.registry.signing import newest_root
 
     if (repository is None) != (commit is None):
-        raise click.UsageError("--repository and --commit go together.")
+        raise click.UsageError("--repository and --commit go together; give both or neither.")
     if repository is not None and len(styles) > 1:
         raise click.UsageError("One repository holds one style; add one at a time.")
     newest_root(folder)
@@ -95,7 +95,7 @@ def add(
         if record is not None:
             added.append(f"{record.name} {record.version}")
         if not as_json:
-            print_line(f"added {added[-1]}" if record is not None else f"{style}: there already")
+            print_line(f"added {added[-1]}" if record is not None else f"{style}: already there")
     if as_json:
         print_json({"added": added, "there": len(styles) - len(added)})
 
@@ -132,7 +132,7 @@ def build(folder: Path, keys: Path | None, as_json: bool) -> None:
         print_line(f"withdrawn: {label}")
     for label in built.bases_elsewhere:
         print_line(
-            f"not here: {label}, on which an adapter builds; users need another source of it"
+            f"not here: {label}, which an adapter builds on; users need another source for it"
         )
     _print_signed("built" if built.changed else "nothing to do", built.expires)
 
@@ -145,9 +145,9 @@ def build(folder: Path, keys: Path | None, as_json: bool) -> None:
     type=click.Choice(_ROLES),
     default="timestamp",
     show_default=True,
-    help="Whose metadata is signed anew; it needs the keys of the roles after it too, but root.",
+    help="Role to sign again; all but root also need the keys of the roles after them.",
 )
-@click.option("--days", type=click.IntRange(1, 36500), help="Until it expires.")
+@click.option("--days", type=click.IntRange(1, 36500), help="Days until it expires.")
 @_json
 def sign(folder: Path, keys: Path | None, role: str, days: int | None, as_json: bool) -> None:
     """Sign the registry in FOLDER anew, before it expires.
@@ -196,7 +196,7 @@ def _key_folder(folder: Path, keys: Path | None, new_passphrase: bool = False) -
     passphrase = os.environ.get(PASSPHRASE_VARIABLE)
     if passphrase == "":
         raise OptionError(
-            f"{PASSPHRASE_VARIABLE} is empty, as a secret is that was not set; set it, or unset it"
+            f"{PASSPHRASE_VARIABLE} is empty, like a secret that was never set; set it, or unset it"
         )
     if new_passphrase and passphrase is None:
         passphrase = click.prompt(
@@ -205,7 +205,7 @@ def _key_folder(folder: Path, keys: Path | None, new_passphrase: bool = False) -
     ask = _ask if is_terminal(sys.stdin) else None
     place = folder.resolve()
     if not place.name:
-        raise click.UsageError(f"{folder} is the root of the disk; name a folder of its own.")
+        raise click.UsageError(f"{folder} is the root of the disk; name a folder below it.")
     return KeyFolder(keys or place.with_name(f"{place.name}-keys"), passphrase=passphrase, ask=ask)
 
 

@@ -15,7 +15,7 @@ from stylezoo.registry.sources import all_sources, used_repositories
 
 @click.command("search")
 @click.argument("words", nargs=-1)
-@click.option("--tag", "tags", multiple=True, help="Only with this tag; may be given again.")
+@click.option("--tag", "tags", multiple=True, help="Only with this tag; may be repeated.")
 @click.option("--licence", help="Only with this licence of the weights, such as CC0-1.0.")
 @click.option("--net", help="Only for this transform net, such as johnson.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -121,7 +121,7 @@ class Weight(click.ParamType[float | str]):
     help="Licence of the photos, an SPDX expression.",
 )
 @click.option("--preview", type=FILE, help="Photo for the preview picture.")
-@click.option("--held-out", type=FOLDER, help="Photos to measure quality on, not trained on.")
+@click.option("--held-out", type=FOLDER, help="Photos to measure quality on, not used in training.")
 @click.option("--steps", type=int, help="Training steps, of one batch each.")
 @click.option("--batch-size", type=int, help="Photos in a batch.")
 @click.option(
@@ -201,7 +201,11 @@ def command(
 
     images = dict(paintings)
     if len(images) != len(paintings):
-        raise click.UsageError("Two paintings have the same name; tell them apart with NAME=FILE.")
+        names = [name for name, _ in paintings]
+        twice = next(name for name in images if names.count(name) > 1)
+        raise click.UsageError(
+            f"Two paintings have the name {twice!r}; tell them apart with NAME=FILE."
+        )
     only_norm = only_norm or preset == "adapter"
     if only_norm:
         _refuse_of_convolutions(options)
@@ -315,7 +319,9 @@ def _works(styles: list[str], options: dict[str, Any]) -> dict[str, StyleImage]:
     given = {name: options[name] for name in FACTS}
     given = {name: value for name, value in given.items() if value is not None}
     if given and len(styles) > 1:
-        raise click.UsageError(f"--{next(iter(given))} is of one painting; give --works FILE.")
+        raise click.UsageError(
+            f"--{next(iter(given))} describes one painting; for several, give --works FILE."
+        )
     works: dict[str, Any] = {}
     if options["works"] is not None:
         try:
@@ -332,8 +338,8 @@ def _works(styles: list[str], options: dict[str, Any]) -> dict[str, StyleImage]:
         known = works.get(style, {})
         if not isinstance(known, dict) or set(known) - set(FACTS):
             raise OptionError(
-                f"{options['works']}: {style} is {str(known)[:100]}; it must be a table with no "
-                f"other keys than {', '.join(FACTS)}"
+                f"{options['works']}: {style} is {str(known)[:100]}; it must be a table with only "
+                f"these keys: {', '.join(FACTS)}"
             )
         facts = {
             "title": style.replace("-", " ").title(),

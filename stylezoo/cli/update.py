@@ -71,13 +71,13 @@ def _print(updates: list[Update], withdrawals: list[Withdrawal], moved: list[Mov
     if rows:
         print_table(("name", "here", "newest", "source"), rows)
         print_line(
-            f"to have one of them, run: stylezoo fetch {updates[0].name}@{updates[0].newest}"
+            f"to fetch one of them, run: stylezoo fetch {updates[0].name}@{updates[0].newest}"
         )
     else:
         print_line("no style here has a newer version")
     for one in withdrawals:
         advice = (
-            f"a newer version comes with: stylezoo fetch {one.name}@{one.newer}"
+            f"for a newer version, run: stylezoo fetch {one.name}@{one.newer}"
             if one.newer
             else "there is no newer version"
         )
@@ -88,8 +88,8 @@ def _print(updates: list[Update], withdrawals: list[Withdrawal], moved: list[Mov
     for tag in moved:
         now = f"on commit {tag.found}" if tag.found else "gone"
         click.echo(
-            f"warning: the tag of {tag.repository} {tag.version} is now {now}; here the version "
-            f"stays commit {tag.pinned}",
+            f"warning: the tag of {tag.repository} {tag.version} is now {now}; the version "
+            f"here stays at commit {tag.pinned}",
             err=True,
         )
 

@@ -60,7 +60,7 @@ class _Local:
 
 @click.command("verify")
 @click.argument("styles", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Verify all that is fetched or installed.")
+@click.option("--all", "everything", is_flag=True, help="Verify everything fetched or installed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(styles: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """Verify STYLES: names, name@version or folders. Nothing is fetched.
@@ -83,7 +83,7 @@ def command(styles: tuple[str, ...], everything: bool, as_json: bool) -> None:
                 failures[local] = error
             else:
                 if not as_json:
-                    print_line(f"{local}: right, golden output within {differences[local]:.2g}")
+                    print_line(f"{local}: intact, golden output within {differences[local]:.2g}")
             advance()
     damaged = Store().damaged() if everything else []
     if as_json:
@@ -100,7 +100,7 @@ def command(styles: tuple[str, ...], everything: bool, as_json: bool) -> None:
         click.echo(f"error: {local}: {failure}{advice}", err=True)
     for sha256 in damaged:
         path = Store().root / sha256 / RECORD_FILE
-        click.echo(f"error: {path} is not what it was; run: stylezoo cache prune", err=True)
+        click.echo(f"error: {path} is damaged; run: stylezoo cache prune", err=True)
     if failures or damaged:
         sys.exit(1)
 
@@ -144,7 +144,7 @@ def _base_weights(record: Record, here: list[_Local]) -> Path | None:
                 verify_files(local.folder, theirs, [weights])
                 return local.folder / weights.path
     raise StyleNotFoundError(
-        f"it builds on {base.name} {base.version} with weights of the sha256 {base.sha256}, which "
+        f"it builds on {base.name} {base.version} with weights of sha256 {base.sha256}, which "
         f"is not on this machine; run: stylezoo fetch {base.name}@{base.version}"
     )
 
@@ -208,7 +208,9 @@ def _matching(style: str, here: list[_Local]) -> list[_Local]:
     advice = f"run: stylezoo fetch {style}"
     if named:
         versions = ", ".join(str(local.version) for local in named)
-        raise VersionNotFoundError(f"of {name}, this machine has {versions}; {advice}")
+        raise VersionNotFoundError(
+            f"{style!r} is not on this machine, which has {name} {versions}; {advice}"
+        )
     raise StyleNotFoundError(f"{style!r} is not on this machine; {advice}")
 
 

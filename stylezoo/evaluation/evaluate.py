@@ -66,7 +66,7 @@ class EvaluationConfig:
 
     def __post_init__(self) -> None:
         if not self.sizes or min(self.sizes) < 32 or len(set(self.sizes)) != len(self.sizes):
-            raise OptionError(f"the sizes are {self.sizes}; give different ones, 32 or more")
+            raise OptionError(f"the sizes are {self.sizes}; they must differ, and be 32 or more")
         if self.curves is not None and self.curves < 1:
             raise OptionError(f"curves is {self.curves}; it must be 1 or more")
         if self.limit < 1:
@@ -188,7 +188,7 @@ def check_photo(name: str, photo: Photo, sizes: Sequence[int]) -> None:
     if min(width, height) < SHORTEST_SIDE:
         raise ImageError(
             f"{name} would be {width} × {height} pixels; a photo to measure on must have "
-            f"{SHORTEST_SIDE} on its shorter side at every size"
+            f"at least {SHORTEST_SIDE} on its shorter side at every size"
         )
 
 

@@ -114,7 +114,7 @@ class OptimizationConfig:
         for name in ("style_scale", "learning_rate"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
-                raise OptionError(f"{name} is {value}; it must be more than 0")
+                raise OptionError(f"{name} is {value}; it must be more than 0, and finite")
         if not 0 <= self.average < 1:
             raise OptionError(f"average is {self.average}; it must be in [0, 1)")
         _check_choice("method", self.method, METHODS)
@@ -156,7 +156,8 @@ class OptimizationConfig:
         """
         if any(not (math.isfinite(share) and share >= 0) for share in style_shares):
             raise OptionError(
-                f"the shares of the styles are {list(style_shares)}; each must be 0 or more"
+                f"the shares of the styles are {list(style_shares)}; each must be 0 or "
+                "more, and finite"
             )
         total = sum(style_shares)
         if style_shares and total == 0:
@@ -249,8 +250,8 @@ def _check_names(terms: Sequence[TermConfig], further: Sequence[TermConfig]) -> 
         if term.weight and term.name in names:
             raise OptionError(
                 f"the objective has a term {term.name!r} already, so the loss {term.loss!r} "
-                f"cannot be added; set {term.name.partition('-')[0]}_weight to weigh that term "
-                "otherwise, or to 0 to have the added one in its place"
+                f"cannot be added; set {term.name.partition('-')[0]}_weight to change the "
+                "weight of that term, or to 0 to replace it with the added one"
             )
 
 

@@ -210,8 +210,8 @@ def paintings(
     for masks in (content_masks, painting_masks):
         if len(masks) > len(paths):
             raise OptionError(
-                f"{len(masks)} masks are more than {len(paths)} paintings; the first mask belongs "
-                "to the first painting, and so on"
+                f"there are more masks ({len(masks)}) than paintings ({len(paths)}); the first "
+                "mask belongs to the first painting, and so on"
             )
     read = []
     for index, text in enumerate(paths):
@@ -241,6 +241,6 @@ def _check_mask(mask: Photo, picture: Photo, of: str) -> None:
     # A mask drawn on a smaller copy fits if it has the picture's proportions, up to rounding.
     if abs(mask_width * height - mask_height * width) > max(width, height):
         raise OptionError(
-            f"a mask has {mask_width} × {mask_height} pixels, its {of} {width} × {height}; "
-            f"draw it on the {of}, in the same proportions"
+            f"a mask has {mask_width} × {mask_height} pixels, but its {of} has {width} × "
+            f"{height}; draw it on the {of}, in the same proportions"
         )

@@ -324,8 +324,8 @@ def _level_sizes(inputs: Inputs, config: OptimizationConfig) -> list[int]:
         if round(shortest) < MINIMUM_SIZE:
             raise OptionError(
                 f"{what} has {width} × {height} pixels; at a size of {config.size} its shorter "
-                f"side would have {round(shortest)}, and {MINIMUM_SIZE} are needed; choose a "
-                "larger size, or crop it"
+                f"side would have {round(shortest)}, but at least {MINIMUM_SIZE} are needed; "
+                "choose a larger size, or crop it"
             )
     sides = [scale * min(p.size) / max(p.size) for p, scale, _ in pictures]
     return [size for size in config.level_sizes if round(size * min(sides)) >= MINIMUM_SIZE]

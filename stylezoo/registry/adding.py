@@ -73,7 +73,7 @@ def read_root(path: Path) -> bytes:
     except OSError as error:
         raise RegistryError(f"the root {path} cannot be read: {error.strerror}") from error
     if len(content) > ROOT_LIMIT:
-        raise RegistryFormatError(f"{path} is longer than {ROOT_LIMIT} bytes; it is no root")
+        raise RegistryFormatError(f"{path} is longer than {ROOT_LIMIT} bytes; it is not a root")
     return content
 
 
@@ -92,7 +92,7 @@ def fetch_first_root(location: str) -> bytes:
         require_network(f"the root of {location}", f"stylezoo registries add {location} ...")
     content = transport.read(FIRST_ROOT, ROOT_LIMIT)
     if content is None:
-        raise RegistryError(f"{location} is no signed registry: it has no {FIRST_ROOT}")
+        raise RegistryError(f"{location} is not a signed registry: it has no {FIRST_ROOT}")
     return content
 
 
@@ -120,14 +120,14 @@ def read_keys(root: bytes, origin: str) -> TrustedKeys:
         raise SignatureError(f"{origin} is not signed by its own keys: {error}") from error
     except RepositoryError as error:
         reason = str(error.__cause__ or error)[:300]
-        raise RegistryFormatError(f"{origin} is no root: {reason!a}") from error
+        raise RegistryFormatError(f"{origin} is not a valid root: {reason!a}") from error
     role = metadata.signed.roles["root"]
     for keyid in role.keyids:
         # TUF accepts any text as an id, but people compare ids: each must be the key's own.
         if keyid != _id_of(metadata.signed.keys.get(keyid)):
             raise SignatureError(
-                f"{origin} names a key {keyid[:100]!a}, which is not the sha256 of that key: it "
-                "may pass itself off as another; do not trust it, and ask the maintainer"
+                f"{origin} gives a key the id {keyid[:100]!a}, which is not the sha256 of that "
+                "key, so it may be posing as another; do not trust it, and ask the maintainer"
             )
     return TrustedKeys(ids=tuple(sorted(role.keyids)), threshold=role.threshold)
 
@@ -142,7 +142,7 @@ def _id_of(key: Key | None) -> str | None:
         return None
     parts = {"keytype": key.keytype, "scheme": key.scheme, "keyval": key.keyval}
     canonical = encode_canonical(parts)
-    assert canonical is not None, "it is given no function to write to"
+    assert canonical is not None, "without an output function, it returns the text"
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
@@ -172,15 +172,17 @@ def add_registry(
     registries = read_config_file()
     # Roots and state are stored under these names, and file systems may ignore case.
     if name.casefold() in {other.casefold() for other in (*registries, *taken)}:
-        raise RegistryError(f"there is a registry or source {name!r}; choose another with --name")
+        raise RegistryError(
+            f"there is already a registry or source {name!r}; choose another with --name"
+        )
     if root is None:
         if is_signed(location):
             raise RegistryError(
-                f"{location} is a signed registry; give the root that its maintainer has published "
+                f"{location} is a signed registry; pass the root that its maintainer published "
                 "with --root FILE, or see --trust-on-first-use"
             )
         if not Path(location).is_dir():
-            raise UnavailableError(f"{location} is no folder, or not mounted at the moment")
+            raise UnavailableError(f"{location} is not a folder, or is not currently mounted")
         if (Path(location) / RECORD_FILE).is_file():
             raise RegistryError(
                 f"{location} is one style, not a folder of styles; it needs no registry: "
@@ -204,7 +206,7 @@ def remove_registry(name: str) -> None:
     with _changing() as registries:
         if name not in registries:
             known = ", ".join(registries) or "none"
-            raise RegistryError(f"the list has no registry {name!r}; it has: {known}")
+            raise RegistryError(f"there is no registry {name!r} in the list; it has: {known}")
         config = registries.pop(name)
         write_registries(registries)
         if config is not None and config.root is not None:
@@ -219,7 +221,7 @@ def _first_index(name: str, location: str, root: bytes) -> Index | None:
     try:
         temporary = tempfile.TemporaryDirectory(prefix="stylezoo-")
     except OSError as error:
-        raise OutputError(f"no temporary folder can be made: {error.strerror or error}") from error
+        raise OutputError(f"cannot create a temporary folder: {error.strerror or error}") from error
     with temporary as folder:
         path = Path(folder) / "root.json"
         write_file(path, root, overwrite=False)
@@ -230,7 +232,7 @@ def _first_index(name: str, location: str, root: bytes) -> Index | None:
 def _put(name: str, location: str, root: bytes | None) -> None:
     with _changing() as registries:
         if name in registries:  # added by another process meanwhile
-            raise RegistryError(f"there is a registry {name!r}; choose another with --name")
+            raise RegistryError(f"there is already a registry {name!r}; choose another with --name")
         if root is None:
             write_registries({**registries, name: RegistryConfig(location=location)})
             return
@@ -249,7 +251,7 @@ def _keeping(root: bytes, path: Path) -> Iterator[None]:
     except OSError as error:
         raise OutputError(f"{path} cannot be read: {error.strerror}") from error
     if present not in (None, root):
-        raise OutputError(f"{path} is not the root that it was; remove it, and try again")
+        raise OutputError(f"{path} is not the root that was stored there; remove it and try again")
     if present is None:
         write_file(path, root, overwrite=False)
     try:
@@ -277,6 +279,6 @@ def _changing() -> Iterator[dict[str, RegistryConfig | None]]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{folder} cannot be made: {error.strerror}") from error
+        raise OutputError(f"{folder} cannot be created: {error.strerror}") from error
     with locked(folder / "registries.lock", f"the lists in {folder}"):
         yield read_config_file()

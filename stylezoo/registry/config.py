@@ -98,13 +98,13 @@ def parse_location(text: str) -> str:
     """
     if text.startswith(HUB_PREFIX):
         if not is_hub_name(text.removeprefix(HUB_PREFIX)):
-            raise RegistryError(f"{text!r} is no repository on the Hub; write hub:owner/name")
+            raise RegistryError(f"{text!r} is not a repository on the Hub; write hub:owner/name")
         return text
     if "://" in text:
         return _parse_address(text)
     if not text or "\0" in text:
         raise RegistryError(
-            f"{text!r} is no location of a registry: a folder, https://..., hub:..."
+            f"{text!r} is not the location of a registry; write a folder, https://... or hub:..."
         )
     return str(expand_home(text, RegistryError).absolute())
 
@@ -143,19 +143,19 @@ def read_config_file() -> dict[str, RegistryConfig | None]:
         return {}
     except OSError as error:
         raise RegistryError(
-            f"{path} cannot be read: {error.strerror}; {CONFIG_VARIABLE} may name another file"
+            f"{path} cannot be read: {error.strerror}; to use another file, set {CONFIG_VARIABLE}"
         ) from error
     except ValueError as error:  # TOML and UTF-8
-        raise RegistryError(f"{path} is not TOML: {error}; mend or remove it") from error
+        raise RegistryError(f"{path} is not TOML: {error}; fix or remove it") from error
     entries = table.get("registries", [])
     if not isinstance(entries, list) or set(table) - {"registries"}:
-        raise RegistryError(f"{path} must hold [[registries]] and nothing else; mend or remove it")
+        raise RegistryError(f"{path} must hold [[registries]] and nothing else; fix or remove it")
     registries: dict[str, RegistryConfig | None] = {}
     for index, entry in enumerate(entries):
         where = f"{path}: registries[{index}]"
         name, config = _read_entry(entry, where, path.parent)
         if name in registries:
-            raise RegistryError(f"{where}: the name {name!r} stands twice; choose another")
+            raise RegistryError(f"{where}: the name {name!r} is already used; choose another")
         registries[name] = config
     return registries
 
@@ -182,7 +182,7 @@ def write_registries(registries: Registries) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{path.parent} cannot be made: {error.strerror}") from error
+        raise OutputError(f"{path.parent} cannot be created: {error.strerror}") from error
     tables = ["[[registries]]\n" + tomli_w.dumps(entry) for entry in entries]
     write_file(path, "\n".join(tables).encode(), overwrite=True)
 
@@ -223,8 +223,8 @@ def check_registry_name(name: str) -> None:
     """
     if not REGISTRY_NAME.fullmatch(name):
         raise RegistryError(
-            f"{name[:100]!r} is no name of a registry: up to 64 letters, digits, '.', '_' and '-', "
-            "starting with a letter or digit"
+            f"{name[:100]!r} is not a valid registry name; use up to 64 letters, digits, '.', '_' "
+            "and '-', starting with a letter or digit"
         )
 
 
@@ -235,15 +235,15 @@ def _parse_address(text: str) -> str:
     except ValueError:  # a bad port or IPv6 address
         good = False
     if not good:
-        raise RegistryError(f"{text[:300]!r} is no address of a registry; write https://host/path")
+        raise RegistryError(f"{text[:300]!r} is not a registry address; write https://host/path")
     if parts.username is not None or parts.password is not None:
         # The address is displayed and stored, so it must not contain a password.
         raise RegistryError(
-            f"the address of {parts.hostname} holds a user name; put it with the password into "
-            "~/.netrc and leave it out here"
+            f"the address of {parts.hostname} contains a user name; put it in ~/.netrc with the "
+            "password, and leave it out here"
         )
     if parts.query or parts.fragment:
-        raise RegistryError(f"{text[:300]!r} must not have a '?' or '#'; write https://host/path")
+        raise RegistryError(f"{text[:300]!r} must not contain '?' or '#'; write https://host/path")
     return f"{parts.scheme}{text[len(parts.scheme) :].rstrip('/')}"
 
 
@@ -253,7 +253,7 @@ def _read_entry(entry: Any, where: str, folder: Path) -> tuple[str, RegistryConf
     for key, value in entry.items():
         if key not in _FIELDS:
             raise RegistryError(
-                f"{where}: there is no field {key[:100]!r}; there are name, location, root"
+                f"{where}: there is no field {key[:100]!r}; the fields are name, location, root"
             )
         if not isinstance(value, str):
             raise RegistryError(f"{where}.{key}: {repr(value)[:100]} is not text")
@@ -261,7 +261,7 @@ def _read_entry(entry: Any, where: str, folder: Path) -> tuple[str, RegistryConf
     check_registry_name(name)
     if "location" not in entry:
         if "root" in entry:
-            raise RegistryError(f"{where}: it has a root and no location")
+            raise RegistryError(f"{where}: it has a root but no location")
         return name, None
     location = parse_location(entry["location"])
     if not is_remote(location):
@@ -290,7 +290,7 @@ def _read_variable(text: str, configured: Registries) -> dict[str, RegistryConfi
             name = known.get(location) or _free_name(default_name(location), registries)
         check_registry_name(name)
         if name in registries:
-            raise RegistryError(f"{where}: the name {name!r} stands twice; choose another")
+            raise RegistryError(f"{where}: the name {name!r} is already used; choose another")
         config = configured[known[location]] if location in known else None
         if config is None:
             _require_folder(location, where)
@@ -309,7 +309,7 @@ def _free_name(name: str, taken: Registries) -> str:
 def _require_folder(location: str, where: str) -> None:
     if is_remote(location):
         raise RegistryError(
-            f"{where}: {location} has no root whose keys are trusted; run: "
+            f"{where}: {location} has no trusted root; run: "
             f"stylezoo registries add {location} --root FILE"
         )
 

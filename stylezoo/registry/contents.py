@@ -74,7 +74,8 @@ def read_contents(styles: Path, checked: Callable[[], None] = lambda: None) -> C
                 )
             if record.version in versions:
                 raise PublishError(
-                    f"{folder} and {versions[record.version]} are one version; keep one of them"
+                    f"{folder} and {versions[record.version]} are the same version; keep "
+                    "one of them"
                 )
             versions[record.version] = folder.name
             entries.append(_entry(folder, record))
@@ -97,8 +98,8 @@ def _bases_elsewhere(records: Sequence[Record]) -> tuple[str, ...]:
         elif base.file("weights").sha256 != record.base.sha256:
             raise PublishError(
                 f"{record.name} {record.version} builds on {label} with the sha256 "
-                f"{record.base.sha256}; the one in this registry has other weights, so that nobody "
-                "could load it: train it on this one, or leave it out"
+                f"{record.base.sha256}; the one in this registry has different weights, so it "
+                "could not be loaded: train it on this one, or leave it out"
             )
     return tuple(sorted(elsewhere))
 
@@ -151,7 +152,7 @@ def add_to_folder(styles: Path, style: Path) -> Record | None:
     try:
         styles.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{styles} cannot be made: {error.strerror}") from error
+        raise OutputError(f"{styles} cannot be created: {error.strerror}") from error
     with locked(styles / ".lock", f"the styles in {styles}"):
         return _add(styles, style, record, None)
 
@@ -180,8 +181,8 @@ def _add(styles: Path, style: Path, record: Record, place: dict[str, Any] | None
         _same_or_refused(style, target, record)
         if place is not None and _read_place(target) != place:
             raise PublishError(
-                f"{target} is there, and its files lie elsewhere; a version never moves: give the "
-                "style a new version"
+                f"{target} already exists with its files elsewhere; a version never moves: give "
+                "the style a new version"
             )
         return None
     _copy(style, target, record, place)
@@ -210,8 +211,8 @@ def _check_files(folder: Path, record: Record) -> None:
     for file in record.files:
         if file.path.casefold() == PLACE_FILE:
             raise PublishError(
-                f"{record.name} has a file {file.path!r}, by which a registry says where files "
-                "lie; give it another name"
+                f"{record.name} has a file {file.path!r}, a name that registries reserve for the "
+                "location of files; rename it"
             )
         if file.path.endswith(".safetensors"):
             read_header(folder / file.path)
@@ -253,9 +254,11 @@ def _folders(folder: Path) -> list[Path]:
         elif path.name.startswith("."):
             continue  # such as .git: neither a style nor ours
         elif path.is_symlink() or not path.is_dir():
-            raise PublishError(f"{path} is no folder of a style; move it elsewhere")
+            raise PublishError(f"{path} is not a style folder; move it elsewhere")
         elif path.name != path.name.casefold():
-            raise PublishError(f"{path} is no name of a style or version: they are in lower case")
+            raise PublishError(
+                f"{path} is not the name of a style or version; rename it in lower case"
+            )
         else:
             folders.append(path)
     return folders
@@ -266,14 +269,14 @@ def _refuse_twins(target: Path, record: Record) -> None:
     for folder, name in ((target.parent.parent, record.name), (target.parent, target.name)):
         for path in folder.iterdir() if folder.is_dir() else ():
             if path.name != name and path.name.casefold() == name.casefold():
-                raise PublishError(f"{path} is there, whose name differs from {name} only in case")
+                raise PublishError(f"{path} already exists and differs from {name} only in case")
     for path in target.parent.iterdir() if target.parent.is_dir() else ():
         try:
             same = path.name != target.name and Version(path.name) == record.version
         except InvalidVersion:
             continue
         if same:
-            raise PublishError(f"{path} is there, which is the same version as {target.name}")
+            raise PublishError(f"{path} already exists and is the same version as {target.name}")
 
 
 def _same_or_refused(style: Path, target: Path, record: Record) -> None:
@@ -283,8 +286,8 @@ def _same_or_refused(style: Path, target: Path, record: Record) -> None:
         same = False
     if not same:
         raise PublishError(
-            f"{target} is there with other bytes; a version never changes: give the style a "
-            "new version"
+            f"{target} already exists with different bytes; a version never changes: give "
+            "the style a new version"
         )
     if not (target / PLACE_FILE).exists():
         verify_files(target, record)

@@ -80,7 +80,7 @@ def download(
         _remove(part)
     raise IntegrityError(
         f"{what} is not what the registry says it is: {reason}; it was fetched twice from "
-        f"{shown(url)}. Tell the maintainers of the registry"
+        f"{shown(url)}; tell the maintainers of the registry"
     )
 
 
@@ -115,9 +115,9 @@ def read(
             if length is None or length <= limit:
                 content = b"".join(body(response, limit + 1))
             if len(content) > limit or (length or 0) > limit:
-                raise RegistryFormatError(f"{what} is longer than the {limit} bytes it may have")
+                raise RegistryFormatError(f"{what} is longer than {limit} bytes")
             if length is not None and len(content) < length:
-                raise Passing("the connection broke off")
+                raise Passing("the connection was lost")
             refuse_page(response, content, what)
             return content
 
@@ -150,7 +150,7 @@ def _complete(
             _write_body(response, part, start, size, progress, what)
 
     def label() -> str:
-        return f"{what} ({_bytes_here(part, size)} of {size} bytes are here)"
+        return f"{what} ({_bytes_here(part, size)} of {size} bytes fetched)"
 
     persist(attempt, label)
 
@@ -164,12 +164,12 @@ def _start(response: Response, here: int, size: int, what: str) -> int:
         # Either the file has another size, or the server serves no range at its end.
         total = content_range(response)[1]
         if total is None or total == size:
-            raise _OtherFile("the server cannot go on with it")
+            raise _OtherFile("the server cannot resume it")
         raise _OtherFile(f"it has {total} bytes, not {size}")
     if status == 206:
         start, total = content_range(response)
         if start != here:
-            raise _OtherFile("the server sends another part of it than the one asked for")
+            raise _OtherFile("the server sent a different part than requested")
         if total is not None and total != size:
             raise _OtherFile(f"it has {total} bytes, not {size}")
         return here
@@ -197,7 +197,7 @@ def _write_body(
             if progress is not None:
                 progress(here)
     if here < size:
-        raise Passing("the connection broke off")
+        raise Passing("the connection was lost")
 
 
 def _bytes_here(part: Path, size: int) -> int:

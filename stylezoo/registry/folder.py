@@ -102,7 +102,7 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UnavailableError(
-            f"{path} cannot be read: {error.strerror}; ask who keeps it for permission, or take it "
+            f"{path} cannot be read: {error.strerror}; ask its owner for permission, or remove it "
             "from the list with: stylezoo registries remove NAME"
         ) from error
 

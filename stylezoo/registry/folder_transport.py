@@ -80,16 +80,16 @@ class FolderTransport(Transport):
         with file:
             there = os.fstat(file.fileno()).st_size
             if there != size:
-                found = f"it has {there} bytes, its record says {size}"
+                found = f"it has {there} bytes, not {size}"
             else:
                 digest = self._copy(file, inside, part, size, progress)
                 if digest == sha256:
                     return
-                found = f"it has the sha256 {digest}, its record says {sha256}"
+                found = f"its sha256 is {digest}, not {sha256}"
         part.unlink(missing_ok=True)
         raise IntegrityError(
-            f"{self.root / inside} is not the file it should be: {found}; tell whoever keeps "
-            "the registry"
+            f"{self.root / inside} is not what the registry says it is: {found}; tell the "
+            "maintainers of the registry"
         )
 
     def _copy(
@@ -116,28 +116,32 @@ class FolderTransport(Transport):
     def _open(self, path: str) -> BinaryIO | None:
         """Open a regular file below the folder; None if there is none."""
         if not self.root.is_dir():
-            raise UnavailableError(f"{self.root} is no folder, or not mounted at the moment")
+            raise UnavailableError(f"{self.root} is not a folder, or is not currently mounted")
         place = self.root
         for part in path.split("/")[:-1]:
             place = place / part
             if place.is_symlink():
-                raise RegistryFormatError(f"{place} is a symbolic link; a registry must hold none")
+                raise RegistryFormatError(
+                    f"{place} is a symbolic link; a registry must not contain any"
+                )
         # O_NONBLOCK avoids waiting for the other end of a pipe; regular files ignore it.
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         target = self.root / path
         try:
             if target.is_symlink():
-                raise RegistryFormatError(f"{target} is a symbolic link; a registry must hold none")
+                raise RegistryFormatError(
+                    f"{target} is a symbolic link; a registry must not contain any"
+                )
             file = os.fdopen(os.open(target, flags | getattr(os, "O_BINARY", 0)), "rb")
         except (FileNotFoundError, NotADirectoryError):
             return None
         except IsADirectoryError as error:
-            raise RegistryFormatError(f"{target} is no plain file") from error
+            raise RegistryFormatError(f"{target} is not a regular file") from error
         except OSError as error:
             raise self._unreadable(path, error) from error
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             file.close()
-            raise RegistryFormatError(f"{target} is no plain file")
+            raise RegistryFormatError(f"{target} is not a regular file")
         return file
 
     def _unreadable(self, path: str, error: OSError) -> UnavailableError:

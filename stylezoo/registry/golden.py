@@ -40,7 +40,7 @@ def golden_input(name: str, height: int, width: int) -> Tensor:
     import torch
 
     if name != "waves":
-        raise OptionError(f"there is no golden input {name!r}; there is 'waves'")
+        raise OptionError(f"there is no golden input {name!r}; there is only 'waves'")
     y = torch.arange(height, dtype=torch.float64).view(1, height, 1) / height
     x = torch.arange(width, dtype=torch.float64).view(1, 1, width) / width
     c = torch.arange(1, 4, dtype=torch.float64).view(3, 1, 1)
@@ -108,6 +108,6 @@ def golden_output_difference(
     if not difference <= test.tolerance:
         raise WeightsError(
             f"the style does not reproduce its golden output here: it differs by {difference:.2g}, "
-            f"{test.tolerance:.2g} is allowed"
+            f"but at most {test.tolerance:.2g} is allowed"
         )
     return difference

@@ -87,7 +87,7 @@ class GuardedSource(RegistrySource):
             raise
         except (Exception, SystemExit) as error:  # third-party code may raise anything
             raise UnavailableError(
-                f"the source {self._name!r} fails: {type(error).__name__}: {error}; report it to "
+                f"the source {self._name!r} failed: {type(error).__name__}: {error}; report it to "
                 "the authors of its plugin, see: stylezoo plugins"
             ) from error
 
@@ -95,5 +95,5 @@ class GuardedSource(RegistrySource):
 def _checked(versions: Sequence[Version]) -> list[Version]:
     for version in versions:
         if not isinstance(version, Version):
-            raise TypeError(f"{version!r:.80} is no packaging.version.Version")
+            raise TypeError(f"{version!r:.80} is not a packaging.version.Version")
     return list(versions)

@@ -146,8 +146,8 @@ class HubClient:
         # The HTTP library's own error would print it.
         if token is not None and not _SENDABLE.fullmatch(token):
             raise AuthError(
-                "the token for the Hub holds a character that cannot be sent; set HF_TOKEN anew, "
-                "or run: hf auth login"
+                "the token for the Hub contains a character that cannot be sent; set HF_TOKEN "
+                "again, or run: hf auth login"
             )
         return token
 
@@ -217,8 +217,9 @@ class HubClient:
         """
         if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
             raise RegistryError(
-                f"{shown(self.endpoint)} puts {of[:100]!r} on {str(commit)[:100]!r}, which is no "
-                "commit of 40 hex digits; it is not a Hub, or out of order"
+                f"{shown(self.endpoint)} says that {of[:100]!r} is at {str(commit)[:100]!r}, "
+                "which is not a commit of 40 hex digits; it is not a Hub, or is misconfigured; "
+                f"check {ENDPOINT_VARIABLE}"
             )
         return commit
 
@@ -264,7 +265,7 @@ class HubClient:
             try:
                 return _within(limit, lambda: function(api))
             except _TooLate:
-                reason, wait = f"{shown(self.endpoint)} gives no answer for {limit:g} s", 0.0
+                reason, wait = f"{shown(self.endpoint)} did not respond within {limit:g} s", 0.0
             except Exception as error:
                 reason, wait = self._judge(error, what)
             if wait > LONGEST_WAIT:
@@ -306,12 +307,14 @@ class HubClient:
             words = " ".join(str(error).split())[:200]
             reason = f"{hub} cannot be reached{through}: {words}{advice}"
             if type(error).__name__ in ("TooManyRedirects", "UnsupportedProtocol"):
-                raise UnavailableError(f"{what}: {hub} redirects to nowhere: {words}") from None
+                raise UnavailableError(
+                    f"{what}: {hub} redirects in a loop or to an unsupported address: {words}"
+                ) from None
             return reason, 0.0
         if isinstance(error, _NO_ANSWER):
             raise UnavailableError(
-                f"{what}: {hub} does not answer as a Hub does: it is none, or a captive portal "
-                "stands before it; open the address in a browser"
+                f"{what}: {hub} does not respond like a Hub: it is not one, or a captive portal is "
+                "in the way; open the address in a browser"
             ) from None
         raise error
 
@@ -321,7 +324,7 @@ class HubClient:
         hub, response = shown(self.endpoint), error.response
         status, words = response.status_code, self._words(response.headers)
         if status in _PASSING:
-            answer = f"{hub} answers {status}{words and f' ({words})'}"
+            answer = f"{hub} returned {status}{words and f' ({words})'}"
             return answer, retry_after(response.headers) or 0.0
         missing = isinstance(error, errors.RepositoryNotFoundError)
         gated = isinstance(error, errors.GatedRepoError | errors.DisabledRepoError)
@@ -329,7 +332,7 @@ class HubClient:
             sent = "without a token" if self.token() is None else "with the token that was sent"
             raise AuthError(
                 f"{what}: {hub} refuses access {sent} ({status}{words and f': {words}'}); set "
-                "HF_TOKEN to a token that has the right, or run: hf auth login"
+                "HF_TOKEN to a token with the necessary permission, or run: hf auth login"
             ) from None
         raise HubRefusal(status, missing=missing, words=words) from None
 

@@ -163,15 +163,16 @@ class HubPublishing:
         different = self._different(tagged)
         if different:
             raise PublishError(
-                f"{self.place} has {self.tag} with other bytes ({', '.join(different[:5])}), and a "
-                "version never changes: give the style a new version"
+                f"{self.place} already has {self.tag} with different bytes "
+                f"({', '.join(different[:5])}); a version never changes: give the style a new "
+                "version"
             )
 
     def _require_fitting(self, info: HubRepositoryInfo) -> None:
         """Refuse a repository used for something else."""
         if self.private and not info.private:
             raise PublishError(
-                f"{self.place} is there and public; leave out --private, or make it private in "
+                f"{self.place} exists and is public; leave out --private, or make it private in "
                 "its settings first"
             )
         there = self._record_at(info.head)
@@ -179,8 +180,8 @@ class HubPublishing:
             others = sorted(self._files(info.head).keys() - _HARMLESS)
             if RECORD_FILE in others:
                 raise PublishError(
-                    f"{self.place} holds a {RECORD_FILE} that is no record this stylezoo reads; "
-                    "choose another repository, or upgrade stylezoo"
+                    f"{self.place} holds a {RECORD_FILE} that this stylezoo cannot read; choose "
+                    "another repository, or upgrade stylezoo"
                 )
             if others:
                 raise PublishError(
@@ -189,8 +190,8 @@ class HubPublishing:
                 )
         elif there.name != self.record.name:
             raise PublishError(
-                f"{self.place} holds the style {there.name!r}; a repository holds the versions of "
-                f"one style: choose another for {self.record.name!r}"
+                f"{self.place} holds the style {there.name!r}; a repository holds versions of one "
+                f"style only: choose another for {self.record.name!r}"
             )
 
     def _record_at(self, commit: str) -> Record | None:
@@ -217,7 +218,9 @@ class HubPublishing:
             raise self._refused(refusal) from refusal
         info = self._look()
         if info is None:
-            raise PublishError(f"{self.place} was made, and is not there; run the command again")
+            raise PublishError(
+                f"{self.place} was created but cannot be found; run the command again"
+            )
         return info
 
     def _commit(self, head: str) -> str:
@@ -243,8 +246,8 @@ class HubPublishing:
             now = self._head_now(reason)
             if now != head and self._different(now):
                 raise PublishError(
-                    f"somebody else changed {self.place} meanwhile; nothing was published: "
-                    "refresh what you know of it, and run the command again"
+                    f"someone else changed {self.place} in the meantime; nothing was "
+                    "published: check what changed, and run the command again"
                 ) from reason
             if now == head and tried == TRIES:
                 raise PublishError(
@@ -284,7 +287,7 @@ class HubPublishing:
                     if type(error) is not ValueError:  # such as a response that is not JSON
                         raise
                     # The Hub found a fault, such as in the model card's front matter.
-                    raise PublishError(f"{self.place} refuses the style: {error}") from error
+                    raise PublishError(f"{self.place} rejected the style: {error}") from error
             return self.hub.checked_commit(made.oid, "the new commit")
 
         return self.hub.call(
@@ -311,8 +314,8 @@ class HubPublishing:
             info = None
         if info is None:
             raise PublishError(
-                f"it is not known whether {self.place} was changed, as the Hub stopped answering: "
-                f"{error}; run the command again: it goes on where this one ended"
+                f"it is unknown whether {self.place} was changed, as the Hub stopped responding: "
+                f"{error}; run the command again: it continues from there"
             ) from error
         return info.head
 
@@ -320,7 +323,7 @@ class HubPublishing:
         different = self._different(commit)
         if different:
             raise PublishError(
-                f"{self.place} has other bytes than were sent at commit {commit}: "
+                f"{self.place} differs at commit {commit} from what was sent: "
                 f"{', '.join(different[:5])}; it was not tagged as {self.tag}: run the command "
                 "again"
             )
@@ -360,20 +363,20 @@ class HubPublishing:
             raise self._untagged(commit, reason) from error
         if found not in (None, commit):
             raise PublishError(
-                f"{self.place} has {self.tag} on another commit, {found}, since a moment ago; a "
-                "tag is never moved: give the style a new version"
+                f"{self.place} now has {self.tag} on another commit, {found}; a tag is never "
+                "moved: give the style a new version"
             )
         return found == commit
 
     def _untagged(self, commit: str, reason: Exception) -> PublishError:
         return PublishError(
             f"the files are in {self.place} at commit {commit}, but not tagged as {self.tag}: "
-            f"{reason}; run the command again: it goes on there"
+            f"{reason}; run the command again: it continues from there"
         )
 
     def _refused(self, refusal: HubRefusal) -> PublishError:
         words = f"{refusal.status} {refusal.words}".strip()
-        return PublishError(f"{self.place} refuses the style: {words}")
+        return PublishError(f"{self.place} rejected the style: {words}")
 
 
 @contextmanager

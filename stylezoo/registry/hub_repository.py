@@ -148,7 +148,7 @@ class HubRepository(RegistrySource):
         listed = dict(_versions(tags))
         if not listed:
             raise VersionNotFoundError(
-                f"{self.repository} on {self._host} has no version: none of its tags is one, like "
+                f"{self.repository} on {self._host} has no versions: none of its tags looks like "
                 f"'{TAG_PREFIX}1.0.0'"
             )
         self._file.set_listed(listed)
@@ -268,8 +268,8 @@ class HubRepository(RegistrySource):
             found_sha256 = hashlib.sha256(content).hexdigest()
             if found_sha256 != pin.sha256:
                 raise IntegrityError(
-                    f"{self._origin(version)} has the sha256 {found_sha256}; when it was first "
-                    f"used here, it was {pin.sha256}. The same commit cannot have changed: do not "
+                    f"{self._origin(version)} has the sha256 {found_sha256}, but had "
+                    f"{pin.sha256} when it was first used here; a commit cannot change: do not "
                     f"trust {self._host}"
                 )
         self._records[pin.sha256] = content
@@ -307,7 +307,7 @@ class HubRepository(RegistrySource):
         if content is None:
             raise VersionNotFoundError(
                 f"{self.repository} {version} on {self._host} holds no {RECORD_FILE} (commit "
-                f"{commit}): it is no style, or that commit is gone"
+                f"{commit}): it is not a style, or that commit is gone"
             )
         return content
 
@@ -319,7 +319,7 @@ class HubRepository(RegistrySource):
             raise RecordError(f"it is not UTF-8: {error}", origin=origin) from error
         if record.version != version:
             raise RecordError(
-                f"it is {str(record.version)!r}, under the tag {TAG_PREFIX}{version}",
+                f"it is {str(record.version)!r}, but the tag is {TAG_PREFIX}{version}",
                 field="version",
                 origin=origin,
             )
@@ -346,11 +346,11 @@ class HubRepository(RegistrySource):
         advice = (
             f"did you mean {theirs[near[0]]!r}?"
             if near
-            else f"for a folder of this machine, write ./{self.repository}"
+            else f"for a folder on this machine, write ./{self.repository}"
         )
         return StyleNotFoundError(
             f"there is no repository {self.repository!r} on {self._host}, or it is private and "
-            f"HF_TOKEN gives no access to it; {advice}"
+            f"HF_TOKEN does not give access to it; {advice}"
         )
 
 

@@ -109,5 +109,5 @@ class HubTransport(Transport):
         except HubRefusal as refusal:
             raise RegistryError(
                 f"there is no repository {self.repository} on {shown(self._hub.endpoint)}, or it "
-                "is private and HF_TOKEN gives no access to it"
+                "is private and HF_TOKEN does not give access to it"
             ) from refusal

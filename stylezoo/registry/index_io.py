@@ -84,7 +84,7 @@ def read_targets(
         RegistryFormatError: a value is out of bounds; the message names it.
     """
     if len(targets) > MAX_STYLES:
-        raise RegistryFormatError(f"the index lists {len(targets)} styles, over {MAX_STYLES}")
+        raise RegistryFormatError(f"the index lists {len(targets)} styles, more than {MAX_STYLES}")
     entries = []
     for path, (length, sha256, custom) in targets.items():
         try:
@@ -235,7 +235,7 @@ def _read_target(path: str, length: Any, sha256: Any, custom: Any) -> IndexEntry
     if not isinstance(sha256, str) or not SHA256.fullmatch(sha256):
         raise RecordError(f"{sha256!r} is not 64 hex digits", field="sha256")
     if not isinstance(custom, dict):
-        raise RecordError("it is missing or no object", field="custom")
+        raise RecordError("it is missing or not an object", field="custom")
     size = _integer(length, "length", MAX_RECORD_BYTES)
     repository, commit = _place(custom)
     return IndexEntry(
@@ -270,7 +270,7 @@ def _word(value: Any, field: str) -> str:
 def _integer(value: Any, field: str, high: int, low: int = 1) -> int:
     if type(value) is not int or not low <= value <= high:
         raise RecordError(
-            f"{str(value)[:100]!r} is no integer from {low} to {high}",
+            f"{str(value)[:100]!r} is not an integer from {low} to {high}",
             field=field,
         )
     return value
@@ -279,10 +279,10 @@ def _integer(value: Any, field: str, high: int, low: int = 1) -> int:
 def _list(custom: Mapping[str, Any], name: str) -> Iterable[tuple[int, Any]]:
     value = custom.get(name)
     if not isinstance(value, list):
-        raise RecordError("it is missing or no list", field=f"custom.{name}")
+        raise RecordError("it is missing or not a list", field=f"custom.{name}")
     if len(value) > MAX_ENTRIES:
         raise RecordError(
-            f"{len(value)} entries are more than {MAX_ENTRIES}", field=f"custom.{name}"
+            f"it has {len(value)} entries, more than {MAX_ENTRIES}", field=f"custom.{name}"
         )
     return enumerate(value)
 
@@ -291,7 +291,7 @@ def _status(custom: Mapping[str, Any]) -> str:
     value = custom.get("status")
     if value not in get_args(Status):
         raise RecordError(
-            f"{str(value)[:100]!r} is none of {', '.join(get_args(Status))}",
+            f"{str(value)[:100]!r} is not one of {', '.join(get_args(Status))}",
             field="custom.status",
         )
     return str(value)
@@ -300,7 +300,7 @@ def _status(custom: Mapping[str, Any]) -> str:
 def _licence(custom: Mapping[str, Any]) -> str:
     value = _word(custom.get("licence"), "custom.licence")
     if value != UNKNOWN and not _is_spdx(value):
-        raise RecordError(f"{value!r} is no SPDX licence expression", field="custom.licence")
+        raise RecordError(f"{value!r} is not an SPDX licence expression", field="custom.licence")
     return value
 
 
@@ -316,13 +316,13 @@ def _is_spdx(expression: str) -> bool:
 def _net(custom: Mapping[str, Any]) -> str:
     value = _word(custom.get("net"), "custom.net")
     if not COMPONENT_NAME.fullmatch(value):
-        raise RecordError(f"{value!r} is no name of a net", field="custom.net")
+        raise RecordError(f"{value!r} is not the name of a net", field="custom.net")
     return value
 
 
 def _style(pair: Any, field: str) -> tuple[str, str]:
     if not isinstance(pair, list) or len(pair) != 2:
-        raise RecordError(f"{str(pair)[:100]!r} is not a name with a title", field=field)
+        raise RecordError(f"{str(pair)[:100]!r} is not a pair of a name and a title", field=field)
     name = _word(pair[0], field)
     check_style_name(name, field)
     return name, _text(pair[1], field, MAX_LINE)
@@ -340,7 +340,8 @@ def check_place(custom: Mapping[str, Any]) -> None:
     repository, commit = custom.get("repository"), custom.get("commit")
     if not isinstance(repository, str) or not is_hub_name(repository):
         raise RecordError(
-            f"{str(repository)[:100]!r} is no repository on the Hub, owner/name", field="repository"
+            f"{str(repository)[:100]!r} is not a repository on the Hub, owner/name",
+            field="repository",
         )
     if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
         raise RecordError(f"{str(commit)[:100]!r} is not 40 hex digits", field="commit")

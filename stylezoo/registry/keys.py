@@ -79,10 +79,10 @@ class KeyFolder:
         """
         found = self.find_signer(role, trusted)
         if found is None:
-            here = "holds another" if self._path(role).exists() else "holds none"
+            here = "holds a different one" if self._path(role).exists() else "has none"
             raise RegistryError(
                 f"the key for {role} ({', '.join(id[:12] for id in sorted(trusted))}...) is "
-                f"needed, and {self.folder} {here}; name the right folder with --keys, or, if the "
+                f"needed, but {self.folder} {here}; pass the right folder with --keys, or, if the "
                 f"key is lost, run: stylezoo registry rotate FOLDER {role}"
             )
         return found
@@ -152,10 +152,14 @@ class KeyFolder:
         try:
             key = load_pem_private_key(content, passphrase)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            reason = "the passphrase may be wrong" if passphrase else "it is no private key in PEM"
+            reason = (
+                "the passphrase may be wrong"
+                if passphrase
+                else "it is not a private key in PEM format"
+            )
             raise RegistryError(f"the key {path} cannot be read: {reason}") from error
         if not isinstance(key, Ed25519PrivateKey):
-            raise RegistryError(f"the key {path} is no Ed25519 key")
+            raise RegistryError(f"the key {path} is not an Ed25519 key")
         return CryptoSigner(key)
 
     def _passphrase_of(self, path: Path) -> bytes:
@@ -176,5 +180,5 @@ def require_signing() -> None:
         import cryptography  # noqa: F401
     except ImportError as error:
         raise MissingDependencyError(
-            'signing needs the package cryptography; run: pip install "stylezoo[signing]"'
+            'signing needs the cryptography package; run: pip install "stylezoo[signing]"'
         ) from error

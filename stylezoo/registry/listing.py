@@ -73,5 +73,5 @@ def list_sources(sources: Mapping[str, RegistrySource]) -> list[ListedStyle]:
 
 def _checked(entry: object) -> StyleEntry:
     if not isinstance(entry, StyleEntry):
-        raise PluginError(f"it lists {entry!r:.80}, which is no StyleEntry")
+        raise PluginError(f"it lists {entry!r:.80}, which is not a StyleEntry")
     return entry

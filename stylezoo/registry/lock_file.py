@@ -104,7 +104,7 @@ class LockFile:
         locked = self.styles.get(name)
         if locked is None:
             raise LockFileError(
-                f"{self.path} does not lock {name!r}; write it anew with: "
+                f"{self.path} does not lock {name!r}; rewrite it with: "
                 f"stylezoo lock {' '.join([*self.styles, name])} -o {self.path} --overwrite"
             )
         if not spec.versions.contains(Version(locked.version), prereleases=True):
@@ -116,8 +116,8 @@ class LockFile:
 
     def _refused(self, locked: LockedStyle, others: Sequence[OtherStyle]) -> LockFileError:
         told = [
-            f"{locked.name} {locked.version} of {other.found.source!r} is not as locked: the "
-            f"sha256 of its {other.what} is {other.sha256}, in {self.path} it is "
+            f"{locked.name} {locked.version} from {other.found.source!r} does not match the lock: "
+            f"the sha256 of its {other.what} is {other.sha256}, but {self.path} has "
             f"{getattr(locked, other.what)}"
             for other in others
         ]
@@ -173,8 +173,8 @@ def write_lock_file(path: Path, styles: Sequence[LockedStyle], *, overwrite: boo
         other = by_name.setdefault(style.name, style)
         if other is not style:
             raise LockFileError(
-                f"{style.name} is to be locked in the versions {other.version} and "
-                f"{style.version}; a lock file holds one version of a style"
+                f"{style.name} is requested in versions {other.version} and {style.version}; a "
+                "lock file holds one version of each style"
             )
 
     table = {"schema": SCHEMA, "styles": [asdict(style) for style in styles]}
@@ -192,23 +192,23 @@ def read_lock_file(path: Path) -> LockFile:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise LockFileError(
-            f"{path} cannot be read: {error.strerror}; make it with: stylezoo lock NAME -o {path}"
+            f"{path} cannot be read: {error.strerror}; create it with: stylezoo lock NAME -o {path}"
         ) from error
     if len(content) > MAX_BYTES:
-        raise LockFileError(f"{path} is longer than {MAX_BYTES} bytes: no lock file")
+        raise LockFileError(f"{path} is not a lock file: it is longer than {MAX_BYTES} bytes")
     try:
         table = parse_toml(content.decode())
     except ValueError as error:  # TOML and UTF-8
-        raise LockFileError(f"{path} is no lock file: it is not TOML: {error}") from error
+        raise LockFileError(f"{path} is not a lock file: it is not TOML: {error}") from error
     schema = table.get("schema")
     if schema != SCHEMA or isinstance(schema, bool):
         raise LockFileError(
-            f"{path} has the schema {repr(schema)[:50]}; this stylezoo reads {SCHEMA}: "
-            "write it anew with stylezoo lock, or upgrade stylezoo"
+            f"{path} has the schema {repr(schema)[:50]}, but this stylezoo reads {SCHEMA}; "
+            "rewrite it with stylezoo lock, or upgrade stylezoo"
         )
     entries = table.get("styles")
     if not isinstance(entries, list):
-        raise LockFileError(f"{path} is no lock file: it has no [[styles]]")
+        raise LockFileError(f"{path} is not a lock file: it has no [[styles]]")
     styles = [_read_style(entry, f"{path}: styles[{n}]") for n, entry in enumerate(entries)]
     by_name = {style.name: style for style in styles}
     if len(by_name) != len(styles):
@@ -219,10 +219,10 @@ def read_lock_file(path: Path) -> LockFile:
 def _read_style(entry: Any, where: str) -> LockedStyle:
     names = set(LockedStyle.__dataclass_fields__)
     if not isinstance(entry, dict) or set(entry) != names:
-        raise LockFileError(f"{where} does not have exactly the keys {', '.join(sorted(names))}")
+        raise LockFileError(f"{where} must have exactly the keys {', '.join(sorted(names))}")
     for name, value in entry.items():
         if not isinstance(value, str):
-            raise LockFileError(f"{where}.{name} is {str(value)[:100]}, no text")
+            raise LockFileError(f"{where}.{name} is {str(value)[:100]}, not text")
     style = LockedStyle(**entry)
     for name in ("record", "weights"):
         if not SHA256.fullmatch(getattr(style, name)):

@@ -54,20 +54,20 @@ def locked(
         except (OSError, NotImplementedError) as error:
             reason = getattr(error, "strerror", None) or error
             raise CacheError(
-                f"{path} cannot be locked: {reason}; choose another folder, for the cache with "
-                f"{CACHE_VARIABLE}"
+                f"{path} cannot be locked: {reason}; choose another folder (for the cache, with "
+                f"{CACHE_VARIABLE})"
             ) from error
         now = time.monotonic()
         if progress() != seen:
             seen, moved = progress(), now
         if now - moved >= limit:
             raise CacheError(
-                f"{_holder(path)} holds {what} and got no further for {limit:g} s; end it, or set "
-                f"{LOCK_VARIABLE} to more seconds to wait longer"
+                f"{_holder(path)} holds {what} and made no progress for {limit:g} s; end it, or "
+                f"set {LOCK_VARIABLE} to more seconds to wait longer"
             )
         if not noticed and now - began >= QUIET:
             noticed = True
-            message = f"waiting for {_holder(path)}, which works on {what}"
+            message = f"waiting for {_holder(path)}, which is working on {what}"
             warnings.warn(message, LockWarning, stacklevel=4)
         time.sleep(POLL)
     try:

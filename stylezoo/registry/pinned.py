@@ -129,11 +129,13 @@ def find_base(base: Base, adapter: str, sources: Mapping[str, RegistrySource]) -
     spec = StyleSpec.parse(f"{base.name}@=={base.version}")
 
     def refuse(others: Sequence[OtherStyle]) -> IntegrityError:
-        here = " and ".join(f"that of {other.found.source!r} {other.sha256}" for other in others)
+        here = " and ".join(
+            f"the one from {other.found.source!r} has {other.sha256}" for other in others
+        )
         return IntegrityError(
-            f"{adapter} builds on {spec.text} with weights of the sha256 {base.sha256}, which no "
-            f"source has; {here}; add the registry that has the right one with: stylezoo "
-            "registries add LOCATION"
+            f"{adapter} builds on {spec.text} with weights of sha256 {base.sha256}, which no "
+            f"source has; {here}; add the registry that has it with: stylezoo registries add "
+            "LOCATION"
         )
 
     try:
@@ -174,7 +176,7 @@ class _PinnedInStore(RegistrySource):
         folder = self._store.folder(style.sha256)
         if folder is None:
             self._store.check(style.sha256)
-            raise VersionNotFoundError(f"{self.location} has no {name} {version} any more")
+            raise VersionNotFoundError(f"{self.location} no longer has {name} {version}")
         return folder
 
     def _find(self, name: str, version: Version) -> StoredStyle:
@@ -217,7 +219,7 @@ def _warn_of_failures(spec: StyleSpec, failures: Mapping[str, StyleZooError]) ->
     for source, error in failures.items():
         if not isinstance(error, UnavailableError):
             warnings.warn(
-                f"{source!r} was passed over for {spec.text}: {error}", SourceWarning, stacklevel=4
+                f"{source!r} was skipped for {spec.text}: {error}", SourceWarning, stacklevel=4
             )
 
 

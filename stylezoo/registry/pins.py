@@ -192,7 +192,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def _damaged(path: Path, error: Exception) -> CacheError:
     return CacheError(
-        f"{path} is damaged: {error}; it holds which bytes each version is: bring it back from a "
+        f"{path} is damaged: {error}; it records which bytes each version has: restore it from a "
         "backup, or remove it to trust what the Hub says now"
     )
 
@@ -213,7 +213,7 @@ def _parse(value: Mapping[str, Any]) -> Knowledge:
         )
     listed, pins = value.get("listed"), value.get("pins")
     if not isinstance(listed, dict) or not isinstance(pins, dict):
-        raise RegistryFormatError("it lacks the tables 'listed' and 'pins'")
+        raise RegistryFormatError("it needs the tables 'listed' and 'pins'")
     for version, commit in listed.items():
         if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
             raise RegistryFormatError(f"the commit of {version} is {commit!r}")

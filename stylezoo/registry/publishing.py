@@ -51,12 +51,12 @@ class Destination:
             repository = text.removeprefix(HUB_PREFIX)
             if not is_repository(repository):
                 raise OptionError(
-                    f"{repository!r} is no repository on the Hub; write hub:owner/name"
+                    f"{repository!r} is not a repository on the Hub; write hub:owner/name"
                 )
             return cls(repository=repository)
         path = text.removeprefix(FOLDER_PREFIX)
         if path == text or not path:
-            raise OptionError(f"{text!r} is no place; write hub:owner/name or folder:PATH")
+            raise OptionError(f"{text!r} is not a destination; write hub:owner/name or folder:PATH")
         return cls(folder=expand_home(path, OptionError))
 
     def __str__(self) -> str:
@@ -160,7 +160,7 @@ def require_access(destination: Destination) -> None:
     if hub.token() is None:
         address = shown(hub.endpoint)
         raise AuthError(
-            f"there is no token to write to {destination.repository} on {address} with; make one "
+            f"there is no token for writing to {destination.repository} on {address}; create one "
             f"at {address}/settings/tokens and set HF_TOKEN, or run: hf auth login"
         )
 
@@ -177,8 +177,8 @@ def _check(folder: Path) -> Record:
             broken = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
             if broken:
                 raise WeightsError(
-                    f"{folder / file.path} has values that are not finite in {broken[0]}; train "
-                    "the style anew"
+                    f"{folder / file.path} has non-finite values in {broken[0]}; train the style "
+                    "again"
                 )
     return record
 

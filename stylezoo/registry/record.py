@@ -61,14 +61,14 @@ class Net:
         """Faults that the types cannot express."""
         if not COMPONENT_NAME.fullmatch(self.name):
             yield RecordError(
-                f"{self.name!r} is no name of a net: lower-case letters, digits, '-' and '_', "
-                "never an import path",
+                f"{self.name!r} is not the name of a net; use lower-case letters, digits, '-' and "
+                "'_', not an import path",
                 field="name",
             )
         # It is shown as what to install: pip must not mistake it for an option or address.
         if not DISTRIBUTION.fullmatch(self.plugin):
             yield RecordError(
-                f"{self.plugin[:100]!r} is no name of a distribution, like 'stylezoo'",
+                f"{self.plugin[:100]!r} is not the name of a distribution, like 'stylezoo'",
                 field="plugin",
             )
 
@@ -219,7 +219,7 @@ class Provenance:
         try:
             date.fromisoformat(self.created)
         except ValueError:
-            yield RecordError(f"{self.created!r} is no ISO date", field="created")
+            yield RecordError(f"{self.created!r} is not an ISO date", field="created")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,7 +267,10 @@ class GoldenTest:
         for name in ("height", "width"):
             yield from _at_least(name, getattr(self, name), 1)
             if getattr(self, name) > 1024:
-                yield RecordError("more than 1024 pixels make a slow test", field=name)
+                yield RecordError(
+                    f"{getattr(self, name)} is more than 1024 pixels, too slow for a test",
+                    field=name,
+                )
         if not 0 < self.tolerance <= 0.1:
             yield RecordError(f"{self.tolerance} is not in (0, 0.1]", field="tolerance")
 
@@ -461,13 +464,11 @@ class Record:
         for name in named:
             if not held:
                 raise OptionError(
-                    f"{self.name} is a single style, not a pack, and holds no style {name!r}; "
+                    f"{self.name} is a single style, not a pack, so it has no style {name!r}; "
                     f"leave out {name!r}"
                 )
             if name not in held:
-                raise OptionError(
-                    f"{self.name} holds no style {name!r}; it holds: {', '.join(held)}"
-                )
+                raise OptionError(f"{self.name} has no style {name!r}; it has: {', '.join(held)}")
 
     def file(self, role: Role) -> File:
         """The file with this role: weights, golden and preview exist once in every record.
@@ -494,7 +495,7 @@ def file_faults(files: Sequence[File]) -> Iterator[RecordError]:
     for index, path in enumerate(folded):
         if path in folded[:index]:
             yield RecordError(
-                f"{paths[index]!r} stands twice, or differs only in case",
+                f"{paths[index]!r} is listed twice, or differs from another only in case",
                 field=f"files[{index}].path",
             )
     for role in ("weights", "golden", "preview"):
@@ -515,10 +516,10 @@ def style_faults(
     names = [one.name for one in styles]
     for index, one in enumerate(styles):
         if one.name in names[:index]:
-            yield RecordError(f"{one.name!r} stands twice", field=f"styles[{index}].name")
+            yield RecordError(f"{one.name!r} is listed twice", field=f"styles[{index}].name")
         if one.painting is not None and one.painting not in paintings:
             yield RecordError(
-                f"{one.painting!r} is no file with the role 'painting'",
+                f"{one.painting!r} is not a file with the role 'painting'",
                 field=f"styles[{index}].painting",
             )
 

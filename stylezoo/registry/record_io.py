@@ -139,7 +139,7 @@ def read_record_text(folder: Path) -> str:
     path = folder / RECORD_FILE
     try:
         if path.exists() and not path.is_file():  # reading a pipe would block
-            raise RecordError("it is no file", origin=str(path))
+            raise RecordError("it is not a file", origin=str(path))
         with path.open("rb") as file:
             return file.read(MAX_RECORD_BYTES + 1).decode()
     except OSError as error:
@@ -255,7 +255,7 @@ def _fields(wanted: type[Any]) -> dict[str, tuple[Any, dataclasses.Field[Any]]]:
 def _read_choice(choices: tuple[Any, ...], value: Any, path: str) -> Any:
     if value not in choices:
         listed = ", ".join(map(repr, choices))
-        raise RecordError(f"{value!r} is none of {listed}", field=path)
+        raise RecordError(f"{value!r} is not one of {listed}", field=path)
     return value
 
 
@@ -268,7 +268,7 @@ def _read_union(
     for kind in arguments:
         if type(value) is kind or (isinstance(value, list) and typing.get_origin(kind) is tuple):
             return _read(kind, value, path, faults)
-    faults.append(RecordError(f"{value!r} is no text, number or truth value", field=path))
+    faults.append(RecordError(f"{value!r} is not text, a number, true or false", field=path))
     return _BROKEN
 
 
@@ -281,7 +281,7 @@ def _read_list(
         return None
     kinds = [arguments[0]] * len(value) if Ellipsis in arguments else list(arguments)
     if len(value) > MAX_ENTRIES:
-        reason = f"{len(value)} entries are more than {MAX_ENTRIES}"
+        reason = f"it has {len(value)} entries, more than {MAX_ENTRIES}"
     elif len(value) != len(kinds):
         reason = f"it has {len(value)} entries, not {len(kinds)}"
     else:
@@ -303,7 +303,7 @@ def _read_arguments(kind: Any, value: Any, path: str, faults: list[RecordError])
         if key.isidentifier() and len(key) <= 64:
             read[key] = _read(kind, entry, _join(path, key), faults)
         else:
-            faults.append(RecordError(f"{key[:100]!r} is no name of an argument", field=path))
+            faults.append(RecordError(f"{key[:100]!r} is not the name of an argument", field=path))
     return read if len(faults) == before else _BROKEN
 
 
@@ -314,7 +314,7 @@ def _read_scalar(wanted: Any, value: Any, path: str) -> Any:
     if type(value) is not wanted:
         raise RecordError(f"{value!r} is not {names[wanted]}", field=path)
     if wanted is str and len(value) > MAX_TEXT:
-        raise RecordError(f"{len(value)} characters are more than {MAX_TEXT}", field=path)
+        raise RecordError(f"it has {len(value)} characters, more than {MAX_TEXT}", field=path)
     if wanted is int and abs(value) > MAX_INTEGER:
         raise RecordError(f"{value} is out of range", field=path)
     if wanted is float and not math.isfinite(value):

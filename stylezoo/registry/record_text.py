@@ -34,7 +34,7 @@ def check_style_name(name: str, field: str = "name") -> None:
     """
     if not STYLE_NAME.fullmatch(name) or len(name) > 64 or WINDOWS_DEVICE.fullmatch(name):
         raise RecordError(
-            f"{name!r} is no style name; use lower-case letters and digits, in groups joined by "
+            f"{name!r} is not a style name; use lower-case letters and digits, in groups joined by "
             "'-', at most 64 characters",
             field=field,
         )
@@ -47,9 +47,9 @@ def check_line(text: str, field: str, limit: int) -> str:
         RecordError: it has unprintable characters, or more than ``limit`` characters.
     """
     if len(text) > limit:
-        raise RecordError(f"{len(text)} characters are more than {limit}", field=field)
+        raise RecordError(f"it has {len(text)} characters, more than {limit}", field=field)
     if not text.isprintable():
-        raise RecordError(f"{text[:100]!r} has characters that cannot be printed", field=field)
+        raise RecordError(f"{text[:100]!r} contains unprintable characters", field=field)
     return text
 
 
@@ -84,7 +84,7 @@ def check_addresses(text: str, field: str) -> None:
         if scheme not in ("http", "https"):
             raise RecordError(
                 f"{text[:100]!r} has an address with the scheme {scheme!r}; only https and http "
-                "are taken",
+                "are allowed",
                 field=field,
             )
 
@@ -101,7 +101,7 @@ def check_licence(expression: str, field: str) -> None:
         canonicalize_license_expression(expression)
     except InvalidLicenseExpression as error:
         raise RecordError(
-            f"{expression!r} is no SPDX licence expression; see https://spdx.org/licenses, "
+            f"{expression!r} is not an SPDX licence expression; see https://spdx.org/licenses, "
             f"or write {UNKNOWN!r}",
             field=field,
         ) from error
@@ -114,11 +114,13 @@ def check_version(text: Any, field: str = "version") -> Version:
         RecordError: it is not a PEP 440 version, is too long, not normalised, or has a local part.
     """
     if isinstance(text, str) and len(text) > MAX_WORD:  # Python refuses to parse huge integers
-        raise RecordError(f"{len(text)} characters are more than {MAX_WORD}", field=field)
+        raise RecordError(f"it has {len(text)} characters, more than {MAX_WORD}", field=field)
     try:
         version = Version(text)
     except (InvalidVersion, TypeError):
-        raise RecordError(f"{text!r} is no version (PEP 440), like '1.0.0'", field=field) from None
+        raise RecordError(
+            f"{text!r} is not a version (PEP 440), like '1.0.0'", field=field
+        ) from None
     if version.local or str(version) != text:
         raise RecordError(f"{text!r} is not in its plain form, like '1.0.0'", field=field)
     return version

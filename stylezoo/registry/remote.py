@@ -134,8 +134,8 @@ class RemoteSource(RegistrySource):
         listed = sum(file.size for file in record.files) + entry.size
         if listed > entry.total_size:
             raise RegistryFormatError(
-                f"{self.location} lists {entry.total_size} bytes for {name} {version}, its record "
-                f"{listed}; tell its maintainer"
+                f"{self.location} lists {entry.total_size} bytes for {name} {version}, but its "
+                f"record says {listed}; tell the maintainers of the registry"
             )
         transport = self._transport(entry)
 
@@ -192,7 +192,9 @@ class RemoteSource(RegistrySource):
         ):
             if found != expected:
                 raise RecordError(
-                    f"it is {str(found)!r}, listed as {str(expected)!r}", field=field, origin=origin
+                    f"it is {str(found)!r}, but listed as {str(expected)!r}",
+                    field=field,
+                    origin=origin,
                 )
         self._records[entry.sha256] = record, content
         return record, content
@@ -214,8 +216,8 @@ class RemoteSource(RegistrySource):
                 part.replace(path)
         except OSError as error:
             raise CacheError(
-                f"{path} cannot be written: {error.strerror or error}; {CACHE_VARIABLE} may name "
-                "another folder"
+                f"{path} cannot be written: {error.strerror or error}; to use another "
+                f"folder, set {CACHE_VARIABLE}"
             ) from error
         return content
 

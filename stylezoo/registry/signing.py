@@ -95,21 +95,21 @@ def create_registry(folder: Path, keys: KeyFolder) -> dict[Role, str]:
     # Resolved: a link or '..' may lead into the registry without looking like it.
     if keys.folder.resolve().is_relative_to(folder.resolve()):
         raise RegistryError(
-            f"the keys would lie in {keys.folder}, inside the registry, and be served with it; "
-            "name another folder with --keys"
+            f"the keys would be in {keys.folder}, inside the registry, and be served with it; "
+            "choose another folder with --keys"
         )
     if (folder / "metadata" / "timestamp.json").exists():
-        raise RegistryError(f"{folder} is a signed registry already")
+        raise RegistryError(f"{folder} is already a signed registry")
     if max(_numbered(folder, "root"), default=0) > 1:
         raise RegistryError(
             f"{folder} was a signed registry: {newest_root(folder).name} in it names keys that a "
-            "new one would not have; restore its metadata from a copy, or name another folder"
+            "new one would not have; restore its metadata from a copy, or choose another folder"
         )
     try:
         (folder / "styles").mkdir(parents=True, exist_ok=True)
         (folder / "metadata").mkdir(exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{folder} cannot be made: {error.strerror}") from error
+        raise OutputError(f"{folder} cannot be created: {error.strerror}") from error
     with _working_on(folder):
         signers = {role: keys.make(role) for role in ROLES}
         root = Root(consistent_snapshot=True)
@@ -164,8 +164,8 @@ def build_registry(
         for path in sorted(signed.keys() & new.keys()):
             if signed[path] != new[path].hashes["sha256"]:
                 raise PublishError(
-                    f"{folder / path} has other bytes than it had when it was signed; a version "
-                    "never changes: put the old one back, and give the change a new version"
+                    f"{folder / path} has changed since it was signed; a version never changes: "
+                    "restore the old one, and give the change a new version"
                 )
         if old != new:
             state.targets.signed.targets = new
@@ -276,7 +276,7 @@ def newest_root(folder: Path) -> Path:
     roots = _numbered(folder, "root")
     if not roots:
         raise RegistryError(
-            f"{folder} is no signed registry: it has no metadata; run: stylezoo registry init "
+            f"{folder} is not a signed registry: it has no metadata; run: stylezoo registry init "
             f"{folder}"
         )
     return roots[max(roots)]
@@ -313,13 +313,13 @@ def _read(folder: Path) -> _State:
             root.signed.verify_delegate(one.signed.type, one.signed_bytes, one.signatures)
     except (RepositoryError, ValueError, KeyError) as error:
         raise SignatureError(
-            f"the metadata of {folder} is not what its keys have signed: {error}; restore it from "
-            "a copy"
+            f"the metadata of {folder} does not match what its keys signed: {error}; restore it "
+            "from a copy"
         ) from error
     except OSError as error:
         raise RegistryError(
-            f"{metadata} is not complete: {error}; if 'stylezoo registry init' was cut short, run "
-            "it again; else restore it from a copy, or begin anew in another folder"
+            f"{metadata} is incomplete: {error}; if 'stylezoo registry init' was interrupted, "
+            "run it again; otherwise restore it from a copy, or start over in another folder"
         ) from error
     return _State(root=root, targets=targets, snapshot=snapshot, timestamp=timestamp)
 
@@ -355,8 +355,8 @@ def _publish(
         size = len(state.targets.to_bytes())
         if size > 0.95 * TARGETS_LIMIT:
             raise PublishError(
-                f"the index would have {size} bytes, and clients read {TARGETS_LIMIT}; withdraw "
-                "old versions, or begin a second registry"
+                f"the index would have {size} bytes, but clients read at most {TARGETS_LIMIT}; "
+                "withdraw old versions, or start a second registry"
             )
         number = state.targets.signed.version = _next_number(folder, "targets")
         described = write("targets", state.targets, f"{number}.targets.json")

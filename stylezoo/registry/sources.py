@@ -50,7 +50,9 @@ def all_sources(catalog: Catalog) -> dict[str, RegistrySource]:
             ordered[name] = sources[name]
         elif config is None:
             known = ", ".join(sources) or "none"
-            _warn(f"no plugin brings a source {name!r}, and it has no location; there are: {known}")
+            _warn(
+                f"no plugin provides a source {name!r}, and it has no location; there are: {known}"
+            )
         elif name in sources:
             _warn(
                 f"the registry {name!r} is left out: a plugin's source has this name; give it "
@@ -96,7 +98,7 @@ def make_source(name: str, config: RegistryConfig) -> RegistrySource:
     if config.root is None:
         if is_remote(location):
             raise RegistryError(
-                f"{location} has no root whose keys are trusted; run: stylezoo registries add "
+                f"{location} has no trusted root; run: stylezoo registries add "
                 f"{location} --root FILE"
             )
         return FolderSource(Path(location))
@@ -170,7 +172,7 @@ def _registries_of_plugins(catalog: Catalog, taken: Collection[str]) -> dict[str
         try:
             config = catalog.get("registry", component.full_name)
             if not isinstance(config, RegistryConfig):
-                raise RegistryError(f"{config!r} is no RegistryConfig")
+                raise RegistryError(f"{config!r} is not a RegistryConfig")
             made[name] = make_source(name, config)
         except Exception as error:  # third-party code may raise anything
             warnings.warn(

@@ -72,7 +72,7 @@ class StyleSpec:
             except RecordError as error:
                 raise InvalidSpecError(error.reason) from error
         if at and not version:
-            raise InvalidSpecError(f"{text!r} names no version after '@'; write {name}@1")
+            raise InvalidSpecError(f"{text!r} has no version after '@'; write {name}@1")
         return cls(
             text=text,
             name=None if repository else name,
@@ -106,9 +106,11 @@ def parse_shares(text: str, spec: str) -> dict[str, float]:
             value = float(share) if equals else 1.0
         except (RecordError, ValueError):
             value = math.nan
-        if name in shares or not (math.isfinite(value) and value >= 0):
+        if name in shares:
+            raise InvalidSpecError(f"{spec!r} names {name!r} twice; name each style once")
+        if not (math.isfinite(value) and value >= 0):
             raise InvalidSpecError(
-                f"{part!r} in {spec!r} is no style of a pack with its share; write "
+                f"{part!r} in {spec!r} is not a style of a pack with its share; write "
                 "pack:monet, or pack:monet=0.5,hokusai=0.5"
             )
         shares[name] = value
@@ -133,7 +135,7 @@ def _is_weights(text: str) -> bool:
 
 def _versions(text: str) -> SpecifierSet:
     if len(text) > MAX_LINE:  # Python refuses to parse huge integers
-        raise InvalidSpecError(f"{text[:100]!r}... is longer than a version or range may be")
+        raise InvalidSpecError(f"{text[:100]!r}... is too long for a version or range")
     if _PREFIX.fullmatch(text):
         text = f"=={text}.*"
     else:
@@ -143,5 +145,5 @@ def _versions(text: str) -> SpecifierSet:
         return SpecifierSet(text)
     except InvalidSpecifier as error:
         raise InvalidSpecError(
-            f"{text!r} is no version or range; write one like '1', '1.2.0' or '>=1,<2'"
+            f"{text!r} is not a version or range; write one like '1', '1.2.0' or '>=1,<2'"
         ) from error

@@ -327,7 +327,7 @@ class Store:
                 staging.rmdir()
             if damage is None:
                 raise
-            raise IntegrityError(f"{damage}; it cannot be fetched anew: {error}") from error
+            raise IntegrityError(f"{damage}; it cannot be fetched again: {error}") from error
         except BaseException:  # a full disk, a wrong file, Ctrl-C: free the space again
             remove_path(staging)
             raise
@@ -356,7 +356,7 @@ class Store:
         if needed - here > free:
             raise CacheError(
                 f"{record.name} {record.version}: need {_megabytes(needed - here)}, "
-                f"{_megabytes(free)} free in {self.root}; make room, such as with "
+                f"only {_megabytes(free)} free in {self.root}; make room, such as with "
                 f"'stylezoo cache prune --all', or choose another folder with {CACHE_VARIABLE}"
             )
 
@@ -399,7 +399,7 @@ def _fetch(parts: dict[str, Path], record: Record, fetch: Fetch, progress: Progr
         fetch(file, part, _after(done, progress))
         status = part.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_size != file.size:
-            raise IntegrityError(f"{part} is not the {file.path} that was to be fetched")
+            raise IntegrityError(f"{part} is not the file {file.path} that was requested")
         done += file.size
 
 

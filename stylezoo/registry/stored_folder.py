@@ -86,14 +86,14 @@ def read_record_bytes(folder: Path, sha256: str, root: Path) -> bytes | None:
     path = folder / RECORD_FILE
     try:
         if not stat.S_ISDIR(folder.lstat().st_mode):
-            raise IntegrityError(f"{folder} is no folder")
+            raise IntegrityError(f"{folder} is not a folder")
     except FileNotFoundError:
         return None
     except OSError as error:
         raise unusable(root, error) from error
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
-            raise IntegrityError(f"{path} is no plain file")
+            raise IntegrityError(f"{path} is not a regular file")
         with path.open("rb") as file:
             content = file.read(MAX_RECORD_BYTES + 1)
     except PermissionError as error:
@@ -102,7 +102,7 @@ def read_record_bytes(folder: Path, sha256: str, root: Path) -> bytes | None:
         raise IntegrityError(f"{path} cannot be read: {error.strerror}") from error
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise IntegrityError(f"{path} has the sha256 {found}, its folder is named {sha256}")
+        raise IntegrityError(f"{path} has the sha256 {found}, but its folder is named {sha256}")
     return content
 
 
@@ -124,7 +124,7 @@ def parse_record_bytes(content: bytes, origin: str) -> Record:
     for index, file in enumerate(record.files):
         if file.path.casefold() == RECORD_FILE:
             raise RecordError(
-                f"{file.path!r} is the name of the record", field=f"files[{index}]", origin=origin
+                f"{file.path!r} is reserved for the record", field=f"files[{index}]", origin=origin
             )
     return record
 
@@ -140,9 +140,9 @@ def unusable(root: Path, error: OSError) -> CacheError:
     with suppress(PermissionError):  # looking is forbidden too
         for folder in (root, *root.parents):
             if folder.is_symlink() and not folder.exists():
-                reason = f"{folder} is a link that leads nowhere"
+                reason = f"{folder} is a broken link"
             elif folder.exists() and not folder.is_dir():
-                reason = f"{folder} is no folder"
+                reason = f"{folder} is not a folder"
     return CacheError(
         f"the cache {root} cannot be used: {reason}; choose another folder with {CACHE_VARIABLE}"
     )

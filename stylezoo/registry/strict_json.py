@@ -31,7 +31,7 @@ def parse_object(content: bytes, origin: str) -> dict[str, Any]:
     except RecursionError as error:
         raise RegistryFormatError(f"{origin}: it nests too deeply") from error
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError too
-        raise RegistryFormatError(f"{origin} is not JSON as it should be: {error}") from error
+        raise RegistryFormatError(f"{origin} is not valid JSON: {error}") from error
     if not isinstance(value, dict):
         raise RegistryFormatError(f"{origin}: it is a {type(value).__name__}, not an object")
     _check_depth(value, origin)
@@ -43,12 +43,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) != len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice[:100]!r} stands twice in one object")
+        raise ValueError(f"the key {twice[:100]!r} appears twice in one object")
     return made
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _check_depth(value: dict[str, Any], origin: str) -> None:

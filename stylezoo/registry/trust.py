@@ -147,7 +147,7 @@ class TrustedRegistry:
             if copy is None:
                 raise
             warnings.warn(
-                f"{error}; the index of {copy.refreshed:%Y-%m-%d %H:%M} UTC is used",
+                f"{error}; the index of {copy.refreshed:%Y-%m-%d %H:%M} UTC is used instead",
                 RegistryWarning,
                 stacklevel=2,
             )
@@ -263,7 +263,7 @@ class TrustedRegistry:
             write_copy(staging / _COPY, index)
             (staging / _COPY).replace(self.state / _COPY)
         except OutputError as error:
-            raise CacheError(f"{error}; {CACHE_VARIABLE} may name another folder") from error
+            raise CacheError(f"{error}; to use another folder, set {CACHE_VARIABLE}") from error
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -274,19 +274,21 @@ class TrustedRegistry:
         from tuf.api.serialization import DeserializationError, SerializationError
 
         where = f"the registry {self.name!r} ({self.transport.location})"
-        advice = "nothing of it was taken; ask its maintainer, or try again later"
+        advice = "none of it was used; ask its maintainer, or try again later"
         try:
             yield
         except (tuf.UnsignedMetadataError, tuf.LengthOrHashMismatchError) as error:
             raise SignatureError(
-                f"{where} is not what the keys of its trusted root vouch for: {error}; {advice}"
+                f"{where} does not match what its trusted keys signed: {error}; {advice}"
             ) from error
         except tuf.BadVersionNumberError as error:
-            raise RollbackError(f"{where} is older than it was: {error}; {advice}") from error
+            raise RollbackError(
+                f"{where} is older than the copy seen before: {error}; {advice}"
+            ) from error
         except tuf.ExpiredMetadataError as error:
             raise ExpiredError(
                 f"{where} has expired and can no longer be trusted: {error}; ask its maintainer to "
-                "renew it with: stylezoo registry sign. Styles fetched before keep working"
+                "renew it with: stylezoo registry sign (styles already fetched keep working)"
             ) from error
         except (DeserializationError, SerializationError) as error:
             reason = error.__cause__ or error
@@ -302,8 +304,8 @@ class TrustedRegistry:
 
     def _unwritable(self, error: OSError) -> CacheError:
         return CacheError(
-            f"{self.state} cannot be written: {error.strerror or error}; {CACHE_VARIABLE} may name "
-            "another folder"
+            f"{self.state} cannot be written: {error.strerror or error}; to use another "
+            f"folder, set {CACHE_VARIABLE}"
         )
 
     def _warn_if_expired(self, index: Index) -> None:
@@ -311,7 +313,7 @@ class TrustedRegistry:
             self._warned = True
             warnings.warn(
                 f"the index of the registry {self.name!r} expired on {index.expires:%Y-%m-%d}; "
-                "it is used as it was verified before. Renew it with: stylezoo update",
+                "the copy verified before is used; renew it with: stylezoo update",
                 RegistryWarning,
                 stacklevel=3,
             )
@@ -348,7 +350,8 @@ def _fetcher(transport: Transport) -> FetcherInterface:
                 raise
             if content is None:
                 raise DownloadHTTPError(
-                    f"it has no {path}; it is no signed registry, or not complete at the moment",
+                    f"it has no {path}; it is not a signed registry, or is incomplete "
+                    "at the moment",
                     404,
                 )
             parse_object(content, f"{transport.location}, {path}")

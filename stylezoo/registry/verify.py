@@ -34,21 +34,21 @@ def verify_files(folder: Path, record: Record, files: Iterable[File] | None = No
 
 
 def _verify(path: Path, file: File, field: str, style: str) -> None:
-    advice = f"get {style} again, or reinstall the package that brought it"
+    advice = f"get {style} again, or reinstall the package that provides it"
     try:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):
-            raise IntegrityError(f"{path} is no plain file; {advice}")
+            raise IntegrityError(f"{path} is not a regular file; {advice}")
         if status.st_size != file.size:
             raise IntegrityError(
-                f"{path} has {status.st_size} bytes, its record says {file.size} in {field}.size; "
-                f"{advice}"
+                f"{path} has {status.st_size} bytes, but its record says {file.size} in "
+                f"{field}.size; {advice}"
             )
         digest = sha256_of(path)
     except OSError as error:
         raise IntegrityError(f"{path} cannot be read: {error.strerror}; {advice}") from error
     if digest != file.sha256:
         raise IntegrityError(
-            f"{path} has the sha256 {digest}, its record says {file.sha256} in {field}.sha256; "
-            f"{advice}"
+            f"{path} has the sha256 {digest}, but its record says {file.sha256} in "
+            f"{field}.sha256; {advice}"
         )

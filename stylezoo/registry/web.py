@@ -127,7 +127,7 @@ def answer(url: str, headers: dict[str, str], what: str) -> Iterator[Response]:
         Passing: it cannot be reached.
     """
     if not _may_be_asked(url, ("http", "https")):
-        raise UnavailableError(f"{what}: {shown(url)} is no http or https address")
+        raise UnavailableError(f"{what}: {shown(url)} is not an http or https address")
     sent = {"Accept-Encoding": "identity", "User-Agent": "stylezoo"} | headers
     for _ in range(MOST_REDIRECTS + 1):
         response = _request(url, sent, what)
@@ -144,7 +144,7 @@ def answer(url: str, headers: dict[str, str], what: str) -> Iterator[Response]:
         url = target
     raise UnavailableError(
         f"{what}: {host_of(url)} redirects more than {MOST_REDIRECTS} times; the address may be "
-        "wrong, or the server out of order"
+        "wrong, or the server misconfigured"
     )
 
 
@@ -155,7 +155,9 @@ def _request(url: str, headers: dict[str, str], what: str) -> Response:
     tokens = [value for name, value in headers.items() if name.lower() == "authorization"]
     if not all(token.isascii() and token.isprintable() for token in tokens):
         # Not left to the library: its error shows the token.
-        raise AuthError(f"{what}: the token holds a character that no header may have; set it anew")
+        raise AuthError(
+            f"{what}: the token contains a character not allowed in a header; set it again"
+        )
     try:
         return _session().get(
             url,
@@ -182,7 +184,8 @@ def _request(url: str, headers: dict[str, str], what: str) -> Response:
         raise Passing(f"{host_of(url)} cannot be reached: {_reason(error)}") from error
     except requests.RequestException as error:
         raise UnavailableError(
-            f"{what}: {shown(url)} cannot be asked ({type(error).__name__}); check the address"
+            f"{what}: the request to {shown(url)} failed ({type(error).__name__}); check the "
+            "address"
         ) from error
 
 
@@ -199,8 +202,8 @@ def _redirect(url: str, target: str, what: str) -> str:
         joined = ""
     if not _may_be_asked(joined, allowed):
         raise UnavailableError(
-            f"{what}: {host_of(url)} redirects to {target[:200]!r}, which is refused: from "
-            f"{urlsplit(url).scheme} only {' and '.join(allowed)} may follow"
+            f"{what}: {host_of(url)} redirects to {target[:200]!r}, which is refused: "
+            f"{urlsplit(url).scheme} may only redirect to {' or '.join(allowed)}"
         )
     return joined
 
@@ -218,7 +221,7 @@ def require_success(response: Response, what: str) -> None:
     """
     status, host, words = response.status_code, host_of(response.url), status_in_words(response)
     if status in _PASSING or status >= 500:
-        raise Passing(f"{host} answers {words}", wait=retry_after(response.headers))
+        raise Passing(f"{host} returned {words}", wait=retry_after(response.headers))
     if status in (401, 403):
         sent = "with the token that was sent" if _sent_token(response) else "without a token"
         raise AuthError(
@@ -227,18 +230,18 @@ def require_success(response: Response, what: str) -> None:
         )
     if status == 407:
         raise UnavailableError(
-            f"{what}: {_proxy_in_words(response.url)} wants a password; write it into the "
+            f"{what}: {_proxy_in_words(response.url)} requires a password; put it in the "
             "address: http://name:password@host:port"
         )
     if status != 200:
         raise UnavailableError(
-            f"{what}: {host} answers {words}, which is no answer to this; check the address"
+            f"{what}: {host} returned {words}, which was not expected here; check the address"
         )
     coding = response.headers.get("Content-Encoding", "identity").lower()
     if coding != "identity":
         raise UnavailableError(
-            f"{what}: {host} sends it compressed ({coding[:20]!r}), which was not asked for; "
-            "switch that off on the server"
+            f"{what}: {host} sent it compressed ({coding[:20]!r}), which was not requested; "
+            "turn that off on the server"
         )
 
 
@@ -256,8 +259,8 @@ def refuse_page(response: Response, start: bytes, what: str) -> None:
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()[:15].lower()
     if text.startswith((b"<!doctype html", b"<html")):
         raise UnavailableError(
-            f"{what}: {host_of(response.url)} sends a web page: it is not a registry or hub, or a "
-            "captive portal stands before it; open the address in a browser"
+            f"{what}: {host_of(response.url)} sent a web page: it is not a registry or hub, or a "
+            "captive portal is in the way; open the address in a browser"
         )
 
 
@@ -305,7 +308,7 @@ def shown(url: str) -> str:
     try:
         parts = urlsplit(url)
     except ValueError:
-        return "an address that cannot be read"
+        return "an invalid address"
     host = parts.netloc.rpartition("@")[2]
     return SplitResult(parts.scheme, host, parts.path, "", "").geturl()
 
@@ -411,6 +414,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _reason(error: BaseException) -> str:
     causes = list(_causes(error))
     if any("timed out" in str(cause) for cause in causes):
-        return f"no answer for {timeout_seconds():g} s"
+        return f"no response for {timeout_seconds():g} s"
     system = [c.strerror for c in causes if isinstance(c, OSError) and c.strerror]
-    return str(system[-1]) if system else "the connection broke off"
+    return str(system[-1]) if system else "the connection was lost"

@@ -75,11 +75,11 @@ def read_header(path: Path) -> dict[str, Any]:
                 raise WeightsError(f"{path} is {size} bytes long, too short for safetensors")
             if length > MAX_HEADER_BYTES:
                 raise WeightsError(
-                    f"{path} is no safetensors file, or its header of {length} bytes is longer "
+                    f"{path} is not a safetensors file, or its header of {length} bytes is longer "
                     f"than {MAX_HEADER_BYTES}"
                 )
             if length > size - 8:
-                raise WeightsError(f"{path} is cut off in its header; fetch it again")
+                raise WeightsError(f"{path} is truncated in its header; fetch it again")
             file.seek(8)
             text = file.read(length)
     except OSError as error:
@@ -89,7 +89,7 @@ def read_header(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise WeightsError(f"{path} has a broken header: {error}") from error
     if not isinstance(header, dict):
-        raise WeightsError(f"{path} has a broken header: it is no object")
+        raise WeightsError(f"{path} has a broken header: it is not an object")
     tensors = len(header) - ("__metadata__" in header)
     if not 1 <= tensors <= MAX_TENSORS:
         raise WeightsError(f"{path} holds {tensors} tensors; 1 to {MAX_TENSORS} are allowed")
@@ -106,10 +106,10 @@ def _header_fault(header: Mapping[str, Any], data_size: int) -> str | None:
         if name == "__metadata__":
             plain = isinstance(entry, dict) and all(isinstance(v, str) for v in entry.values())
             if not plain:
-                return "its metadata is no table of texts"
+                return "its metadata is not a table of texts"
             continue
         if not 0 < len(name) <= MAX_TENSOR_NAME or not name.isprintable():
-            return f"a tensor is called {name[:50]!r}"
+            return f"a tensor has the invalid name {name[:50]!r}"
         span = _span(entry)
         if isinstance(span, str):
             return f"{name}: {span}"
@@ -119,18 +119,20 @@ def _header_fault(header: Mapping[str, Any], data_size: int) -> str | None:
         if start != end:
             return f"{name} does not start where the tensor before it ends"
         end = stop
-    return None if end == data_size else f"its tensors have {end} bytes, the file {data_size}"
+    return (
+        None if end == data_size else f"its tensors have {end} bytes, but the file has {data_size}"
+    )
 
 
 def _span(entry: Any) -> tuple[int, int] | str:
     """Where the data of a tensor starts and ends, or what is wrong with its entry."""
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        return "it has other keys than dtype, shape and data_offsets"
+        return "its keys must be exactly dtype, shape and data_offsets"
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in _DTYPE_BYTES:
-        return f"its dtype is {str(dtype)[:50]!r}, none of {', '.join(_DTYPE_BYTES)}"
+        return f"its dtype is {str(dtype)[:50]!r}, not one of {', '.join(_DTYPE_BYTES)}"
     if not _are_sizes(shape) or not _are_sizes(offsets) or len(offsets) != 2:
-        return "its shape or data_offsets are no lists of sizes"
+        return "its shape or data_offsets is not a list of sizes"
     start, stop = offsets
     if stop - start != math.prod(shape) * _DTYPE_BYTES[dtype]:
         return f"its shape {str(shape)[:50]} as {dtype} does not take {stop - start} bytes"
@@ -146,7 +148,7 @@ def _are_sizes(values: Any) -> bool:
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key appears twice")
     return table
 
 
@@ -169,12 +171,14 @@ def read_net_metadata(path: Path) -> tuple[str, dict[str, Scalar]]:
             "; load the style folder it belongs to"
         ) from None
     if not isinstance(name, str) or not COMPONENT_NAME.fullmatch(name):
-        raise WeightsError(f"{path} names a net {str(name)[:100]!r}, which is no name of a net")
+        raise WeightsError(
+            f"{path} names a net {str(name)[:100]!r}, which is not the name of a net"
+        )
     scalars = isinstance(arguments, dict) and all(
         isinstance(value, bool | int | float | str) for value in arguments.values()
     )
     if not scalars:
-        raise WeightsError(f"{path} has arguments of a net that are no plain values")
+        raise WeightsError(f"{path} has net arguments that are not plain values")
     return name, arguments
 
 
@@ -270,9 +274,9 @@ def weights_faults(net: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[st
         for name in both
         if tensors[name].is_floating_point() != wanted[name].is_floating_point()
     ]
-    yield from _listing("has tensors of another type:", kinds)
+    yield from _listing("has tensors of the wrong type:", kinds)
     broken = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
-    yield from _listing("has values that are not finite in", broken)
+    yield from _listing("has non-finite values in", broken)
 
 
 def _shape_faults(wanted: Mapping[str, list[int]], found: Mapping[str, list[int]]) -> Iterator[str]:
@@ -284,7 +288,7 @@ def _shape_faults(wanted: Mapping[str, list[int]], found: Mapping[str, list[int]
         for name, shape in wanted.items()
         if name in found and found[name] != shape
     ]
-    yield from _listing("has tensors of another shape:", shapes)
+    yield from _listing("has tensors of the wrong shape:", shapes)
 
 
 def _listing(what: str, names: Iterable[str]) -> Iterator[str]:
@@ -326,7 +330,7 @@ def save_weights(
         for name, tensor in tensors.items()
     }
     broken = [name for name, tensor in stored.items() if not tensor.isfinite().all()]
-    for fault in _listing("would have values that are not finite in", broken):
+    for fault in _listing("would have non-finite values in", broken):
         raise WeightsError(f"{path.name} {fault}")
     net = json.dumps({"name": net_name, "arguments": dict(net_arguments)}, sort_keys=True)
     save_tensors(path, stored, {METADATA_KEY: net})

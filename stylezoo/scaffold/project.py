@@ -62,7 +62,7 @@ def write_project(
         OutputError: the folder exists and is not empty, or cannot be written.
     """
     if kind not in KINDS:
-        raise OptionError(f"there is no template {kind!r}; there are {', '.join(KINDS)}")
+        raise OptionError(f"there is no template {kind!r}; use one of {', '.join(KINDS)}")
     _check_name(name)
     distribution = f"stylezoo-{name}"
     _check_free(kind, name, distribution, catalog or default_catalog())
@@ -87,16 +87,16 @@ def _check_name(name: str) -> None:
     if _NAME.fullmatch(name) and len(name) <= LONGEST_NAME:
         if name.startswith("stylezoo-"):
             raise OptionError(
-                f"the name {name!r} is the component's: leave out 'stylezoo-', which the "
-                f"distribution gets by itself"
+                f"the name {name!r} is that of the component; leave out 'stylezoo-', which is "
+                "added for the distribution"
             )
         return
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name)  # MyLoss
     near = re.sub(r"[^a-z0-9]+", "-", spaced.lower()).strip("-")
     advice = f"; for example {near!r}" if _NAME.fullmatch(near) and len(near) <= 40 else ""
     raise OptionError(
-        f"the name {name!r} must be small letters, digits and single hyphens, start with a letter "
-        f"and have at most {LONGEST_NAME} of them{advice}"
+        f"the name {name!r} must be lowercase letters, digits and single hyphens, start with a "
+        f"letter and have at most {LONGEST_NAME} characters{advice}"
     )
 
 
@@ -105,7 +105,7 @@ def _check_free(kind: str, name: str, distribution: str, catalog: Catalog) -> No
     owners = {c.distribution for c in catalog.components(component) if c.name == name}
     for owner in sorted(owners - {distribution}):
         raise OptionError(
-            f"the {component} {name!r} is there already, in {owner}; choose another name"
+            f"the {component} {name!r} already exists, in {owner}; choose another name"
         )
 
 
@@ -122,8 +122,7 @@ def _check_package(name: str, distribution: str) -> None:
         metadata.distribution(distribution)  # this project, written and installed before
     except metadata.PackageNotFoundError:
         raise OptionError(
-            f"the package {package!r} is there already, in another distribution; choose another "
-            "name"
+            f"the package {package!r} already exists, in another distribution; choose another name"
         ) from None
 
 

@@ -42,6 +42,6 @@ class Callbacks:
             except Exception as error:  # third-party code may raise anything
                 raise TrainingError(
                     f"the training callback {name!r} failed at step {step}: "
-                    f"{type(error).__name__}: {error}; mend it, or leave out its plugin with "
-                    f"STYLEZOO_DISABLE_PLUGINS, and go on with --resume"
+                    f"{type(error).__name__}: {error}; fix it, or disable its plugin with "
+                    f"STYLEZOO_DISABLE_PLUGINS, then continue with --resume"
                 ) from error

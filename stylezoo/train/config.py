@@ -148,15 +148,15 @@ class TrainingConfig:
         for name in _WEIGHTS:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value >= 0):
-                raise OptionError(f"{name} is {value}; it must be 0 or more")
+                raise OptionError(f"{name} is {value}; it must be 0 or more, and finite")
         for name in _POSITIVE:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
-                raise OptionError(f"{name} is {value}; it must be more than 0")
+                raise OptionError(f"{name} is {value}; it must be more than 0, and finite")
         if self.style_weight is None and self.normalization != "relative":
             raise OptionError(
-                "a style weight is found by the relative content distance; give one, or take the "
-                "normalization 'relative'"
+                f"normalization is {self.normalization!r}, and a style weight can be found only "
+                "with 'relative'; give a style weight, or use 'relative'"
             )
         if self.optimizer not in ("muon", "adam"):
             raise OptionError(f"optimizer is {self.optimizer!r}; it must be 'muon' or 'adam'")
@@ -186,18 +186,19 @@ class TrainingConfig:
 
     def _check_paintings(self) -> None:
         if not self.style_images:
-            raise OptionError("there is no painting; give at least one")
+            raise OptionError("no painting is given; give at least one")
         if self.only_norm and (self.base is None or len(self.style_images) > 1):
-            raise OptionError("only_norm trains one painting on a base; name a base, one painting")
+            raise OptionError(
+                "only_norm trains one painting on a base; name a base and a single painting"
+            )
         if self.widen_to is not None and (self.base is None or self.only_norm):
             raise OptionError(
-                "widen_to is for the net of a base that is trained whole; name a base without "
-                "only_norm, or give a fresh net its width in net_arguments"
+                "widen_to needs a base whose whole net is trained; name a base and leave out "
+                "only_norm, or set the width of a fresh net in net_arguments"
             )
         if self.norm is not None and self.base is None:
             raise OptionError(
-                "norm is for the net of a base; name a base, or give a fresh net its norm in "
-                "net_arguments"
+                "norm needs a base; name a base, or set the norm of a fresh net in net_arguments"
             )
 
     @classmethod
@@ -214,7 +215,7 @@ class TrainingConfig:
             OptionError: there is no such preset, or a value is out of range.
         """
         if name not in PRESETS:
-            raise OptionError(f"there is no preset {name!r}; there is {', '.join(PRESETS)}")
+            raise OptionError(f"there is no preset {name!r}; use one of {', '.join(PRESETS)}")
         return cls(**{**PRESETS[name], **values})
 
     def objective(self, style_weight: float) -> ObjectiveConfig:

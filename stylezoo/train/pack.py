@@ -129,19 +129,21 @@ def _member(spec: str, catalog: Catalog) -> _Member:
     loaded = load(spec, device="cpu", catalog=catalog)
     record, net, row = loaded.record, loaded.net, loaded.pack_style
     if record is None or not isinstance(net, MultiStyleNet):
-        raise OptionError(f"{spec} has no record, or a net that cannot hold several styles")
+        raise OptionError(
+            f"{spec} cannot be in a pack: it has no record, or its net cannot hold several styles"
+        )
     if loaded.styles and row is None:
         raise OptionError(
             f"{spec} holds several styles; name one, as in {record.name}:{loaded.styles[0]}"
         )
     image = row.image if row else record.style
     if image is None:
-        raise OptionError(f"the record of {spec} does not say which painting it is of")
+        raise OptionError(f"the record of {spec} does not name the painting it was trained on")
     name = row.name if row else record.name
     objective = objective_of(loaded)
     weight = objective.style_weight
     if weight is None:
-        raise OptionError(f"the objective of {spec} has no style term, so it has no weight of one")
+        raise OptionError(f"the objective of {spec} has no style term, and so no style weight")
     painting = painting_path(spec, loaded, catalog)
     style = PackStyle(
         name=name,
@@ -167,7 +169,7 @@ def _check_names(members: Sequence[_Member]) -> None:
     names = [member.style.name for member in members]
     for name in names:
         if names.count(name) > 1:
-            raise OptionError(f"two styles are called {name}: a pack holds a name once")
+            raise OptionError(f"two styles are called {name}; in a pack, names must differ")
 
 
 def _check_alike(first: _Member, other: _Member) -> None:
@@ -177,13 +179,13 @@ def _check_alike(first: _Member, other: _Member) -> None:
     if differing:
         told = ", ".join(f"{name} {ours[name]} and {theirs[name]}" for name in differing)
         raise OptionError(
-            f"the licences of {first.spec} and {other.spec} differ: {told}; a pack has one "
-            "licence: train with the same, or leave one of the two out"
+            f"the licences of {first.spec} and {other.spec} differ: {told}; a pack has a "
+            "single licence: train both with the same one, or leave one of them out"
         )
     if other.objective.with_style_weight(1) != first.objective.with_style_weight(1):
         raise OptionError(
-            f"{first.spec} and {other.spec} were trained for different objectives; a pack has one, "
-            "but for the weight of the style"
+            f"{first.spec} and {other.spec} were trained for different objectives; in a pack, they "
+            "may differ only in the style weight: leave one of them out"
         )
 
 
@@ -228,7 +230,7 @@ def _of_one_norm(members: Sequence[_Member]) -> Sequence[_Member]:
 
 def _misfit(first: _Member, other: _Member) -> OptionError:
     advice = (
-        "a pack is made of the styles of one pack and of adapters on it, see 'stylezoo train "
+        "make a pack from the styles of one pack and the adapters on it, see 'stylezoo train "
         "--only-norm'"
     )
     for style, adapter in ((first, other), (other, first)):

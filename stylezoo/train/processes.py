@@ -62,7 +62,7 @@ class Processes:
         """
         if len(batch) % self.count:
             raise OptionError(
-                f"a batch of {len(batch)} cannot be shared out evenly to {self.count} processes; "
+                f"a batch of {len(batch)} cannot be divided evenly among {self.count} processes; "
                 f"choose a multiple of {self.count}"
             )
         size = len(batch) // self.count

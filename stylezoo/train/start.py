@@ -66,8 +66,8 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
     base = load(config.base, device="cpu", catalog=catalog)
     if base.record is None or not isinstance(base.net, MultiStyleNet):
         raise OptionError(
-            f"{config.base} cannot be a base: it has no record, or its net is not one that can "
-            "hold several styles"
+            f"{config.base} cannot be a base: it has no record, or its net cannot hold several "
+            "styles"
         )
     shares = tuple(_startable(base.net, of_one) for of_one in _shares(base, base.net, config))
     ones = [base.net.blend(of_one) for of_one in shares]
@@ -139,10 +139,10 @@ def _check_rows(net: TransformNet, states: Sequence[Mapping[str, Tensor]]) -> No
         found = {tuple(state[key].shape) if key in state else None for state in states}
         if found not in ({whole}, {row}):
             raise PluginError(
-                f"{key} is {whole} in a {type(net).__name__} of {len(states)} styles, and in nets "
-                f"of one style it is {' and '.join(map(str, found))}; what each style has of its "
-                "own must be a row of the one, (styles, ...), and that row in the net that blend "
-                "returns: mend the plugin of the net"
+                f"{key} is {whole} in a {type(net).__name__} of {len(states)} styles, but "
+                f"{' and '.join(map(str, found))} in nets of one style; a tensor that differs "
+                "between styles must be (styles, ...), and the net that blend returns must hold "
+                "one row of it: fix the plugin of the net"
             )
 
 

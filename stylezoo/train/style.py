@@ -146,8 +146,8 @@ def train_style(
         )
     if set(description.images) != set(config.style_images):
         raise OptionError(
-            f"the description tells of {', '.join(description.images)}; the paintings are "
-            f"{', '.join(config.style_images)}"
+            f"the description names {', '.join(description.images)}, but the paintings are "
+            f"{', '.join(config.style_images)}; describe these"
         )
     catalog = catalog or default_catalog()
     checkpoint = folders.work / CHECKPOINT
@@ -231,12 +231,12 @@ def _check_draft(
         resolve_base(record, all_sources(catalog))
     except IntegrityError as error:
         raise OptionError(
-            f"an adapter finds its base by name, version and hash, and {error}; if it is yours, "
-            "give the pack a version that no source has, and put it into a registry"
+            f"an adapter finds its base by name, version and hash, but {error}; if the pack is "
+            "yours, give it a version that no source has, and add it to a registry"
         ) from error
     except (StyleNotFoundError, VersionNotFoundError) as error:
         raise OptionError(
-            f"an adapter finds its base by name, and {error}; put the pack into a registry first "
+            f"an adapter finds its base by name, but {error}; add the pack to a registry first "
             "(docs/registries.md)"
         ) from error
 
@@ -270,7 +270,7 @@ def _start_log(trainer: Trainer, folders: TrainingFolders) -> MetricsLog:
     try:
         folders.work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{folders.work} cannot be made: {error.strerror}") from error
+        raise OutputError(f"{folders.work} cannot be created: {error.strerror}") from error
     return MetricsLog(folders.work, trainer.step)
 
 

@@ -357,7 +357,7 @@ def _check_crops(config: TrainingConfig, net: TransformNet) -> None:
     for side in sorted(sides):
         if side % net.stride or side < net.minimum_size:
             raise OptionError(
-                f"a crop has {side} pixels, and the net takes multiples of {net.stride}, at least "
+                f"a crop has {side} pixels, but the net takes multiples of {net.stride}, at least "
                 f"{net.minimum_size}; choose another --crop-size"
                 f"{' or no --half-crops' if config.half_crops else ''}"
             )
@@ -379,14 +379,14 @@ def painting_of(path: str | Path, size: int) -> Photo:
     if max(photo.size) < SMALLEST_PAINTING:
         raise ImageError(
             f"{path} is {photo.size[0]} × {photo.size[1]} pixels; a painting must have "
-            f"{SMALLEST_PAINTING} on its longer side"
+            f"at least {SMALLEST_PAINTING} on its longer side"
         )
     # Enlarging would only blur its strokes.
     resized = photo.resized(min(size, max(photo.size)))
     if min(resized.size) < SHORTEST_SIDE:
         raise ImageError(
-            f"{path} is {resized.size[0]} × {resized.size[1]} pixels at the size of training; a "
-            f"painting must have {SHORTEST_SIDE} on its shorter side"
+            f"{path} is {resized.size[0]} × {resized.size[1]} pixels at the training size; a "
+            f"painting must have at least {SHORTEST_SIDE} on its shorter side"
         )
     return resized
 

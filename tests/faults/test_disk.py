@@ -78,8 +78,8 @@ def test_fault_28_a_disk_without_room_is_found_before_a_byte_is_fetched(
     )
     assert (code, out) == (1, "")
     assert err == (
-        f"error: toy 1.0.0: need 6.0 MB, 2.1 MB free in {cache}/styles; make room, such as with "
-        "'stylezoo cache prune --all', or choose another folder with STYLEZOO_CACHE\n"
+        f"error: toy 1.0.0: need 6.0 MB, only 2.1 MB free in {cache}/styles; make room, such as "
+        "with 'stylezoo cache prune --all', or choose another folder with STYLEZOO_CACHE\n"
     )
     assert server.log.lines("model") == []
     left = (tmp_path / "left").read_text().split()
@@ -130,7 +130,7 @@ def test_fault_30_a_file_in_the_place_of_the_cache(fetch, cache):
     code, out, err = fetch()
     assert (code, out) == (1, "")
     assert err == (
-        f"error: the cache {cache}/styles cannot be used: {cache} is no folder; choose another "
+        f"error: the cache {cache}/styles cannot be used: {cache} is not a folder; choose another "
         "folder with STYLEZOO_CACHE\n"
     )
     assert cache.read_text() == "mine"
@@ -140,7 +140,7 @@ def test_fault_30_a_link_to_nowhere_in_the_place_of_the_cache(fetch, cache, tmp_
     cache.symlink_to(tmp_path / "nowhere")
     code, out, err = fetch()
     assert (code, out) == (1, "")
-    assert f"{cache} is a link that leads nowhere; choose another" in err
+    assert f"{cache} is a broken link; choose another" in err
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -153,7 +153,7 @@ def test_fault_30_a_user_without_a_home(fetch, root):
     )
     assert (code, out) == (1, "")
     assert err == (
-        "error: there is no home folder to keep the cache in; name a folder with STYLEZOO_CACHE\n"
+        "error: there is no home folder to keep the cache in; set STYLEZOO_CACHE to a folder\n"
     )
     assert sorted(root.iterdir()) == before  # no folder named ~
 
@@ -173,7 +173,7 @@ def test_fault_30_a_cache_that_we_may_not_use(fetch, cache, mode):
 def test_fault_30_a_cache_in_the_home_of_nobody(fetch):
     code, _, err = fetch(STYLEZOO_CACHE="~no-such-user/cache")
     assert code == 1
-    assert "there is no home folder to keep the cache in ('~no-such-user/cache'); name" in err
+    assert "there is no home folder to keep the cache in ('~no-such-user/cache'); set" in err
 
 
 def truncate(path):
@@ -227,7 +227,7 @@ def test_fault_31_and_32_a_damaged_file_is_found_and_fetched_anew(
     code, out, err = fetch()
     assert (code, out) == (1, "")
     assert err.startswith(f"error: {folder}/model.safetensors ")
-    assert "it cannot be fetched anew: model.safetensors" in err
+    assert "it cannot be fetched again: model.safetensors" in err
     assert snapshot(folder) == damaged
 
     server.files = served

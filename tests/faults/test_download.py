@@ -83,7 +83,7 @@ def test_fault_04_a_line_that_stalls_is_tried_again(server, part, monkeypatch):
 def test_fault_04_a_server_that_never_answers_is_given_up(server, part, monkeypatch):
     monkeypatch.setenv("STYLEZOO_TIMEOUT", "0.1")
     server.fail(times=-1, delay=20)
-    with pytest.raises(UnavailableError, match=r"no answer for 0\.1 s, after 4 tries"):
+    with pytest.raises(UnavailableError, match=r"no response for 0\.1 s, after 4 tries"):
         fetch(server, part)
     assert left(part) == []
 
@@ -154,7 +154,7 @@ def test_fault_15_a_bomb_is_not_unpacked(server, part):
     assert len(bomb) < SIZE
     server.fail(times=-1, body=bomb, headers={"Content-Encoding": "gzip"})
     told = []
-    with pytest.raises(UnavailableError, match="sends it compressed \\('gzip'\\)"):
+    with pytest.raises(UnavailableError, match="sent it compressed \\('gzip'\\)"):
         fetch(server, part, progress=told.append)
     assert set(told) == {0}
     assert left(part) == []

@@ -220,7 +220,7 @@ def test_fault_55_every_mode_goes_through_right(mode, toy, tmp_path):
 
 @pytest.mark.parametrize(
     ("mode", "reason"),
-    [("APNG", "several frames; the first is taken"), ("broken ICC", "it is taken as sRGB")],
+    [("APNG", "several frames; only the first is used"), ("broken ICC", "sRGB is assumed")],
 )
 def test_fault_55_what_is_passed_over_is_said(mode, reason):
     with pytest.warns(ImageWarning, match=reason):

@@ -40,7 +40,7 @@ def test_fault_34_a_folder_in_the_place_of_the_file(toy_style, tmp_path, fails, 
     (tmp_path / "photo-toy.png").mkdir()
     with unchanged(tmp_path):
         message = fails("apply", toy_style, photo, "--overwrite")
-    assert "photo-toy.png is a folder" in message
+    assert "photo-toy.png is a folder; move it, or choose another name" in message
 
 
 @pytest.mark.parametrize("linked", [False, True])
@@ -54,7 +54,7 @@ def test_fault_34_a_pipe_in_the_place_of_the_file(linked, toy_style, tmp_path, f
         target.symlink_to("pipe.png")
     with unchanged(tmp_path):
         message = fails("apply", toy_style, photo, "-o", target, "--overwrite")
-    assert f"{target} exists and is no file; choose another name" in message
+    assert f"{target} exists and is not a regular file; choose another name" in message
     assert (tmp_path / "pipe.png").is_fifo()
 
 

@@ -73,7 +73,7 @@ FAILING = {
         "    except Exception:\n        tries += 1\n1 / 0\n",
         "ZeroDivisionError",
     ),
-    "wants a later api": ("STYLEZOO_API = (2, 0)", "it wants plugin API 2.0, this is 1."),
+    "wants a later api": ("STYLEZOO_API = (2, 0)", "it needs plugin API 2.0, but this is 1."),
     "says no api": ("STYLEZOO_API = 'latest'", "its STYLEZOO_API is 'latest', not a pair"),
     "registers no callable": (hook("register('x', 3)"), "registers the loss 'x' with 3"),
     "registers no path": (hook("register('x', 'nothing')"), "with target 'nothing'"),

@@ -164,9 +164,9 @@ def test_fault_26_a_holder_that_is_stopped_is_named_and_waited_for_so_long(
         holder.send_signal(signal.SIGCONT)
     assert (code, out) == (1, "")
     assert err.splitlines() == [
-        f"warning: waiting for process {holder.pid}, which works on toy 1.0.0",
-        f"error: process {holder.pid} holds toy 1.0.0 and got no further for 11 s; end it, or set "
-        "STYLEZOO_LOCK_TIMEOUT to more seconds to wait longer",
+        f"warning: waiting for process {holder.pid}, which is working on toy 1.0.0",
+        f"error: process {holder.pid} holds toy 1.0.0 and made no progress for 11 s; end it, or "
+        "set STYLEZOO_LOCK_TIMEOUT to more seconds to wait longer",
     ]
     # Its files are untouched: once it is killed, the next run takes over its part.
     holder.kill()

@@ -181,7 +181,7 @@ def test_a_net_is_not_widened_to_less():
 def test_a_net_whose_norms_mix_channels_is_not_widened(styles):
     norm = "conditional-instance-coloring"
     net = stylezoo.create_net("johnson", width=4, norm=norm, styles=styles)
-    with pytest.raises(OptionError, match="mix channels, so that a net with them cannot"):
+    with pytest.raises(OptionError, match="mix channels, so a net with them cannot"):
         net.widen(8)
 
 
@@ -197,9 +197,9 @@ def test_norms_of_another_kind_take_over():
     assert {name.rpartition(".")[2] for name in own} == {"weight", "bias", "reads", "writes"}
     assert not any("conv" in name for name in own)
     assert net.with_norm("instance") is net
-    with pytest.raises(OptionError, match="'instance' cannot take over from 'instance-coloring'"):
+    with pytest.raises(OptionError, match="'instance' cannot replace 'instance-coloring'"):
         colored.with_norm("instance")
-    with pytest.raises(OptionError, match="with the same numbers they draw something else"):
+    with pytest.raises(OptionError, match="with the same parameters they draw something else"):
         net.with_norm("batch")
 
 

@@ -41,7 +41,7 @@ def test_content(normalization, expected):
 def test_content_of_another_size_is_refused_with_both():
     loss = stylezoo.create_loss("content", layers=("a",))
     # A single column would broadcast.
-    with pytest.raises(OptionError, match="1 × 6 features at 'a', the content photo 7 × 6"):
+    with pytest.raises(OptionError, match="1 × 6 features at 'a', but the content photo has 7 × 6"):
         loss({"a": F[..., :1]}, loss.target({"a": P}))
 
 

@@ -81,7 +81,7 @@ def test_styles_need_a_conditional_norm_and_a_choice():
         stylezoo.create_net("johnson", norm="instance", styles=2)
     with pytest.raises(OptionError, match="styles is 0"):
         stylezoo.create_net("johnson", styles=0)
-    with pytest.raises(OptionError, match="holds 2 styles; say which"):
+    with pytest.raises(OptionError, match="holds 2 styles; give the style"):
         net_of(2)(torch.rand(1, 3, 16, 16))
 
 

@@ -164,7 +164,7 @@ def test_a_variant_that_cannot_be_is_explained():
         OptionError, match=r"no loss 'one:small': 'one' has no variants; write 'one'"
     ):
         catalog.create_loss("one:small")
-    with pytest.raises(OptionError, match=r"'many:small' says its variant.*variant='large'"):
+    with pytest.raises(OptionError, match=r"'many:small' names a variant.*variant='large'"):
         catalog.create_loss("many:small", variant="large")
     with pytest.raises(OptionError, match=r"missing a required.*'variant'"):
         catalog.create_loss("many")
@@ -188,9 +188,9 @@ def test_two_distributions_may_use_one_plugin_name():
 @pytest.mark.parametrize(
     ("declared", "reason"),
     [
-        ((2, 0), "wants plugin API 2.0, this is 1.0; upgrade stylezoo"),
-        ((1, 1), "wants plugin API 1.1, this is 1.0; upgrade stylezoo"),
-        ((0, 9), "wants plugin API 0.9, this is 1.0; upgrade the plugin"),
+        ((2, 0), "needs plugin API 2.0, but this is 1.0; upgrade stylezoo"),
+        ((1, 1), "needs plugin API 1.1, but this is 1.0; upgrade stylezoo"),
+        ((0, 9), "needs plugin API 0.9, but this is 1.0; upgrade the plugin"),
         ("1.0", "not a pair of integers"),
     ],
 )
@@ -209,7 +209,7 @@ def test_other_api_version_is_refused(declared, reason):
         ([("ok", lambda: 1), ("bad name", lambda: 1)], "'bad name'"),
         ([("ok", lambda: 1), ("", lambda: 1)], "''"),
         ([("ok", lambda: 1), ("ok", lambda: 2)], "'ok' twice"),
-        ([("ok", lambda: 1), ("other", 3)], "which is no callable"),
+        ([("ok", lambda: 1), ("other", 3)], "which is not callable"),
         ([("ok", lambda: 1), ("other", "os.system")], "'package.module:attribute'"),
         ([("ok", lambda: 1), ("other", "a b:c")], "'package.module:attribute'"),
     ],
@@ -281,13 +281,13 @@ def test_a_source_that_fails_when_it_is_asked_leaves_the_others(tmp_path, toy_st
 
     catalog = Catalog()
     catalog.add(plugin_with("register_sources", register_sources), "a")
-    with pytest.warns(PluginWarning, match="'local:none' is left out: it is a NoneType, no Regist"):
+    with pytest.warns(PluginWarning, match="'local:none' is left out: it is a NoneType, not a"):
         sources = all_sources(catalog)
-    with pytest.warns(SourceWarning, match="'rude' fails: SystemExit: leaving; report it"):
+    with pytest.warns(SourceWarning, match="'rude' failed: SystemExit: leaving; report it"):
         assert resolve(StyleSpec.parse("toy"), sources).source == "good"
-    with pytest.raises(UnavailableError, match="'rude' fails: RuntimeError: no network here"):
+    with pytest.raises(UnavailableError, match="'rude' failed: RuntimeError: no network here"):
         sources["rude"].refresh()
-    with pytest.raises(UnavailableError, match=r"'1\.0\.0' is no packaging"):
+    with pytest.raises(UnavailableError, match=r"'1\.0\.0' is not a packaging"):
         sources["rude"].local_versions("toy")
 
 
@@ -329,7 +329,7 @@ def test_a_summary_that_is_no_text_is_refused():
 
     with pytest.warns(PluginWarning):
         info = Catalog().add(plugin_with("register_losses", register_losses), "a")
-    assert "registers the loss 'mine' with the summary 5, which is no text" in info.error
+    assert "registers the loss 'mine' with the summary 5, which is not a string" in info.error
 
 
 def test_a_record_that_breaks_the_format_leaves_the_others_listed(tmp_path, toy_style):
@@ -419,7 +419,7 @@ def test_a_registry_is_given_as_it_is_and_is_checked():
     assert catalog.get("registry", "r") is config
     with pytest.warns(PluginWarning):
         info = catalog.add(plugin_with("register_registries", lambda register: register("r", 3)), 1)
-    assert info.error == "it registers the registry 'r' with 3, which is no RegistryConfig"
+    assert info.error == "it registers the registry 'r' with 3, which is not a RegistryConfig"
 
 
 def test_what_two_plugins_offer_under_one_name_is_made_under_full_names(tmp_path):
@@ -493,8 +493,8 @@ def test_a_distribution_that_lies_on_the_path_twice_counts_once(tmp_path, monkey
     ("text", "reason"),
     [
         ("[stylezoo]\nno equals sign here\n", "entry_points.txt cannot be read"),
-        ("[stylezoo]\nbad = what is this?\n", "'what is this?', which is no module"),
-        ("[stylezoo]\nbad = \n", "which is no module"),
+        ("[stylezoo]\nbad = what is this?\n", "'what is this?', which is not a module"),
+        ("[stylezoo]\nbad = \n", "which is not a module"),
     ],
 )
 def test_a_broken_declaration_harms_its_own_distribution_alone(installed, tmp_path, text, reason):
@@ -562,6 +562,6 @@ for plugin in plugins:
         print(plugin.name, plugin.error)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.stdout.startswith("asking it asks for the catalog while it is loaded"), done.stderr
+    assert done.stdout.startswith("asking it asks for the catalog while being loaded"), done.stderr
     assert len(done.stdout.splitlines()) == 1
     assert done.stderr.count("is left out") == 1

@@ -93,36 +93,48 @@ def test_the_toy_is_in_order(folder):
 
 RECORD_FAULTS = [
     ("schema", 2, "record", "schema", "2 is newer than this stylezoo reads (1)"),
-    ("name", "Great Wave", "record", "name", "is no style name"),
+    ("name", "Great Wave", "record", "name", "is not a style name"),
     ("version", "v1", "record", "version", "is not in its plain form"),
-    ("net.name", "os:system", "record", "net.name", "never an import path"),
-    ("net.name", "torch.nn", "record", "net.name", "never an import path"),
+    ("net.name", "os:system", "record", "net.name", "not an import path"),
+    ("net.name", "torch.nn", "record", "net.name", "not an import path"),
     ("net.name", "unheard-of", "net", "net.name", "no plugin provides the net 'unheard-of'"),
-    ("net.plugin", "--index-url=http://x", "record", "net.plugin", "is no name of a distribution"),
-    ("net.plugin", "another", "net", "net.plugin", "the net 'johnson' is of 'stylezoo'"),
+    (
+        "net.plugin",
+        "--index-url=http://x",
+        "record",
+        "net.plugin",
+        "is not the name of a distribution",
+    ),
+    ("net.plugin", "another", "net", "net.plugin", "but the net 'johnson' comes from 'stylezoo'"),
     ("net.arguments.width", 10_000, "net", "net.arguments", "it must be an integer from 1 to 256"),
     ("net.arguments.colour", 1, "net", "net.arguments", "its options: width"),
     ("net.arguments.norm", "os.system", "net", "net.arguments", "no plugin provides the norm"),
     ("files.0.path", "../model.safetensors", "record", "files[0].path", "no plain relative path"),
     ("files.0.path", "/etc/passwd", "record", "files[0].path", "not a plain relative path"),
     ("files.0.path", "https://x.org/m", "record", "files[0].path", "not a plain relative path"),
-    ("files.0.path", "lost.safetensors", "files", "files[0].path", "is not there"),
-    ("files.0.sha256", "0" * 64, "files", "files[0].sha256", "the record says 000000"),
-    ("files.0.size", 17, "files", "files[0].size", "the record says 17"),
-    ("files.0.dtype", "float32", "tensors", "files[0].dtype", "has float16, the record says"),
-    ("files.0.tensors", 3, "tensors", "files[0].tensors", "the record says 3"),
+    ("files.0.path", "lost.safetensors", "files", "files[0].path", "is missing"),
+    ("files.0.sha256", "0" * 64, "files", "files[0].sha256", "but the record says 000000"),
+    ("files.0.size", 17, "files", "files[0].size", "but the record says 17"),
+    ("files.0.dtype", "float32", "tensors", "files[0].dtype", "has float16, but the record says"),
+    ("files.0.tensors", 3, "tensors", "files[0].tensors", "but the record says 3"),
     ("style.source", "file:///etc/passwd", "record", "style.source", "the scheme 'file'"),
     ("style.source", "see ftp://x.org/a.jpg", "record", "style.source", "the scheme 'ftp'"),
     ("style.source", "javascript:alert(1)", "record", "style.source", "scheme 'javascript'"),
     ("training.data", "data:text/html,x", "record", "training.data", "the scheme 'data'"),
-    ("licence.weights", "free for all", "record", "licence.weights", "no SPDX licence expression"),
-    ("io.stride", 8, "size", "io.stride", "it is 8, that of the net is 4"),
-    ("io.minimum_size", 1, "size", "io.minimum_size", "that of the net is 16"),
+    (
+        "licence.weights",
+        "free for all",
+        "record",
+        "licence.weights",
+        "not an SPDX licence expression",
+    ),
+    ("io.stride", 8, "size", "io.stride", "it is 8, but the net has 4"),
+    ("io.minimum_size", 1, "size", "io.minimum_size", "but the net has 16"),
     ("test.output", "../golden.safetensors", "record", "test.output", "is not the file with the"),
     ("preview", ..., "record", "preview", "it is missing"),
     ("colour", "red", "record", "colour", "there is no such field"),
-    ("name", "toys", "place", "name", "it is 'toys' in a folder for the name 'toy'"),
-    ("version", "1.0.1", "place", "version", "in a folder for the version '1.0.0'"),
+    ("name", "toys", "place", "name", "it is 'toys', but the folder is for the name 'toy'"),
+    ("version", "1.0.1", "place", "version", "but the folder is for the version '1.0.0'"),
 ]
 
 
@@ -166,11 +178,11 @@ def rename(tensors):
         (rename, "has tensors that the net does not have: encoder.0.conv.biases"),
         (
             lambda t: t.update({"encoder.0.conv.bias": torch.ones(5).half()}),
-            "has tensors of another shape: encoder.0.conv.bias ([5] instead of [4])",
+            "has tensors of the wrong shape: encoder.0.conv.bias ([5] instead of [4])",
         ),
         (
             lambda t: t["encoder.0.conv.bias"].fill_(torch.nan),
-            "has values that are not finite in encoder.0.conv.bias",
+            "has non-finite values in encoder.0.conv.bias",
         ),
     ],
 )
@@ -191,7 +203,7 @@ def test_weights_of_another_net_are_told(folder):
     net = json.dumps({"name": "johnson", "arguments": {"width": 5, "norm": "instance"}})
     save_file(load_file(path), path, {"stylezoo.net": net})
     describe(folder, WEIGHTS)
-    assert "the record johnson" in faults(folder)["tensors", "files[0]"]
+    assert "but the record names johnson" in faults(folder)["tensors", "files[0]"]
 
 
 def test_a_pickle_is_refused(folder):
@@ -239,13 +251,16 @@ def test_links_are_refused(folder, toy_style):
 def test_a_preview_that_is_no_picture_is_told(folder):
     (folder / "preview.jpg").write_text("<html>")
     describe(folder, PREVIEW)
-    assert "is no picture" in faults(folder)["pictures", "files[2]"]
+    assert "cannot be opened: " in faults(folder)["pictures", "files[2]"]
 
 
 def test_a_preview_that_is_large_is_told(folder):
     Image.new("RGB", (4000, 4)).save(folder / "preview.jpg")
     describe(folder, PREVIEW)
-    assert "a preview has 2048 at most" in faults(folder)["pictures", "files[2]"]
+    assert (
+        "a preview must have at most 2048 on its longer side"
+        in faults(folder)["pictures", "files[2]"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -255,8 +270,8 @@ def test_a_preview_that_is_large_is_told(folder):
         ("# toy 1.0.0", "# toy 2.0.0", "lacks the line '# toy 1.0.0'"),
         ("## Licences", "## Legal", "lacks the line '## Licences'"),
         ("| these weights | CC0-1.0 |", "| these weights | MIT |", "lacks the line '| these wei"),
-        ("](preview.jpg)", "](other.jpg)", "shows or links 'other.jpg'"),
-        ("## Use it", "[x](javascript:alert)\n\n## Use it", "shows or links 'javascript:alert'"),
+        ("](preview.jpg)", "](other.jpg)", "shows or links to 'other.jpg'"),
+        ("## Use it", "[x](javascript:alert)\n\n## Use it", "shows or links to 'javascript:alert'"),
     ],
 )
 def test_a_card_that_contradicts_the_record_is_told(folder, old, new, reason):
@@ -298,7 +313,7 @@ def test_a_command_that_writes_the_card_of_such_a_style_is_named(name, writer, r
     folder = shutil.copytree(style, tmp_path / name)
     (folder / "README.md").write_text("My style\n")
     messages = [finding.message for finding in check_style_folder(folder).errors]
-    assert f"'{writer}' writes it again" in messages[-1]
+    assert f"write it again with: {writer}" in messages[-1]
 
 
 def test_a_record_that_cannot_be_read_is_one_fault(folder):
@@ -315,7 +330,7 @@ def test_a_misspelt_net_of_an_installed_plugin_is_to_be_corrected(folder):
     edit(folder, "net.name", "jonson")
     message = faults(folder)["net", "net.name"]
     assert "did you mean 'johnson'?" in message
-    assert "stylezoo is installed and has none of that name" in message
+    assert "stylezoo is installed but provides nothing of that name" in message
     assert "pip install" not in message
 
 
@@ -348,7 +363,7 @@ def test_an_adapter_is_checked_with_its_base(root, tmp_path):
     folder = shutil.copytree(styles / "udnie" / "1.1.0", tmp_path / "udnie" / "1.1.0")
     assert check_style_folder(folder).ok
     edit(folder, "base.sha256", "0" * 64)
-    assert "which no source has; that of" in faults(folder)["weights", "base.sha256"]
+    assert "which no source has; the one from" in faults(folder)["weights", "base.sha256"]
     edit(folder, "base.name", "nowhere")
     assert "there is no style 'nowhere'" in faults(folder)["weights", "base"]
 

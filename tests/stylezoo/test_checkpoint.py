@@ -20,7 +20,7 @@ def test_that_of_another_version_is_refused(tmp_path, monkeypatch):
     with monkeypatch.context() as older:
         older.setattr(stylezoo.checkpoint, "__version__", "0.0.9")
         save_checkpoint(path, {"of": "another form"}, fingerprint="same")
-    with pytest.raises(CheckpointError, match=r"by stylezoo 0\.0\.9, and this is .*; resume with"):
+    with pytest.raises(CheckpointError, match=r"by stylezoo 0\.0\.9, but this is .*; resume with"):
         load_checkpoint(path, fingerprint="same")
 
 

@@ -257,7 +257,7 @@ def test_a_bright_value_does_not_blacken_the_rest(values, expected):
 @pytest.mark.parametrize(("rest", "expected"), [(0.5, 0.5), (np.nan, 0)])
 def test_values_that_are_no_numbers_are_black_and_said(rest, expected):
     image = Image.fromarray(np.array([[np.nan, rest]], np.float32))
-    with pytest.warns(ImageWarning, match="no numbers") as said:
+    with pytest.warns(ImageWarning, match="not numbers") as said:
         photo = open_photo(image)
     assert photo.rgb[0, :, 0].tolist() == [0, expected]
     assert len(said) == 1
@@ -533,7 +533,7 @@ def test_missing_files_and_folders(tmp_path):
         open_photo(tmp_path)
     with pytest.raises(ImageError, match="holds no pictures"):
         find_photos(tmp_path)
-    with pytest.raises(ImageError, match="is no folder"):
+    with pytest.raises(ImageError, match="is not a folder"):
         find_photos(tmp_path / "nowhere")
 
 
@@ -579,7 +579,7 @@ def test_a_pipe_in_the_place_of_the_file_stays(picture, overwrite, linked, tmp_p
         lambda: check_writable(target, overwrite=overwrite),
         lambda: save_photo(open_photo(picture), target, format="png", overwrite=overwrite),
     ):
-        with pytest.raises(OutputError, match=f"{target} exists and is no file"):
+        with pytest.raises(OutputError, match=f"{target} exists and is not a regular file"):
             refuse()
     assert (tmp_path / "pipe").is_fifo()
     assert target.is_symlink() == linked

@@ -89,7 +89,7 @@ def test_folders_are_as_open_as_the_system_makes_them(tmp_path):
 
 def test_a_drive_that_is_not_there(monkeypatch, tmp_path):
     monkeypatch.setattr(Path, "exists", lambda path, **_: False)
-    with pytest.raises(OutputError, match="cannot be written: / is not there"):
+    with pytest.raises(OutputError, match="cannot be written: / does not exist"):
         check_writable(tmp_path / "new" / "picture.png", overwrite=False)
 
 
@@ -100,7 +100,7 @@ def test_names_that_differ_in_case_are_one_file(system, monkeypatch, tmp_path):
     photos = [str(tmp_path / "Photo.jpg"), str(tmp_path / "photo.png")]
     assert len(plan(photos, None, "wave", None)) == 2
     monkeypatch.setattr(sys, "platform", system)
-    with pytest.raises(click.UsageError, match="would both become"):
+    with pytest.raises(click.UsageError, match="would both be written to"):
         plan(photos, None, "wave", None)
 
 

@@ -135,7 +135,7 @@ def test_alpha_is_kept_and_colour_is_styled(style, pixels):
         (np.full((4, 4, 3), np.nan), "run from nan to nan"),
         (torch.zeros(4, 4), r"not \(4, 4\)"),
         (torch.zeros(1, 4, 4), r"not \(1, 4, 4\)"),
-        (torch.zeros(3, 4, 4, dtype=torch.uint8), "float type"),
+        (torch.zeros(3, 4, 4, dtype=torch.uint8), "must be float"),
         (torch.full((3, 4, 4), -1.0), "run from -1 to -1"),
         ([1, 2, 3], "not list"),
     ],

@@ -279,7 +279,7 @@ def test_verify_judges_the_base_of_an_adapter_and_mends_nothing(registry, server
     run("update")
     run("fetch", "facets")
     server.log.requests.clear()
-    assert run("verify", "facets").startswith("facets 1.1.0 (cache): right")
+    assert run("verify", "facets").startswith("facets 1.1.0 (cache): intact")
     weights = stored_weights("gallery")
     broken = bytes(weights.stat().st_size)
     weights.write_bytes(broken)
@@ -344,7 +344,7 @@ def test_a_version_here_that_is_withdrawn_is_reported_by_update(
     assert "toy   1.0.0  1.1.0   museum\n" in done.stdout
     assert done.stderr.splitlines() == [
         "warning: sea 0.9.0 was withdrawn from 'museum'; there is no newer version",
-        "warning: toy 1.0.0 was withdrawn from 'museum'; a newer version comes with: stylezoo "
+        "warning: toy 1.0.0 was withdrawn from 'museum'; for a newer version, run: stylezoo "
         "fetch toy@1.1.0",
     ]
     run("fetch", "toy@1.1.0")

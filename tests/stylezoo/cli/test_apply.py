@@ -180,7 +180,7 @@ def test_mistakes_are_one_clear_sentence(spoil, arguments, message, toy_style, p
         (("photo.jpg", "--size", "0"), "0 is not in the range"),
         (("photo.jpg", "--output-format", "bmp"), "'bmp' is not one of"),
         ((), "Missing argument"),
-        (("photo.jpg", "photo.jpg"), "would both become"),
+        (("photo.jpg", "photo.jpg"), "would both be written to"),
         (("photo.jpg", "photo.jpg", "-o", "-"), "Only one picture can go to stdout"),
         (("photo.jpg", "-o", "-", "--json"), "give -o FILE"),
         (("photo.jpg", "--strenght", "1"), "--strength"),

@@ -100,13 +100,13 @@ def test_what_only_a_newer_stylezoo_can_read_is_listed_and_goes_with_all(add, st
     (newer / RECORD_FILE).write_bytes(record)
     assert json.loads(run("list", "--json").stdout)["unreadable"] == [newer.name]
     last = run("list").stdout.splitlines()[-1]
-    assert last.startswith("(of a newer stylezoo) ")
+    assert last.startswith("(from a newer stylezoo) ")
     assert last.endswith(f" {newer}")
     for options in ([], ["--older-than", "0"]):
         run("prune", *options)
         assert newer.exists()
     done = run("prune", "--all")
-    assert done.stdout == f"removed {newer.name} (of a newer stylezoo)\n"
+    assert done.stdout == f"removed {newer.name} (from a newer stylezoo)\n"
     assert not newer.exists()
 
 

@@ -24,7 +24,7 @@ def test_a_folder_of_styles_with_one_at_fault(toy_style, tmp_path):
         {
             "check": "place",
             "where": "name",
-            "message": "it is 'toy' in a folder for the name 'other'",
+            "message": "it is 'toy', but the folder is for the name 'other'",
             "severity": "error",
         }
     ]
@@ -35,7 +35,7 @@ def test_a_style_that_no_source_would_find_is_advised(toy_style, tmp_path):
     shutil.copytree(toy_style, tmp_path / "toy")
     done = check(tmp_path)
     assert done.returncode == 0
-    assert "advice, place (toy): a source of styles finds them in folders NAME/V" in done.stdout
+    assert "advice, place (toy): a source finds styles only in folders NAME/V" in done.stdout
 
 
 def test_a_style_in_order(toy_style):

@@ -100,7 +100,7 @@ def test_a_record_that_is_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "style.toml")
     done = run("check", str(tmp_path))
     assert done.returncode == 1
-    assert "it is no file" in done.stdout + done.stderr
+    assert "it is not a file" in done.stdout + done.stderr
 
 
 def test_info_mends_no_style(hub, ink):
@@ -165,8 +165,8 @@ def test_doctor_reports_a_cache_in_the_home_of_nobody():
     nowhere = {"STYLEZOO_CACHE": "~no-such-user/cache"}
     done = run("doctor", **nowhere)
     assert done.returncode == 1
-    reason = "there is no home folder to keep the cache in ('~no-such-user/cache'); name a folder"
-    assert f"\ncache: {reason} with STYLEZOO_CACHE\n" in done.stdout
+    reason = "there is no home folder to keep the cache in ('~no-such-user/cache'); set"
+    assert f"\ncache: {reason} STYLEZOO_CACHE to a folder\n" in done.stdout
     report = json.loads(run("doctor", "--json", **nowhere).stdout)
     assert (report["cache"], report["healthy"]) == (None, False)
     assert reason in report["cache_error"]

@@ -75,8 +75,8 @@ def test_what_is_unknown_is_told(checkpoint, tmp_path):
 def test_what_is_told_must_be_right(checkpoint, tmp_path):
     done = run(checkpoint, "-o", tmp_path / "made", "--name", "Rain", "--data-licence", "any")
     assert done.returncode == 2
-    assert "--name: 'Rain' is no style name" in done.stderr
-    assert "--data-licence: 'any' is no SPDX" in done.stderr
+    assert "--name: 'Rain' is not a style name" in done.stderr
+    assert "--data-licence: 'any' is not an SPDX" in done.stderr
 
 
 def test_what_cannot_be_imported_fails_without_a_trace(checkpoint, tmp_path):
@@ -86,8 +86,8 @@ def test_what_cannot_be_imported_fails_without_a_trace(checkpoint, tmp_path):
     unknown = run(checkpoint, "-o", tmp_path / "made", "--importer", "caffe")
     for done, reason in (
         (run(pickled, "-o", tmp_path / "made"), "can run any code and is never loaded"),
-        (run(tmp_path / "x.txt", "-o", tmp_path / "made"), "recognises: pytorch-examples (fast_"),
-        (run(tmp_path / "none.pth", "-o", tmp_path / "made"), "is no file"),
+        (run(tmp_path / "x.txt", "-o", tmp_path / "made"), "installed: pytorch-examples (fast_"),
+        (run(tmp_path / "none.pth", "-o", tmp_path / "made"), "is not a file"),
         (unknown, "no plugin provides the importer 'caffe'"),
     ):
         assert done.returncode == 1

@@ -62,9 +62,9 @@ def test_into_a_folder_or_a_file_as_the_output_looks():
 @pytest.mark.parametrize(
     ("images", "output", "message"),
     [
-        (["a.jpg", "{folder}/a.jpg"], None, "would both become"),
-        (["a.jpg", "sub/../a.jpg"], None, "would both become"),
-        (["a.jpg", "sub/a.png"], "new", "would both become"),
+        (["a.jpg", "{folder}/a.jpg"], None, "would both be written to"),
+        (["a.jpg", "sub/../a.jpg"], None, "would both be written to"),
+        (["a.jpg", "sub/a.png"], "new", "would both be written to"),
         (["a.jpg", "a-wave.png"], None, "which is itself to be styled"),
         (["a.jpg", "b.png"], "notes.txt", "notes.txt is a file"),
         (["a.jpg", "b.png"], "-", "Only one picture can go to stdout"),

@@ -114,7 +114,7 @@ MISTAKES = {
     "a negative weight": (["--content-weight", "-1"], 1, "the weight of 'content' is -1.0"),
     "all weights 0": (["--content-weight", 0, "--style-weight", 0], 1, "every weight of the obj"),
     "some layers without weight": (["--style-layers", "a=1,b"], 2, "give every layer a weight"),
-    "a weight that is no number": (["--style-layers", "a=x"], 2, "a weight that is no number"),
+    "a weight that is no number": (["--style-layers", "a=x"], 2, "a weight that is not a number"),
     "a loss nobody has": (["--style-loss", "gramm"], 1, "did you mean 'gram'?"),
     "a backbone nobody has": (["--backbone", "vgg18"], 1, "no plugin provides the backbone"),
     "a start that is not there": (["--init", "sketch.png"], 1, "sketch.png does not exist"),
@@ -123,14 +123,18 @@ MISTAKES = {
     "more masks than paintings": (
         ["--content-mask", "photo.png", "--content-mask", "photo.png"],
         1,
-        "2 masks are more than 1 paintings",
+        "there are more masks (2) than paintings (1)",
     ),
     "no such preset": (["--preset", "fast"], 2, "'fast' is not one of"),
     "no such device": (["--device", "tpu"], 1, "the device 'tpu' cannot be used"),
     "no steps": (["--steps", 0], 1, "iterations is 0"),
     "far too large": (["--size", 200_000], 1, "choose a size of"),
     "a plot in place of the picture": (["-o", "p.png", "--plot", "p.png"], 2, "replace the pict"),
-    "a loss twice": (["--loss", "range:1", "--loss", "range:2"], 2, "A --loss stands twice"),
+    "a loss twice": (
+        ["--loss", "range:1", "--loss", "range:2"],
+        2,
+        "--loss 'range' is given twice",
+    ),
     "a loss that is there": (
         ["--loss", "content:1"],
         1,
@@ -139,7 +143,7 @@ MISTAKES = {
     "a style loss of content": (["--style-loss", "content"], 1, "'content', which does not comp"),
     "a picture without end": (["--style", "endless.png"], 1, "limit of 89478485; make it smaller"),
     "too small for a layer": (["--content-layers", "pool5", "--size", 24], 1, "which needs 32 on"),
-    "a plot that is none": (["--plot", "losses.txt"], 1, "losses.txt is no plot"),
+    "a plot that is none": (["--plot", "losses.txt"], 1, "suffix '.txt'; for a plot, use"),
     "a place that is no folder": (["-o", "photo.png/out.png"], 1, "Not a directory"),
     "a picture that is none": (["-o", "out.doc"], 1, "out.doc has the suffix '.doc'"),
     "a missing painting": (["--style", "none.png"], 1, "none.png does not exist"),
@@ -253,8 +257,8 @@ def test_the_figure_has_two_rows_of_six(pictures, tmp_path):
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        ([], 2, "Give one of --content-layers, --style-layers and --figure"),
-        (["--content-layers", "relu1_1", "--style-layers", "relu1_1"], 2, "Give one of"),
+        ([], 2, "Give exactly one of --content-layers, --style-layers and --figure"),
+        (["--content-layers", "relu1_1", "--style-layers", "relu1_1"], 2, "Give exactly one of"),
         (["--content-layers", "relu7_1"], 1, "'relu7_1', which the backbone does not have"),
     ],
 )

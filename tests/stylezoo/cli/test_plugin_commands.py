@@ -61,7 +61,7 @@ def run(tmp_path):
 def test_the_command_of_a_plugin_is_listed_and_runs(tmp_path, run):
     install_command(tmp_path, "dist-a", "shout")
     listed = run("--help").stdout
-    assert "shout  Say it loudly." in listed.partition("Commands of plugins:")[2]
+    assert "shout  Say it loudly." in listed.partition("Commands from plugins:")[2]
     done = run("shout", "hello")
     assert (done.returncode, done.stdout) == (0, "HELLO from dist_a_command\n")
     assert run("dist-a:shout", "hello").stdout == done.stdout
@@ -73,7 +73,7 @@ def test_the_command_of_a_plugin_is_listed_and_runs(tmp_path, run):
 def test_help_imports_no_command(tmp_path, run):
     code = COMMANDS.format(name="never", module="dist_a", summary="", attribute="x")
     install(tmp_path, "dist-a", code, command="raise RuntimeError('imported')")
-    assert "A command of dist-a." in run("--help").stdout
+    assert "A command from dist-a." in run("--help").stdout
     done = run("never")
     assert done.returncode == 1
     assert "RuntimeError: imported; reinstall dist-a" in done.stderr
@@ -106,7 +106,7 @@ def test_what_is_no_command_is_said_to_be_none(tmp_path, run):
     install_command(tmp_path, "dist-a", "shout", attribute="no_command")
     done = run("shout", "hello")
     assert done.returncode == 1
-    assert "command 'shout' of dist-a is 3, which is no click.Command" in done.stderr
+    assert "command 'shout' of dist-a is 3, which is not a click.Command" in done.stderr
 
 
 @pytest.fixture

@@ -142,7 +142,7 @@ def test_all_that_is_missing_or_wrong_is_listed_at_once(weights, tmp_path):
     some = {"title": "Waves", "weights-licence": "free", "source": "ftp://example.org"}
     done = make(weights, "--name", "Great Waves", *words(some), "-o", tmp_path / "waves")
     assert done.returncode == 2
-    missing, wrong = done.stderr.split("What is wrong:")
+    missing, wrong = done.stderr.split("Invalid values:")
     assert re.findall(r"^  (--[a-z-]+)", missing, re.MULTILINE) == [
         *("--net", "--artist", "--year", "--author", "--recipe", "--data"),
         *("--image-licence", "--data-licence"),
@@ -261,13 +261,13 @@ def test_the_command_measures_the_same_again_without_the_painting(painted, photo
 
 def test_photos_that_cannot_be_read_are_known_before_the_folder_is_made(painted, photos, tmp_path):
     (photos / "b.png").write_text("no picture")
-    for folder, message in [(photos, "b.png"), (tmp_path / "missing", "is no folder")]:
+    for folder, message in [(photos, "b.png"), (tmp_path / "missing", "is not a folder")]:
         done = make(painted, "--photos", folder, "--sizes", "32", "-o", tmp_path / "made")
         assert done.returncode == 1
         assert message in done.stderr
         assert not (tmp_path / "made").exists()
     done = make(painted, "--photos", photos, "--sizes", "8", "-o", tmp_path / "made")
-    assert "give different ones, 32 or more" in done.stderr
+    assert "they must differ, and be 32 or more" in done.stderr
     assert not (tmp_path / "made").exists()
 
 
@@ -306,7 +306,7 @@ def test_without_an_objective_quality_cannot_be_measured(toy_style, tmp_path):
     told = ["--data-licence", "unknown", "--image-licence", "CC0-1.0"]
     done = make(toy_style, *told, "--photos", toy_style, "-o", tmp_path / "made")
     assert done.returncode == 1
-    assert "put a table [objective] into style.toml" in done.stderr
+    assert "add a table [objective] to style.toml" in done.stderr
 
 
 def test_a_pack_is_left_to_training(root, tmp_path):
@@ -314,7 +314,7 @@ def test_a_pack_is_left_to_training(root, tmp_path):
     done = make(museum, "-o", tmp_path / "made")
     assert done.returncode == 1
     assert "is a pack or an adapter" in done.stderr
-    assert "make a pack again by 'stylezoo pack'" in done.stderr
+    assert "make a pack again with 'stylezoo pack'" in done.stderr
 
 
 def test_on_a_terminal_the_missing_is_asked_for(toy_style, tmp_path):

@@ -68,7 +68,7 @@ def test_without_a_list_there_are_those_of_plugins():
 
 def test_a_registry_is_added_by_its_root_shown_and_removed(registry, web):
     assert (
-        "added web: 1 styles, signed to 20"
+        "added web: 1 styles, signed until 20"
         in run("add", f"{web.url}/", "--root", registry.root, "--name", "web").stdout
     )
     registry.root.unlink()  # the list has its own copy
@@ -84,7 +84,7 @@ def test_a_registry_is_added_by_its_root_shown_and_removed(registry, web):
     assert list(states()) == ["embedded"]
     assert roots() == {}
     assert web.asked() == asked
-    with pytest.raises(RegistryError, match="has no registry 'web'; it has: none"):
+    with pytest.raises(RegistryError, match="there is no registry 'web' in the list; it has: none"):
         run("remove", "web")
 
 
@@ -132,7 +132,7 @@ def test_on_first_use_the_keys_are_shown_and_asked_about(registry, web):
     done = run("add", web.url, "--trust-on-first-use", "--name", "web", input="y\n")
     assert key in done.stderr
     assert "Trust them" in done.stderr
-    assert done.stdout == f"added web: 1 styles, signed to {states()['web']['expires'][:10]}\n"
+    assert done.stdout == f"added web: 1 styles, signed until {states()['web']['expires'][:10]}\n"
     assert list(roots().values()) == [registry.root.read_bytes()]
     run("remove", "web")
     done = run("add", web.url, "--trust-on-first-use", "--name", "web", "--yes", "--json")
@@ -165,7 +165,7 @@ def test_a_key_that_goes_by_the_id_of_another_is_never_shown(registry, web):
         with pytest.raises(SignatureError, match="is not the sha256 of that key"):
             run("add", web.url, "--root", served, "--name", "web")
     served.write_text('{"signed": {"_type": "\\u001b[2J"}, "signatures": []}')
-    with pytest.raises(RegistryFormatError, match="is no root") as refused:
+    with pytest.raises(RegistryFormatError, match="is not a valid root") as refused:
         run("add", web.url, "--trust-on-first-use", "--name", "web", "--yes")
     assert str(refused.value).isprintable()
     assert list(states()) == ["embedded"]
@@ -185,7 +185,11 @@ def test_a_registry_that_its_root_does_not_vouch_for_is_not_added(registry, toy_
     edit(other.root, '"expires":"20', '"expires":"21')
     with pytest.raises(SignatureError, match="is not signed by its own keys"):
         run("add", registry.folder, "--root", other.root)
-    for text, reason in (("{}", "is no root"), ("[]", "not an object"), ("<html>", "is not JSON")):
+    for text, reason in (
+        ("{}", "is not a valid root"),
+        ("[]", "not an object"),
+        ("<html>", "is not valid JSON"),
+    ):
         registry.root.write_text(text)
         with pytest.raises(RegistryFormatError, match=reason):
             run("add", registry.folder, "--root", registry.root)
@@ -198,7 +202,7 @@ def test_a_registry_that_its_root_does_not_vouch_for_is_not_added(registry, toy_
 
 
 def test_what_is_not_there_is_not_added(registry, web, tmp_path):
-    with pytest.raises(UnavailableError, match="is no folder"):
+    with pytest.raises(UnavailableError, match="is not a folder"):
         run("add", tmp_path / "gone")
     with pytest.raises(RegistryError, match="is one style, not a folder of styles"):
         run("add", registry.folder / "styles" / "toy" / "1.0.0")
@@ -213,7 +217,7 @@ def test_a_name_is_taken_once(registry, tmp_path):
     for name in ("team", "TEAM", "embedded"):
         with pytest.raises(RegistryError, match="choose another with --name"):
             run("add", registry.folder, "--root", registry.root, "--name", name)
-    with pytest.raises(RegistryError, match="'a/b' is no name"):
+    with pytest.raises(RegistryError, match="'a/b' is not a valid registry name"):
         run("add", tmp_path, "--name", "a/b")
 
 
@@ -257,7 +261,7 @@ def test_who_adds_a_name_too_late_takes_no_root_from_who_was_first(registry, mon
         return refresh(self, **options)
 
     monkeypatch.setattr(TrustedRegistry, "refresh", overtaken)
-    with pytest.raises(RegistryError, match="there is a registry 'team'"):
+    with pytest.raises(RegistryError, match="there is already a registry 'team'"):
         run(*add)
     all_sources(default_catalog())["team"].refresh()
 
@@ -278,7 +282,7 @@ def test_a_root_that_was_changed_is_not_trusted_anew(registry):
     config_file().unlink()
     root = config_file().parent / "roots" / name
     root.write_text("changed")
-    with pytest.raises(OutputError, match=f"{name} is not the root that it was"):
+    with pytest.raises(OutputError, match=f"{name} is not the root that was stored there"):
         run("add", registry.folder, "--root", registry.root, "--name", "team")
     assert root.read_text() == "changed"
 

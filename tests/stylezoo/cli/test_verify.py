@@ -62,7 +62,7 @@ def flip(path):
 def test_a_fetched_style_is_hashed_and_run(fetched):
     done = run("toy")
     assert done.exit_code == 0
-    assert done.stdout.startswith("toy 1.0.0 (cache): right, golden output within ")
+    assert done.stdout.startswith("toy 1.0.0 (cache): intact, golden output within ")
     (verified,) = json.loads(run("toy@1", "--json").stdout)["verified"]
     assert verified["folder"] == str(fetched)
     assert 0 <= verified["difference"] < 0.01
@@ -121,7 +121,9 @@ def test_weights_that_do_something_else_than_they_did_are_found(toy_style, tmp_p
 def test_a_style_that_is_not_here(fetched):
     with pytest.raises(StyleNotFoundError, match="'ink' is not on this machine; run: stylezoo f"):
         run("ink")
-    with pytest.raises(VersionNotFoundError, match=r"of toy, this machine has 1\.0\.0; run: "):
+    with pytest.raises(
+        VersionNotFoundError, match=r"is not on this machine, which has toy 1\.0\.0; run: "
+    ):
         run("toy@2")
     with pytest.raises(RecordError, match="No such file"):
         run("./nowhere")
@@ -141,11 +143,11 @@ def test_all_that_is_here(fetched, store, toy_style, tmp_path):
     assert verified == [("sketch", "mine"), ("toy", "cache")]
     assert report["failed"] == []
     assert report["damaged"] == [lost.name]
-    assert f"error: {lost}/style.toml is not what it was; run: stylezoo cache prune" in done.stderr
+    assert f"error: {lost}/style.toml is damaged; run: stylezoo cache prune" in done.stderr
 
 
 def test_what_is_installed(store):
-    assert run("great-wave@1").stdout.startswith("great-wave 1.0.0 (embedded): right, golden out")
+    assert run("great-wave@1").stdout.startswith("great-wave 1.0.0 (embedded): intact, golden out")
 
 
 def test_something_must_be_named():

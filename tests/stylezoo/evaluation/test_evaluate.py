@@ -198,7 +198,7 @@ def test_a_style_without_objective_cannot_be_measured(toy_style, photos):
     ("changes", "message"),
     [
         ({"sizes": ()}, "the sizes are"),
-        ({"sizes": (64, 64)}, "give different ones"),
+        ({"sizes": (64, 64)}, "they must differ, and be 32 or more"),
         ({"sizes": (8,)}, "32 or more"),
         ({"curves": 0}, "curves is 0"),
         ({"limit": 0}, "the limit is 0"),
@@ -239,7 +239,8 @@ def test_what_cannot_be_saved_is_known_before_the_measuring(style_folder, photos
     (style_folder / "README.md").mkdir()
     done = run(style_folder, "--photos", photos, "--sizes", "48", "--save")
     assert done.returncode == 1
-    assert done.stderr.strip() == f"error: {style_folder / 'README.md'} is a folder"
+    card = style_folder / "README.md"
+    assert done.stderr.strip() == f"error: {card} is a folder; move it, or choose another name"
 
 
 def test_what_was_measured_is_printed_though_it_cannot_be_saved(style_folder, photos):
@@ -255,7 +256,7 @@ def test_what_was_measured_is_printed_though_it_cannot_be_saved(style_folder, ph
     (style_folder / "README.md").mkdir()
     stdout, stderr = process.communicate()
     assert process.returncode == 1
-    assert stderr.endswith("README.md is a folder\n")
+    assert stderr.endswith("README.md is a folder; move it, or choose another name\n")
     assert [at["size"] for at in json.loads(stdout)["quality"]["sizes"]] == [48]
 
 
@@ -340,14 +341,22 @@ def test_bad_input(style_folder, toy_style, photos, tmp_path):
     (bare / "style.toml").write_text(render_record(dataclasses.replace(record, files=files)))
     cases = [
         ((style_folder, "--photos", empty), 1, "holds no pictures"),
-        ((style_folder, "--photos", tmp_path / "none"), 1, "is no folder"),
-        ((style_folder, "--photos", photos, "--sizes", "big"), 2, "'big' is not like 256,512"),
+        ((style_folder, "--photos", tmp_path / "none"), 1, "is not a folder"),
+        (
+            (style_folder, "--photos", photos, "--sizes", "big"),
+            2,
+            "'big' is not a list of sizes; write it like 256,512",
+        ),
         ((style_folder, "--photos", photos, "--sizes", "4"), 1, "32 or more"),
         ((toy_style, "--photos", photos), 1, "names no objective"),
-        ((bare, "--photos", photos), 1, "does not hold its painting; give --painting"),
+        ((bare, "--photos", photos), 1, "does not contain its painting; give --painting"),
         (("museum", "--photos", photos), 1, "museum holds several styles; evaluate one"),
         (("great-wave", "--photos", photos, "--save"), 1, "but 'great-wave' is not one"),
-        ((style_folder, "--photos", photos, "--plot", "x.txt"), 1, "x.txt is no plot"),
+        (
+            (style_folder, "--photos", photos, "--plot", "x.txt"),
+            1,
+            "suffix '.txt'; for a plot, use",
+        ),
     ]
     for arguments, code, message in cases:
         done = run(*arguments)

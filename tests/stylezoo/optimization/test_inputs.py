@@ -111,10 +111,11 @@ def test_two_styles_in_two_regions_give_what_each_gives_alone():
 
 def test_masks_that_do_not_fit(photo, painting):
     square = Photo(rgb=np.ones((50, 50, 3), dtype=np.float32))
-    with pytest.raises(OptionError, match=r"a mask has 50 × 50 pixels, its photo 72 × 60"):
+    with pytest.raises(OptionError, match=r"a mask has 50 × 50 pixels, but its photo has 72 × 60"):
         optimize(photo, [StyleInput(painting=painting, content_mask=square)], small())
     tall = Photo(rgb=np.ones((50, 20, 3), dtype=np.float32))
-    with pytest.raises(OptionError, match=r"a mask has 20 × 50 pixels, its painting 72 × 72"):
+    message = "a mask has 20 × 50 pixels, but its painting has 72 × 72"
+    with pytest.raises(OptionError, match=message):
         StyleInput(painting=painting, painting_mask=tall)
     black = Photo(rgb=np.zeros((60, 72, 3), dtype=np.float32))
     with pytest.raises(OptionError, match="black all over"):
@@ -157,7 +158,7 @@ def test_a_painting_of_any_kind_alone_or_in_a_list(photo, tmp_path):
 
 @pytest.mark.parametrize("painting", [np.zeros((32, 32, 3)), None, 3, {"a.png": 0.5}])
 def test_what_is_no_painting_is_refused_by_its_type(photo, painting):
-    message = f"not of the type {type(painting).__name__}"
+    message = f"an open file or a PIL image, not {type(painting).__name__}"
     for given in ((photo, painting), (photo, [painting]), (painting, photo)):
         with pytest.raises(OptionError, match=message):
             optimize(*given, small())

@@ -210,7 +210,7 @@ def test_options_out_of_range(changes, message):
         ({"style_weight": -1.0}, [1.0], "the weight of 'style' is -1.0"),
         ({"content_weight": 0.0, "style_weight": 0.0}, [1.0], "every weight of the objective is 0"),
         ({}, [0.0, 0.0], "every style has the share 0"),
-        ({}, [1.0, -1.0], "each must be 0 or more"),
+        ({}, [1.0, -1.0], "each must be 0 or more, and finite"),
     ],
 )
 def test_weights_out_of_range(changes, shares, message):

@@ -64,14 +64,23 @@ def test_paths_in_the_file_are_relative_to_it(config, monkeypatch):
         ("[[registries", "is not TOML"),
         ("a = " + "[" * 100_000, "is not TOML: it nests too deeply"),
         ("[[registries]]\nname = 0x" + "f" * 5000, r"'registries\[0\]\.name' has more than 64"),
-        ("[[registries]]\n", "'' is no name"),
-        ("[[registries]]\nname = 'a/b'", "is no name of a registry"),
-        ("[[registries]]\nname = 'a'\nroot = 'r'", "a root and no location"),
+        ("[[registries]]\n", "'' is not a valid registry name"),
+        ("[[registries]]\nname = 'a/b'", "is not a valid registry name"),
+        ("[[registries]]\nname = 'a'\nroot = 'r'", "a root but no location"),
         ("[[registries]]\nname = 'a'\nlocation = 3", r"registries\[0\].location: 3 is not text"),
-        ("[[registries]]\nname = 'a'\nurl = 'x'", "no field 'url'; there are name, location, root"),
-        ("[[registries]]\nname = 'a'\n[[registries]]\nname = 'a'", r"\[1\].*'a' stands twice"),
-        ("[[registries]]\nname = 'a'\nlocation = 'https://host'", "has no root whose keys"),
-        ("[[registries]]\nname = 'a'\nlocation = 'hub:x'\nroot = 'r'", "no repository on the Hub"),
+        (
+            "[[registries]]\nname = 'a'\nurl = 'x'",
+            "no field 'url'; the fields are name, location, root",
+        ),
+        (
+            "[[registries]]\nname = 'a'\n[[registries]]\nname = 'a'",
+            r"\[1\].*the name 'a' is already used",
+        ),
+        ("[[registries]]\nname = 'a'\nlocation = 'https://host'", "has no trusted root"),
+        (
+            "[[registries]]\nname = 'a'\nlocation = 'hub:x'\nroot = 'r'",
+            "is not a repository on the Hub",
+        ),
     ],
 )
 def test_a_file_that_breaks_the_format_says_where(config, text, reason):
@@ -164,9 +173,9 @@ def test_the_variable_replaces_the_list(config, tmp_path, monkeypatch):
     monkeypatch.setenv("STYLEZOO_REGISTRIES", "")
     assert read_registries() == {}
     for text, reason in (
-        ("https://elsewhere/styles", "has no root whose keys are trusted"),
-        (f"a={folder},a={folder}", "'a' stands twice"),
-        ("a b=/srv", "'a b' is no name"),
+        ("https://elsewhere/styles", "has no trusted root"),
+        (f"a={folder},a={folder}", "the name 'a' is already used"),
+        ("a b=/srv", "'a b' is not a valid registry name"),
     ):
         monkeypatch.setenv("STYLEZOO_REGISTRIES", text)
         with pytest.raises(RegistryError, match=reason):
@@ -209,7 +218,7 @@ def test_a_registry_that_cannot_be_is_left_out_with_a_warning(config, tmp_path):
     with pytest.warns(RegistryWarning, match=r"'team' is left out: the trusted root .* No such"):
         assert list(all_sources(catalog)) == ["embedded"]
     write_registries({"nobodys": None})
-    with pytest.warns(RegistryWarning, match="no plugin brings a source 'nobodys'"):
+    with pytest.warns(RegistryWarning, match="no plugin provides a source 'nobodys'"):
         assert list(all_sources(catalog)) == ["embedded"]
     write_registries({"embedded": RegistryConfig(location=str(tmp_path))})
     with pytest.warns(RegistryWarning, match="a plugin's source has this name"):
@@ -244,5 +253,5 @@ def test_a_plugin_brings_a_registry(config, tmp_path, toy_style, monkeypatch):
     assert sources["theirs"].names() == ["toy"]
     catalog = stylezoo.Catalog()
     catalog.add(Plugin("brought_registry:bad"), "bad")
-    with pytest.warns(stylezoo.plugin_loader.PluginWarning, match="3 is no RegistryConfig"):
+    with pytest.warns(stylezoo.plugin_loader.PluginWarning, match="3 is not a RegistryConfig"):
         assert all_sources(catalog) == {}

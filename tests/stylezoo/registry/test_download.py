@@ -97,7 +97,7 @@ def test_a_small_file_is_read_up_to_its_limit(server):
     for headers in ({}, {"Content-Length": None, "Connection": "close"}):
         server.headers = headers
         server.files["/index.json"] = bytes(1001)
-        with pytest.raises(RegistryFormatError, match="the index is longer than the 1000 bytes"):
+        with pytest.raises(RegistryFormatError, match="the index is longer than 1000 bytes"):
             get(f"{server.url}/index.json")
 
 

@@ -93,14 +93,14 @@ def test_a_commit_whose_record_has_changed_is_not_trusted(hub, ink, repository):
     state = json.loads(path.read_text())
     state["pins"]["1.0.0"]["sha256"] = "0" * 64
     path.write_text(json.dumps(state))
-    with pytest.raises(IntegrityError, match=f"it was {'0' * 64}"):
+    with pytest.raises(IntegrityError, match=f"but had {'0' * 64} when it was first used"):
         HubRepository(INK).record(INK, ONE)
 
 
 def test_a_record_of_another_version_is_refused_and_not_pinned(hub, ink, repository):
     hub.add(INK, {}, tag="v2.0.0")
     repository.refresh()
-    with pytest.raises(RecordError, match=r"version: it is '1\.0\.0', under the tag v2\.0\.0"):
+    with pytest.raises(RecordError, match=r"version: it is '1\.0\.0', but the tag is v2\.0\.0"):
         repository.record(INK, Version("2.0.0"))
     assert repository.pin(Version("2.0.0")) is None
 
@@ -148,7 +148,7 @@ def test_a_damaged_file_of_pins_leaves_the_others(hub, ink, repository):
 
 def test_a_cache_in_the_home_of_nobody(monkeypatch):
     monkeypatch.setenv("STYLEZOO_CACHE", "~no-such-user/cache")
-    with pytest.raises(CacheError, match="name a folder with STYLEZOO_CACHE"):
+    with pytest.raises(CacheError, match="set STYLEZOO_CACHE to a folder"):
         HubRepository(INK)
     assert used_repositories() == {}
 

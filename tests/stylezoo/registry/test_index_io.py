@@ -61,7 +61,7 @@ def test_all_of_an_entry_is_read():
         ({"styles/a/1.0.0/model.safetensors": target()}, "not of the form styles/NAME/VERSION/"),
         ({"other/a/1.0.0/style.toml": target()}, "not of the form"),
         ({"styles/a/1/0/style.toml": target()}, "not of the form"),
-        ({"styles/a/one/style.toml": target()}, "'one' is no version"),
+        ({"styles/a/one/style.toml": target()}, "'one' is not a version"),
         ({"styles/a/1.0+x/style.toml": target()}, "plain form"),
         ({"styles/a/01.0/style.toml": target()}, "plain form"),
         ({"styles/a/1.0.0/style.toml": (0, "a" * 64, CUSTOM)}, "length: "),

@@ -126,5 +126,5 @@ def test_a_source_that_fails_costs_the_others_nothing(source, names, reason):
 def test_a_source_that_lists_no_entries_costs_the_others_nothing(source):
     good = source("a", "toy@1.0.0")
     broken = type("Broken", (FolderSource,), {"entries": lambda self: ["toy"]})(good.root)
-    with pytest.warns(SourceWarning, match="it lists 'toy', which is no StyleEntry"):
+    with pytest.warns(SourceWarning, match="it lists 'toy', which is not a StyleEntry"):
         assert [one.source for one in list_sources({"broken": broken, "good": good})] == ["good"]

@@ -86,7 +86,9 @@ def test_the_same_bytes_from_a_source_of_another_name_will_do(zoo, lock, tmp_pat
     record.write_text(record.read_text() + "\n")
     changed = FolderSource(tmp_path / "other")
     assert resolve(lock, "toy", zoo=changed, elsewhere=zoo).source == "elsewhere"
-    with pytest.raises(LockFileError, match=r"of 'zoo' is not as locked.*; toy 1\.0\.0 of 'again'"):
+    with pytest.raises(
+        LockFileError, match=r"from 'zoo' does not match the lock.*; toy 1\.0\.0 from 'again'"
+    ):
         resolve(lock, "toy", zoo=changed, again=changed)
 
 
@@ -111,9 +113,9 @@ def test_a_source_that_fails_does_not_hide_another_that_has_the_bytes(
     assert resolve(lock, "toy", team=team, mine=zoo).source == "mine"
     assert find_base(base, "adapter", {"team": team, "mine": zoo}).source == "mine"
     for name, source in (("broken", broken), ("forged", forged_registry(tmp_path, toy_style))):
-        with pytest.warns(SourceWarning, match=f"'{name}' was passed over for toy@==1.0.0"):
+        with pytest.warns(SourceWarning, match=f"'{name}' was skipped for toy@==1.0.0"):
             assert resolve(lock, "toy", **{name: source}, mine=zoo).source == "mine"
-        with pytest.warns(SourceWarning, match=f"'{name}' was passed over for toy@==1.0.0"):
+        with pytest.warns(SourceWarning, match=f"'{name}' was skipped for toy@==1.0.0"):
             assert find_base(base, "adapter", {name: source, "mine": zoo}).source == "mine"
     # If no other has them, the first failure is raised.
     empty = FolderSource(tmp_path / "empty")
@@ -138,7 +140,7 @@ def test_a_tag_that_was_moved_away_and_back_is_as_locked_again(hub, ink, tmp_pat
         monkeypatch.setenv("STYLEZOO_CACHE", str(tmp_path / new.decode()))
         record = ink["style.toml"].replace(old, new)
         hub.add("alice/ink", {**ink, "style.toml": record}, tag="v1.0.0")
-        with pytest.raises((LockFileError, RecordError), match=r"is not as locked|schema"):
+        with pytest.raises((LockFileError, RecordError), match=r"does not match the lock|schema"):
             resolve(lock, "alice/ink")
         assert HubRepository("alice/ink").pin(Version("1.0.0")) is None
         hub.repositories["alice/ink"].tags["v1.0.0"] = first
@@ -157,7 +159,7 @@ def flip(path):
     [
         (
             lambda style: (style / "style.toml").open("a").write("\n"),
-            "of 'zoo' is not as locked: the sha256 of its record is",
+            "from 'zoo' does not match the lock: the sha256 of its record is",
         ),
         (lambda style: shutil.rmtree(style), "locks toy 1.0.0, which no source has"),
         (
@@ -166,7 +168,7 @@ def flip(path):
                 .read_text()
                 .replace(sha256((style / "model.safetensors").read_bytes()).hexdigest(), "0" * 64)
             ),
-            "of 'zoo' is not as locked: the sha256 of its weights is 000",
+            "from 'zoo' does not match the lock: the sha256 of its weights is 000",
         ),
     ],
 )
@@ -179,7 +181,7 @@ def test_what_is_not_as_locked_is_an_error(zoo, lock, change, reason):
 @pytest.mark.parametrize(
     ("spec", "reason"),
     [
-        ("other", "does not lock 'other'; write it anew with: stylezoo lock toy other -o"),
+        ("other", "does not lock 'other'; rewrite it with: stylezoo lock toy other -o"),
         ("toy@2", "locks toy 1.0.0, which is not what 'toy@2' asks for"),
         ("./toy", "./toy is a path"),
     ],
@@ -210,14 +212,14 @@ def table(**changes):
         ("schema = true", "has the schema True"),
         ("schema = 1", r"it has no \[\[styles\]\]"),
         ("schema = 1\nstyles = 3", r"it has no \[\[styles\]\]"),
-        ("schema = 1\nstyles = [3]", r"styles\[0\] does not have exactly the keys"),
-        (table(more="x"), r"styles\[0\] does not have exactly the keys"),
+        ("schema = 1\nstyles = [3]", r"styles\[0\] must have exactly the keys"),
+        (table(more="x"), r"styles\[0\] must have exactly the keys"),
         (table(record="xyz"), r"styles\[0\]\.record is not 64 hex digits"),
-        (table(weights=3), r"styles\[0\]\.weights is 3, no text"),
-        (table(version="one"), "'one' is no version"),
-        (table(name="../a"), "is no style name"),
-        (table(name="a@2"), "is no style name"),
-        (table(name="A"), "is no style name"),
+        (table(weights=3), r"styles\[0\]\.weights is 3, not text"),
+        (table(version="one"), "'one' is not a version"),
+        (table(name="../a"), "is not a style name"),
+        (table(name="a@2"), "is not a style name"),
+        (table(name="A"), "is not a style name"),
         (table() + table().partition("\n")[2], "locks a style twice"),
         ("#" * 1_000_001, "longer than 1000000 bytes"),
     ],
@@ -237,7 +239,7 @@ def test_a_missing_lock_file_says_how_to_make_one(tmp_path):
 def test_two_versions_of_a_style_are_refused(zoo, tmp_path):
     style = lock_style(StyleSpec.parse("toy"), {"zoo": zoo})
     other = dataclasses.replace(style, version="1.1.0")
-    with pytest.raises(LockFileError, match=r"the versions 1\.0\.0 and 1\.1\.0"):
+    with pytest.raises(LockFileError, match=r"in versions 1\.0\.0 and 1\.1\.0"):
         write_lock_file(tmp_path / "two.lock", [style, other], overwrite=False)
     assert not (tmp_path / "two.lock").exists()
 
@@ -288,7 +290,7 @@ def test_the_commands(tmp_path, astronaut):
     assert (done.returncode, done.stdout.count("museum")) == (0, 1)  # two styles of one pack
     assert list(read_lock_file(tmp_path / "two.lock").styles) == ["museum"]
     done = stylezoo_("lock", "museum:wave", "-o", "none.lock")
-    assert (done.returncode, "museum holds no style 'wave'; it holds:" in done.stderr) == (1, True)
+    assert (done.returncode, "museum has no style 'wave'; it has:" in done.stderr) == (1, True)
     done = stylezoo_("lock", "udnie")
     assert (done.returncode, "exists" in done.stderr) == (1, True)
     wave = ["apply", "great-wave@1", str(astronaut), "--size", "64", "-o", "out.png"]

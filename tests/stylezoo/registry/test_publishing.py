@@ -85,13 +85,13 @@ def test_a_repository_of_something_else_is_refused(hub, toy_style, variant):
     with pytest.raises(PublishError, match="holds the style 'toy'"):
         publish_style(variant("ink", "1.0.0"), Destination(repository="org/other"))
     hub.add("org/broken", {"style.toml": b"schema = 99"})
-    with pytest.raises(PublishError, match="no record this stylezoo reads"):
+    with pytest.raises(PublishError, match="that this stylezoo cannot read"):
         publish_style(toy_style, Destination(repository="org/broken"))
 
 
 def test_a_public_repository_is_not_taken_for_a_private_one(hub, toy_style):
     hub.add("org/ink", {})
-    with pytest.raises(PublishError, match="is there and public"):
+    with pytest.raises(PublishError, match="exists and is public"):
         publish_style(toy_style, INK, private=True)
 
 

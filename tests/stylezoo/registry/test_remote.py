@@ -112,7 +112,7 @@ def test_a_file_that_is_not_there_says_so(registry, location):
 
 def test_a_record_of_another_style_is_refused(registry, location):
     registry.resign_record("toy", "1.0.0", 'name = "toy"', 'name = "other"')
-    with pytest.raises(RecordError, match="name: it is 'other', listed as 'toy'"):
+    with pytest.raises(RecordError, match="name: it is 'other', but listed as 'toy'"):
         registry.source(location).record("toy", ONE)
 
 
@@ -149,7 +149,8 @@ def test_a_file_is_never_read_past_its_size(registry, tmp_path):
     transport = FolderTransport(registry.folder)
     part = tmp_path / "0.part"
     for size in (1, 10_000_000):
-        with pytest.raises(IntegrityError, match="its record says"):
+        wrong = rf"is not what the registry says it is: it has \d+ bytes, not {size};"
+        with pytest.raises(IntegrityError, match=wrong):
             transport.fetch(entry, "preview.jpg", part, size=size, sha256="0" * 64)
         assert not part.exists()
     with pytest.raises(RegistryFormatError, match="longer than 10 bytes"):

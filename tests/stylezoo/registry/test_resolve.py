@@ -259,7 +259,7 @@ def test_a_folder_that_may_not_be_read_stops_no_other_source(closed):
     sources = {"closed": FolderSource(closed), "embedded": EMBEDDED}
     states = source_states(sources)
     assert [state.state for state in states] == ["failed", "ok"]
-    assert "cannot be read: Permission denied; ask who keeps it" in states[0].error
+    assert "cannot be read: Permission denied; ask its owner" in states[0].error
     with pytest.warns(SourceWarning, match="'closed', which comes before it, could not be"):
         assert found("udnie", **sources)[0] == "embedded"
     with pytest.raises(UnavailableError, match="'closed' could not be searched"):

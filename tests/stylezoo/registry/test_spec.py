@@ -2,6 +2,7 @@
 
 import pytest
 
+from stylezoo.errors import InvalidSpecError
 from stylezoo.registry.spec import StyleSpec, is_repository
 
 
@@ -24,6 +25,11 @@ def test_repositories(text, repository, versions, shares):
     assert (spec.name, spec.path, spec.repository) == (None, None, repository)
     assert str(spec.versions) == versions
     assert spec.shares == shares
+
+
+def test_a_style_of_a_pack_that_is_named_twice_is_refused():
+    with pytest.raises(InvalidSpecError, match="'alice/museum:monet,monet' names 'monet' twice"):
+        StyleSpec.parse("alice/museum:monet,monet")
 
 
 def test_a_path_that_is_there_is_the_path(tmp_path, monkeypatch):

@@ -165,7 +165,7 @@ def test_a_damaged_style_stays_until_it_can_be_mended(store, record, copier, err
     damage_length(folder / "model.safetensors")
     before = snapshot(folder)
     copier.broken["model.safetensors"] = error
-    match = "model.safetensors has 5 bytes.*cannot be fetched anew: gone|wrong"
+    match = "model.safetensors has 5 bytes.*cannot be fetched again: gone|wrong"
     with pytest.raises(IntegrityError, match=match):
         store.add(record, copier, origin="here")
     assert snapshot(folder) == before
@@ -237,7 +237,7 @@ def test_a_fetch_that_brings_something_else_is_found(store, record, copier):
     def fetch(file, part, progress):
         part.write_bytes(b"short")
 
-    with pytest.raises(IntegrityError, match="part is not the model"):
+    with pytest.raises(IntegrityError, match="part is not the file model"):
         store.add(record, fetch, origin="here")
     assert listing(store) == []
 

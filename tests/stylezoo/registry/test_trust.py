@@ -103,13 +103,15 @@ def test_a_server_that_is_gone_leaves_the_index_of_before_in_use(registry, web):
 def test_a_folder_that_is_not_mounted_leaves_the_index_of_before_in_use(registry):
     index = registry.client().index()
     registry.folder.rename(registry.base / "elsewhere")
-    with pytest.warns(RegistryWarning, match="is no folder, or not mounted"):
+    with pytest.warns(RegistryWarning, match="is not a folder, or is not currently mounted"):
         assert registry.client().refresh().entries == index.entries
 
 
 def test_what_is_no_registry_says_so(registry, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UnavailableError, match=r"no metadata/timestamp\.json; it is no signed reg"):
+    with pytest.raises(
+        UnavailableError, match=r"no metadata/timestamp\.json; it is not a signed reg"
+    ):
         registry.client(str(tmp_path / "empty")).index()
 
 

@@ -142,8 +142,8 @@ def test_no_name_gives_a_class_the_name_of_an_import(kind, tmp_path):
         ("a" * 41, "at most 40"),
         ("../up", "for example 'up'"),
         ("stylezoo-mine", "leave out 'stylezoo-'"),
-        ("torch", "the package 'stylezoo_torch' is there already, in another distribution"),
-        ("gram", "the loss 'gram' is there already, in stylezoo"),
+        ("torch", "the package 'stylezoo_torch' already exists, in another distribution"),
+        ("gram", "the loss 'gram' already exists, in stylezoo"),
     ],
 )
 def test_a_name_that_cannot_be_is_refused(name, message, tmp_path):

@@ -24,7 +24,7 @@ def test_the_paper_preset_is_the_papers_recipe(material):
     assert paper.net_arguments == {"width": 32, "norm": "batch"}
     assert (paper.content_weight, paper.tv_norm) == (1.0, "l2")
     assert (paper.half_crops, paper.average_part, paper.precision) == (0, 0, "fp32")
-    with pytest.raises(OptionError, match="there is no preset 'best'; there is quick, standard"):
+    with pytest.raises(OptionError, match="there is no preset 'best'; use one of quick, standard"):
         TrainingConfig.preset("best", style_images={}, photos=material)
 
 

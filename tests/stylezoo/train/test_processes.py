@@ -71,5 +71,5 @@ def test_a_batch_is_shared_out_evenly_or_not_at_all(monkeypatch):
     assert list(processes.share(range(4))) == [0, 1, 2, 3]
     processes.rank, processes.count = 1, 2
     assert list(processes.share(range(4))) == [2, 3]
-    with pytest.raises(OptionError, match="a batch of 5 cannot be shared out evenly to 2"):
+    with pytest.raises(OptionError, match="a batch of 5 cannot be divided evenly among 2"):
         processes.share(range(5))

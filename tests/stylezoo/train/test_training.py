@@ -49,9 +49,9 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(material, p
     [
         (("--held-out", "photos"), "broken.jpg cannot be read as a picture"),
         (("--preview", "nowhere.jpg"), "nowhere.jpg does not exist"),
-        (("--weights-licence", "free"), "weights: 'free' is no SPDX licence"),
-        (("--name", "Bad Name"), "name: 'Bad Name' is no style name"),
-        (("--version", "one"), "version: 'one' is no version"),
+        (("--weights-licence", "free"), "weights: 'free' is not an SPDX licence"),
+        (("--name", "Bad Name"), "name: 'Bad Name' is not a style name"),
+        (("--version", "one"), "version: 'one' is not a version"),
         (("--source", "ftp://paintings"), "source: 'ftp://paintings' has an address with"),
         (("--data", "file:photos"), "training.data: 'file:photos' has an address with the scheme"),
         (
@@ -59,13 +59,13 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(material, p
             "the seed is 99999999999; it must be an integer from 0 to 21474",
         ),
         (("--held-out", "narrow"), "narrow.png would be 256 × 5 pixels; a photo to measure on"),
-        (("-o", "."), ". is no new folder"),
+        (("-o", "."), ". cannot be a new folder; name another with -o"),
         (("-o", "photos"), "photos exists and is not empty"),
         (
             ("--works", "works.toml"),
             "works.toml has no table for waves; it has wave",
         ),
-        (("--works", "keys.toml"), "waves is {'painter': 'x'}; it must be a table with no other"),
+        (("--works", "keys.toml"), "waves is {'painter': 'x'}; it must be a table with only"),
         (("--works", "huge.toml"), "huge.toml cannot be read: the integer 'waves' has more"),
     ],
 )
@@ -166,12 +166,14 @@ def test_mistakes_are_named(material, tmp_path):
     with pytest.raises(ImageError, match="does not exist"):
         Trainer(config(material, style_images={"x": tmp_path / "nowhere.png"}), default_catalog())
     Image.new("RGB", (40, 30)).save(tmp_path / "small.png")
-    with pytest.raises(ImageError, match="40 × 30 pixels; a painting must have 64"):
+    with pytest.raises(ImageError, match="40 × 30 pixels; a painting must have at least 64"):
         Trainer(config(material, style_images={"x": tmp_path / "small.png"}), default_catalog())
     Image.new("RGB", (800, 60)).save(tmp_path / "narrow.png")
-    with pytest.raises(ImageError, match=r"is 64 × 5 pixels at the size of training; .* have 16"):
+    with pytest.raises(
+        ImageError, match=r"is 64 × 5 pixels at the training size; .* have at least 16"
+    ):
         Trainer(config(material, style_images={"x": tmp_path / "narrow.png"}), default_catalog())
-    with pytest.raises(OptionError, match="found by the relative content distance; give one"):
+    with pytest.raises(OptionError, match="can be found only with 'relative'; give a style weight"):
         config(material, normalization="johnson", style_weight=None)
     for name, value in [
         ("steps", 0),

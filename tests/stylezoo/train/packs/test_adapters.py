@@ -131,11 +131,11 @@ def test_an_adapter_without_its_base_says_so(registry, tmp_path):
 
 def test_an_adapter_refuses_another_base(registry, shadow, material, tmp_path):
     other = read_record(shadow / "colours" / "1.0.0").file("weights").sha256
-    reason = f"which no source has; that of 'tests' {other}"
+    reason = f"which no source has; the one from 'tests' has {other}"
     with pytest.raises(IntegrityError, match=reason):
         stylezoo.load(registry / "greens" / "1.0.0", catalog=catalog_of(shadow))
     base = str(registry / "colours" / "1.0.0")
-    with pytest.raises(OptionError, match=f"{reason}; .* give the pack a version that no source"):
+    with pytest.raises(OptionError, match=f"{reason}; .* give it a version that no source"):
         stylezoo.train_style(
             config(material, "greens", base=base, only_norm=True),
             description("greens", "greens"),
@@ -197,7 +197,7 @@ def test_an_adapter_with_norms_of_its_own_kind(registry, material, astronaut, tm
     fresh.load_state_dict(start.net.state_dict())
     as_it_is = starting_net(config(material, "blues", steps=0, **colored), catalog)
     assert as_it_is.net_arguments["norm"] == "instance"
-    with pytest.raises(OptionError, match="norm is for the net of a base"):
+    with pytest.raises(OptionError, match="norm needs a base; name a base"):
         config(material, "reds", norm="instance-coloring")
     with pytest.raises(ComponentNotFoundError, match="did you mean 'instance-coloring'"):
         starting_net(config(material, "greens", **{**colored, "norm": "instance-color"}), catalog)

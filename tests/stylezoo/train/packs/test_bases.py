@@ -66,7 +66,7 @@ def test_a_wider_net_starts_as_the_base(registry, material):
         "styles": 1,
     }
     for changes in ({}, {"base": "colours", "only_norm": True}):
-        with pytest.raises(OptionError, match="widen_to is for the net of a base"):
+        with pytest.raises(OptionError, match="widen_to needs a base whose whole net is trained"):
             config(material, "reds", widen_to=6, **changes)
     with pytest.raises(OptionError, match="width 4 cannot be widened to 4"):
         Trainer(config(material, "reds", base="colours", widen_to=4), catalog)

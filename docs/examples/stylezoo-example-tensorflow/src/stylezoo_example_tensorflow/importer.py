@@ -41,14 +41,17 @@ class VariablesImporter(Importer):
         blocks, odd = divmod(layers - OTHER_LAYERS, 2)
         if left or odd or blocks < 0 or set(variables) != set(range(len(variables))):
             raise WeightsError(
-                f"{path} holds {len(variables)} variables, which make no net of "
-                "fast-style-transfer: it has three a layer, numbered without a gap"
+                f"{path} holds {len(variables)} variables, which do not make up a net of "
+                "fast-style-transfer: it has three per layer, numbered without gaps"
             )
         tensors = {}
         for number, layer in enumerate(_layers(blocks)):
             kernel, shift, scale = (variables[PARTS * number + part] for part in range(PARTS))
             if (kernel.dim(), shift.dim(), scale.dim()) != (4, 1, 1):
-                raise WeightsError(f"{path}: the variables of layer {number + 1} have other shapes")
+                raise WeightsError(
+                    f"{path}: the variables of layer {number + 1} have {kernel.dim()}, "
+                    f"{shift.dim()} and {scale.dim()} dimensions, not 4, 1 and 1"
+                )
             # TensorFlow stores height, width, in, out, and for a transposed convolution height,
             # width, out, in; PyTorch wants the last two first, in either case the other way round.
             tensors[f"{layer}.conv.weight"] = kernel.permute(3, 2, 0, 1).contiguous()
@@ -88,4 +91,4 @@ def _variables(path: Path) -> dict[int, Tensor]:
                 if number is not None
             }
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"{path} holds no plain arrays: {error}") from error
+        raise WeightsError(f"{path} does not contain plain arrays: {error}") from error

@@ -11,7 +11,7 @@ import click
 @click.command()
 @click.argument("photo", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Picture.")
-@click.option("--overwrite", is_flag=True, help="Replace a picture that exists.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing picture.")
 def orientations(photo: Path, output: Path, overwrite: bool) -> None:
     """Colour PHOTO by the direction of its finest texture, as the backbone gabor answers to it.
 
