@@ -244,9 +244,10 @@ class HubPublishing:
                 reason = error
             # The head may have moved: through someone else, or our commit if its response was lost.
             now = self._head_now(reason)
+            # Even if ours is below someone else's, it has no tag yet, so no version is published.
             if now != head and self._different(now):
                 raise PublishError(
-                    f"someone else changed {self.place} in the meantime; nothing was "
+                    f"someone else changed {self.place} in the meantime; the version was not "
                     "published: check what changed, and run the command again"
                 ) from reason
             if now == head and tried == TRIES:
