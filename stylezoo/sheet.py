@@ -47,13 +47,13 @@ def styles_for_sheet(
     else:
         listed = list_sources(catalog.sources())
         named = [(style.entry.name, style.entry) for style in listed if style.taken]
+        if not named:
+            raise OptionError("no installed package provides a style; name one")
     tagged = [
         (spec, entry)
         for spec, entry in named
         if tag is None or (entry is not None and tag in entry.tags)
     ]
-    if not named:
-        raise OptionError("no installed package provides a style; name one")
     if not tagged:
         where = f"none of {', '.join(specs)}" if specs else "no style"
         raise OptionError(f"{where} has the tag {tag!r}; 'stylezoo list --json' shows the tags")

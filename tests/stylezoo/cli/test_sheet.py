@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import stylezoo
+from stylezoo.catalog import Catalog
 from stylezoo.contact_sheet import GAP, LABEL_HEIGHT, LabelledPhoto, contact_sheet
 from stylezoo.errors import OptionError
 from stylezoo.images import Photo
@@ -145,3 +146,5 @@ def test_by_default_all_styles_are_shown_a_pack_style_by_style():
             assert own == [f"{entry.name}:{name}" for name, _ in entry.styles]
     with pytest.raises(OptionError, match="no style has the tag"):
         styles_for_sheet(tag="no-such-tag")
+    with pytest.raises(OptionError, match="no installed package provides a style; name one"):
+        styles_for_sheet(catalog=Catalog())
