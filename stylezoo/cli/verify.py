@@ -85,13 +85,14 @@ def command(styles: tuple[str, ...], everything: bool, as_json: bool) -> None:
                 if not as_json:
                     print_line(f"{local}: intact, golden output within {differences[local]:.2g}")
             advance()
-    damaged = Store().damaged() if everything else []
+    damaged, unreadable = (Store().damaged(), Store().unreadable()) if everything else ([], [])
     if as_json:
         print_json(
             {
                 "verified": [{**_to_dict(one), "difference": d} for one, d in differences.items()],
                 "failed": [{**_to_dict(one), "error": str(e)} for one, e in failures.items()],
                 "damaged": damaged,
+                "unreadable": unreadable,
             }
         )
     for local, failure in failures.items():
@@ -101,6 +102,9 @@ def command(styles: tuple[str, ...], everything: bool, as_json: bool) -> None:
     for sha256 in damaged:
         path = Store().root / sha256 / RECORD_FILE
         click.echo(f"error: {path} is damaged; run: stylezoo cache prune", err=True)
+    for sha256 in unreadable:
+        path = Store().root / sha256
+        click.echo(f"not verified: {path}, which only a newer stylezoo can read", err=True)
     if failures or damaged:
         sys.exit(1)
 

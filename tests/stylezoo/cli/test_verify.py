@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from hashlib import sha256
 
 import pytest
 from click.testing import CliRunner
@@ -144,6 +145,21 @@ def test_all_that_is_here(fetched, store, toy_style, tmp_path):
     assert report["failed"] == []
     assert report["damaged"] == [lost.name]
     assert f"error: {lost}/style.toml is damaged; run: stylezoo cache prune" in done.stderr
+
+
+def test_what_only_a_newer_stylezoo_can_read_is_told_as_not_verified(fetched, store):
+    record = b"schema = 2\n"
+    newer = store.root / sha256(record).hexdigest()
+    newer.mkdir()
+    (newer / RECORD_FILE).write_bytes(record)
+    done = run_all("--json")
+    assert done.returncode == 0
+    report = json.loads(done.stdout)
+    assert [style["name"] for style in report["verified"]] == ["toy"]
+    assert (report["damaged"], report["unreadable"]) == ([], [newer.name])
+    assert done.stderr.splitlines()[-1].endswith(
+        f"not verified: {newer}, which only a newer stylezoo can read"
+    )
 
 
 def test_what_is_installed(store):
