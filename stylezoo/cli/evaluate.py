@@ -72,7 +72,9 @@ class Sizes(click.ParamType[tuple[int, ...]]):
 @click.option(
     "--plot", "plot_path", type=FILE, help="Plot the loss against iterations to this file."
 )
-@click.option("--seed", type=SEED, default=0, help="Random seed of the noise.")
+@click.option(
+    "--seed", type=SEED, default=0, help="Random seed of the noise and the untrained net."
+)
 @click.option("--device", help="Such as cpu or cuda  [default: cuda if available, else cpu]")
 @click.option("--overwrite", is_flag=True, help="Replace an existing plot.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, photo by photo.")

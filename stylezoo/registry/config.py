@@ -90,16 +90,17 @@ def parse_location(text: str) -> str:
         text: a folder's path, an address, or ``hub:owner/name``.
 
     Returns:
-        The location, with a path made absolute, and an address given a lower-case scheme and no
+        The location, with a path made absolute, a lower-case scheme, and an address without its
         trailing slash.
 
     Raises:
         RegistryError: it is none of these.
     """
-    if text.startswith(HUB_PREFIX):
-        if not is_hub_name(text.removeprefix(HUB_PREFIX)):
+    if text.lower().startswith(HUB_PREFIX):
+        name = text[len(HUB_PREFIX) :]
+        if not is_hub_name(name):
             raise RegistryError(f"{text!r} is not a repository on the Hub; write hub:owner/name")
-        return text
+        return HUB_PREFIX + name
     if "://" in text:
         return _parse_address(text)
     if not text or "\0" in text:

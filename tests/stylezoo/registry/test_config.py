@@ -97,6 +97,7 @@ def test_a_file_that_breaks_the_format_says_where(config, text, reason):
         ("http://127.0.0.1:80", "http://127.0.0.1:80"),
         ("HTTPS://host/Styles", "https://host/Styles"),
         ("hub:owner/name", "hub:owner/name"),
+        ("HUB:owner/Name", "hub:owner/Name"),
         ("/srv/styles/", "/srv/styles"),
     ],
 )

@@ -53,7 +53,7 @@ class GaborBackbone(Backbone):
         unknown = [layer for layer in layers if layer not in self.layers]
         if unknown:
             raise OptionError(
-                f"there is no layer {unknown[0]!r}; there are {', '.join(self.layers)}"
+                f"the backbone has no layer {unknown[0]!r}; it has {', '.join(self.layers)}"
             )
         scaled = images.to(self.filters.dtype)
         found: dict[str, Tensor] = {}

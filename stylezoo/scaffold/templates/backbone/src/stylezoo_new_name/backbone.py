@@ -45,7 +45,7 @@ class NewNameBackbone(Backbone):
         unknown = [layer for layer in layers if layer not in self.layers]
         if unknown:
             raise OptionError(
-                f"there is no layer {unknown[0]!r}; there are {', '.join(self.layers)}"
+                f"the backbone has no layer {unknown[0]!r}; it has {', '.join(self.layers)}"
             )
         # A backbone does its own preprocessing; images are float32 even with bfloat16 weights.
         features = (images * 2 - 1).to(next(self.parameters()).dtype)
