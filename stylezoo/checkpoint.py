@@ -15,6 +15,8 @@ from stylezoo import __version__
 from stylezoo.errors import CheckpointError
 from stylezoo.files import write_file
 
+LONGEST_VALUE = 60  # characters of a value that a message quotes
+
 
 def save_checkpoint(path: Path, state: Mapping[str, Any], *, fingerprint: str) -> None:
     """Write a state, atomically replacing an older one.
@@ -22,7 +24,8 @@ def save_checkpoint(path: Path, state: Mapping[str, Any], *, fingerprint: str) -
     Args:
         path: path of the file.
         state: tensors and plain values, nested at will.
-        fingerprint: of all that determines the result; only a run with the same one may resume.
+        fingerprint: of all that determines the result, as JSON; only a run with the same one may
+            resume.
 
     Raises:
         OutputError: it cannot be written.
@@ -66,8 +69,9 @@ def load_checkpoint(path: Path, *, fingerprint: str, advice: str = "") -> dict[s
         )
     if found != fingerprint:
         raise CheckpointError(
-            f"the checkpoint {path} belongs to a run with other options; "
-            f"give the same ones to resume{advice}, or delete it to start again"
+            f"the checkpoint {path} belongs to a run with other options"
+            f"{_differences(found, fingerprint)}; give the same ones to resume{advice}, "
+            "or delete it to start again"
         )
     # torch does not verify the checksums in its own files.
     if sha256(content).hexdigest() != digest:
@@ -75,3 +79,30 @@ def load_checkpoint(path: Path, *, fingerprint: str, advice: str = "") -> dict[s
     state = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
     assert isinstance(state, dict)
     return state
+
+
+def _differences(found: object, wanted: str) -> str:
+    """Name what differs between two fingerprints; empty if one names nothing.
+
+    Values are quoted if they are short. The hashes of files are not.
+    """
+    before, now = _facts(found), _facts(wanted)
+    parts = []
+    for name in now if before else ():
+        was, is_now = (json.dumps(facts.get(name)) for facts in (before, now))
+        if was != is_now:
+            short = max(len(was), len(is_now)) <= LONGEST_VALUE
+            parts.append(f"{name} was {was}, is {is_now}" if short else f"{name} changed")
+    return f" ({'; '.join(parts)})" if parts else ""
+
+
+def _facts(fingerprint: object) -> dict[str, object]:
+    """The named values of a fingerprint, and of those that are values of it."""
+    try:
+        values = json.loads(fingerprint) if isinstance(fingerprint, str) else None
+    except ValueError:
+        return {}
+    facts: dict[str, object] = {}
+    for name, value in values.items() if isinstance(values, dict) else ():
+        facts |= _facts(value) or {name: value}
+    return facts

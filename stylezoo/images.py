@@ -325,7 +325,8 @@ def find_photos(folder: str | Path) -> list[Path]:
     ]
     if not photos:
         raise ImageError(
-            f"{folder} holds no pictures; supported suffixes: {', '.join(sorted(IMAGE_SUFFIXES))}"
+            f"{folder} holds no pictures; subfolders are not searched, and supported suffixes are "
+            f"{', '.join(sorted(IMAGE_SUFFIXES))}"
         )
     return photos
 

@@ -250,7 +250,7 @@ class _Run:
     def fingerprint(self) -> str:
         values = dataclasses.asdict(self.config)
         del values["device"]
-        return json.dumps([values, self.inputs.fingerprint()], sort_keys=True)
+        return json.dumps({**values, "pictures": self.inputs.fingerprint()}, sort_keys=True)
 
     def save(self, path: Path) -> None:
         state: dict[str, Any] = {

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from stylezoo.files import writing
+from stylezoo.files import write_file, writing
 
 if TYPE_CHECKING:
     from stylezoo.train.trainer import StepReport
@@ -31,11 +32,14 @@ class MetricsLog:
     def __init__(self, folder: Path, step: int) -> None:
         self._path = folder / METRICS_FILE
         with writing(self._path):
-            kept = _lines_up_to(self._path, step)
-            self._file: TextIO = self._path.open("w", newline="", encoding="utf-8")
-            self._table = csv.DictWriter(self._file, COLUMNS, restval="", lineterminator="\n")
-            self._table.writeheader()
-            self._table.writerows(kept)
+            kept = io.StringIO()
+            table = _table(kept)
+            table.writeheader()
+            table.writerows(_lines_up_to(self._path, step))
+            # At once: a kill or a full disk must not take the lines that are there already.
+            write_file(self._path, kept.getvalue().encode(), overwrite=True)
+            self._file: TextIO = self._path.open("a", newline="", encoding="utf-8")
+            self._table = _table(self._file)
             self._board = _tensorboard(folder, step)
 
     def add(self, report: StepReport) -> None:
@@ -67,6 +71,10 @@ class MetricsLog:
             finally:
                 if self._board is not None:
                     self._board.close()
+
+
+def _table(file: TextIO) -> csv.DictWriter[str]:
+    return csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
 
 
 def _lines_up_to(path: Path, step: int) -> list[dict[str, str]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +16,13 @@ from stylezoo.device import choose_device
 from stylezoo.errors import (
     IntegrityError,
     OptionError,
-    OutputError,
     StyleNotFoundError,
     TrainingError,
     VersionNotFoundError,
 )
 from stylezoo.evaluation import EvaluationConfig, evaluate_style
 from stylezoo.evaluation.evaluate import check_photo, measuring_command
-from stylezoo.files import check_new_folder
+from stylezoo.files import check_new_folder, writing
 from stylezoo.images import find_photos, open_photo
 from stylezoo.loading import load
 from stylezoo.memory import within_memory
@@ -47,6 +46,7 @@ from stylezoo.train.samples import styles_of, write_samples
 from stylezoo.train.trainer import StepReport, Trainer, painting_of
 
 CHECKPOINT = "checkpoint"
+LOCK = ".lock"
 
 
 @dataclass(frozen=True, init=False)
@@ -131,8 +131,8 @@ def train_style(
             too little memory.
         OutputError: the style folder exists, or a file cannot be written.
         ImageError: the painting or the folder of photos cannot be read.
-        TrainingError: there is a checkpoint and ``resume`` is not set, or a plugin's training
-            callback failed.
+        TrainingError: there is a checkpoint and ``resume`` is not set, another training writes to
+            the same folder, or a plugin's training callback failed.
         CheckpointError: the checkpoint is broken, from another version of stylezoo, or from a run
             with other options.
     """
@@ -150,12 +150,6 @@ def train_style(
             f"{', '.join(config.style_images)}; describe these"
         )
     catalog = catalog or default_catalog()
-    checkpoint = folders.work / CHECKPOINT
-    if checkpoint.exists() and not resume:
-        raise TrainingError(
-            f"{checkpoint} is from a stopped run; continue it with --resume, "
-            f"or delete {folders.work} to start again"
-        )
     evaluation = evaluation or EvaluationConfig(device=config.device, precision=config.precision)
     with within_memory(
         f"batches of {config.batch_size} crops of {max(config.crop_sizes)} pixels",
@@ -164,22 +158,67 @@ def train_style(
         _read_once(folders, evaluation)
         trainer = Trainer(config, catalog)
         _check_draft(trainer, description, folders, catalog)
-        if checkpoint.exists():
-            trainer.resume(checkpoint)
-        if trainer.processes.main:
-            if config.steps:  # an adapter may have none, and then there is nothing to watch
-                _watch(trainer, folders, catalog, checkpoint_every, samples_every, on_step)
-            record = _write(trainer, description, folders, catalog)
-            trainer.processes.wait()
-        else:
-            deque(trainer.run(), maxlen=0)
-            trainer.processes.wait()
-            record = read_record(folders.output)
+        # An adapter may have no steps, and then there is nothing to watch.
+        watched = trainer.processes.main and config.steps
+        with _alone(folders.work) if watched else nullcontext():
+            _resume(trainer, folders, resume)
+            if trainer.processes.main:
+                if watched:
+                    _watch(trainer, folders, catalog, checkpoint_every, samples_every, on_step)
+                record = _write(trainer, description, folders, catalog)
+                trainer.processes.wait()
+            else:
+                deque(trainer.run(), maxlen=0)
+                trainer.processes.wait()
+                record = read_record(folders.output)
     if folders.held_out is not None and trainer.processes.main:
         record = _measure(
             config, folders.output, folders.held_out, evaluation, catalog, on_evaluation
         )
     return TrainedStyle(record, skipped=trainer.crops.skipped, left_out=trainer.left_out)
+
+
+@contextmanager
+def _alone(work: Path) -> Iterator[None]:
+    """Make the work folder, and keep other trainings out of it; a kill lets them in again.
+
+    Raises:
+        TrainingError: another training is at work there.
+        OutputError: the folder cannot be written.
+    """
+    import filelock
+
+    with writing(work):
+        work.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(work / LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise TrainingError(
+                f"another training is writing to {work}; wait for it, or choose another folder "
+                "with -o"
+            ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _resume(trainer: Trainer, folders: TrainingFolders, resume: bool) -> None:
+    """Continue from the checkpoint, if there is one.
+
+    Raises:
+        TrainingError: there is one, and that is not wanted.
+    """
+    checkpoint = folders.work / CHECKPOINT
+    if not checkpoint.exists():
+        return
+    if not resume:
+        raise TrainingError(
+            f"{checkpoint} is from a stopped run; continue it with --resume, "
+            f"or delete {folders.work} to start again"
+        )
+    trainer.resume(checkpoint)
 
 
 def _watch(
@@ -193,7 +232,7 @@ def _watch(
     """Run the remaining steps, writing checkpoints, metrics and samples."""
     checkpoint = folders.work / CHECKPOINT
     callbacks = Callbacks(catalog.callbacks())
-    with closing(_start_log(trainer, folders)) as log:
+    with closing(MetricsLog(folders.work, trainer.step)) as log:
         for report in trainer.run():
             log.add(report)
             if report.step % checkpoint_every == 0 or report.step == report.steps:
@@ -264,14 +303,6 @@ def _measure(
         catalog=catalog,
     )
     return record_quality(output, measured.quality)
-
-
-def _start_log(trainer: Trainer, folders: TrainingFolders) -> MetricsLog:
-    try:
-        folders.work.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folders.work} cannot be created: {error.strerror}") from error
-    return MetricsLog(folders.work, trainer.step)
 
 
 def _write(

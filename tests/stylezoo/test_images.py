@@ -531,7 +531,9 @@ def test_missing_files_and_folders(tmp_path):
         open_photo(tmp_path / "nowhere.jpg")
     with pytest.raises(ImageError, match="is a folder"):
         open_photo(tmp_path)
-    with pytest.raises(ImageError, match="holds no pictures"):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "photo.png").touch()
+    with pytest.raises(ImageError, match="holds no pictures; subfolders are not searched"):
         find_photos(tmp_path)
     with pytest.raises(ImageError, match="is not a folder"):
         find_photos(tmp_path / "nowhere")

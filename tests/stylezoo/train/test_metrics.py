@@ -42,6 +42,17 @@ def test_a_line_for_each_step_also_after_a_kill(tmp_path):
     assert found[3]["seconds"] == "0.250"
 
 
+def test_a_kill_right_after_resuming_takes_no_line(tmp_path):
+    log = MetricsLog(tmp_path, 0)
+    for step in (1, 2, 3):
+        log.add(report(step))
+    log.close()
+    resumed = MetricsLog(tmp_path, 2)
+    # What another process sees now is what a kill would leave.
+    assert [row["step"] for row in rows(tmp_path)] == ["1", "2"]
+    resumed.close()
+
+
 def test_tensorboard_shows_the_same(tmp_path):
     log = MetricsLog(tmp_path, 0)
     for step in (1, 2):

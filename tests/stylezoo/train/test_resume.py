@@ -37,16 +37,18 @@ def test_a_resumed_run_ends_with_the_same_weights(material, tmp_path):
 def test_a_checkpoint_of_other_options_or_broken_is_refused(material, tmp_path):
     path = tmp_path / "checkpoint"
     Trainer(config(material), default_catalog()).save(path)
-    with pytest.raises(CheckpointError, match="belongs to a run with other options"):
-        Trainer(config(material, style_weight=9), default_catalog()).resume(path)
+    other = config(material, style_weight=9, crop_sizes=(64,))
+    told = r"options \(style_weight was 5\.0, is 9\.0; crop_sizes was \[32\], is \[64\]\); give"
+    with pytest.raises(CheckpointError, match=told):
+        Trainer(other, default_catalog()).resume(path)
     # The same files elsewhere are accepted; others of the same name are not.
     moved = tmp_path / "moved"
     shutil.copytree(material, moved)
     options = {"style_images": {"waves": moved / "waves.png"}, "photos": moved / "photos"}
     Trainer(config(material, **options), default_catalog()).resume(path)
-    for changed in ("waves.png", "photos/0.jpg"):
+    for changed, what in (("waves.png", "paintings"), ("photos/0.jpg", "photos")):
         shutil.copy(material / "photos" / "1.jpg", moved / changed)
-        with pytest.raises(CheckpointError, match="belongs to a run with other options"):
+        with pytest.raises(CheckpointError, match=rf"with other options \({what} changed\); give"):
             Trainer(config(material, **options), default_catalog()).resume(path)
         shutil.copy(material / changed, moved / changed)
     path.write_bytes(path.read_bytes()[:5000])
@@ -110,6 +112,7 @@ def test_a_command_killed_three_times_resumes_to_the_same_style(material, vgg_fi
     }
     work = {path.name for path in (tmp_path / "killed-training").iterdir()}
     assert {name for name in work if not name.startswith("events.")} == {
+        ".lock",
         "checkpoint",
         "metrics.csv",
         "sample-000012.jpg",
@@ -134,3 +137,26 @@ def test_a_style_is_written_again_under_another_version_from_its_checkpoint(
     assert done.stdout == f"{style}: waves 1.1.0\n"
     assert "step " not in done.stderr
     assert (style / "model.safetensors").read_bytes() == (before / "model.safetensors").read_bytes()
+
+
+def test_two_trainings_do_not_share_a_folder(material, vgg_file, tmp_path):
+    command = train_command(material, tmp_path / "waves", "--steps", "1000000")
+    first = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        checkpoint = tmp_path / "waves-training" / "checkpoint"
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not checkpoint.exists():
+            time.sleep(0.01)
+        for resume in ([], ["--resume"]):
+            second = subprocess.run(
+                [*command, *resume], capture_output=True, text=True, timeout=120
+            )
+            assert second.returncode == 1
+            assert f"another training is writing to {tmp_path / 'waves-training'}" in second.stderr
+        assert first.poll() is None
+    finally:
+        first.kill()
+        first.wait()
+    # The lock goes with its holder, also by a kill.
+    third = subprocess.run(command, capture_output=True, text=True)
+    assert "is from a stopped run; continue it with --resume" in third.stderr
