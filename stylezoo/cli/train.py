@@ -252,10 +252,10 @@ def command(
     for reason in trained.skipped.values():
         click.echo(f"skipped: {reason}", err=True)
     if trained.skipped:
-        click.echo(f"{len(trained.skipped)} photos were skipped", err=True)
+        click.echo(f"photos skipped: {len(trained.skipped)}", err=True)
     if trained.left_out:
         click.echo(
-            f"{trained.left_out} steps were left out: their gradient was not finite", err=True
+            f"steps left out, as their gradient was not finite: {trained.left_out}", err=True
         )
     click.echo(f"{output}: {trained.record.name} {trained.record.version}")
 

@@ -6,7 +6,8 @@ import dataclasses
 import json
 import math
 import operator
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, SupportsIndex
@@ -129,6 +130,12 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         self._check_paintings()
         self._take_numbers()
+        # For JSON, too; a backbone takes the path of its weights as either.
+        options = {
+            name: os.fspath(value) if isinstance(value, os.PathLike) else value
+            for name, value in self.backbone_options.items()
+        }
+        object.__setattr__(self, "backbone_options", options)
         for name, low in (("steps", 0 if self.only_norm else 1), ("batch_size", 1)):
             value = getattr(self, name)
             if value < low:
@@ -177,6 +184,8 @@ class TrainingConfig:
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, _whole(name, value))
+        if not isinstance(self.crop_sizes, Iterable):
+            raise OptionError(f"crop_sizes is {self.crop_sizes!r}; write one size as (256,)")
         sizes = tuple(_whole("crop_sizes", size) for size in self.crop_sizes)
         object.__setattr__(self, "crop_sizes", sizes)
         for name in (*_WEIGHTS, *_POSITIVE, *_FRACTIONS):
@@ -187,6 +196,11 @@ class TrainingConfig:
     def _check_paintings(self) -> None:
         if not self.style_images:
             raise OptionError("no painting is given; give at least one")
+        if not isinstance(self.style_images, Mapping):
+            raise OptionError(
+                f"style_images is {self.style_images!r}; it must map the name of each style to its "
+                "painting, as in {'monet': 'lilies.jpg'}"
+            )
         if self.only_norm and (self.base is None or len(self.style_images) > 1):
             raise OptionError(
                 "only_norm trains one painting on a base; name a base and a single painting"

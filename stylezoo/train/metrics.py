@@ -23,7 +23,8 @@ class MetricsLog:
 
     Args:
         folder: where to write.
-        step: where the training stands; lines of later steps, left by a killed run, are dropped.
+        step: where the training stands; lines of later steps, left by a killed run, are dropped,
+            as are damaged ones.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -80,10 +81,16 @@ def _table(file: TextIO) -> csv.DictWriter[str]:
 def _lines_up_to(path: Path, step: int) -> list[dict[str, str]]:
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
+    # The last line of a killed run may be cut off, and others damaged by a crash of the machine or
+    # an edit; a training does not fail for lack of old figures.
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
         lines = list(csv.DictReader(file))
-    # The last line of a killed run may be cut off.
-    return [line for line in lines if line["seconds"] and int(line["step"]) <= step]
+    return [line for line in lines if _is_whole(line) and int(line["step"]) <= step]
+
+
+def _is_whole(line: dict[str, str]) -> bool:
+    known = line.keys() == set(COLUMNS) and None not in line.values()
+    return known and line["step"].isdecimal() and line["seconds"] != ""
 
 
 def _tensorboard(folder: Path, step: int) -> Any:

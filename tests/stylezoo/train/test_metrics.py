@@ -2,9 +2,10 @@
 
 import csv
 
+import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from stylezoo.train.metrics import METRICS_FILE, MetricsLog
+from stylezoo.train.metrics import COLUMNS, METRICS_FILE, MetricsLog
 from stylezoo.train.trainer import StepReport
 
 
@@ -51,6 +52,23 @@ def test_a_kill_right_after_resuming_takes_no_line(tmp_path):
     # What another process sees now is what a kill would leave.
     assert [row["step"] for row in rows(tmp_path)] == ["1", "2"]
     resumed.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"step;objective;seconds\n1;2;3\n",
+        b",".join(map(str.encode, COLUMNS)) + b"\n1,2,3,4,5,6,7,8,9,10\n\0\0,2,3,4,5,6,7,8,9\n",
+        b"\xff\xfe\0s\n",
+        b"\0\0\0\n\0\0",
+    ],
+)
+def test_damaged_lines_are_dropped(damage, tmp_path):
+    (tmp_path / METRICS_FILE).write_bytes(damage)
+    log = MetricsLog(tmp_path, 2)
+    log.add(report(3))
+    log.close()
+    assert [row["step"] for row in rows(tmp_path)] == ["3"]
 
 
 def test_tensorboard_shows_the_same(tmp_path):

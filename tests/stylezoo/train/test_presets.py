@@ -94,6 +94,15 @@ def test_a_net_that_is_described_is_a_fresh_one(material, options, base):
     assert found.net_arguments["width"] == options.get("width", 24)
 
 
+def test_the_backbones_weights_may_be_a_path(material):
+    paintings = {"style_images": {"x": "x.png"}, "photos": material}
+    path, text = (
+        TrainingConfig(**paintings, backbone_options={"weights": weights})
+        for weights in (material / "vgg.safetensors", str(material / "vgg.safetensors"))
+    )
+    assert path.fingerprint() == text.fingerprint()
+
+
 def test_numbers_of_numpy_are_numbers(material):
     """A recipe search may pass numpy values, which are stored as JSON."""
     values = {"style_images": {"x": material / "waves.png"}, "photos": material}
@@ -121,10 +130,18 @@ def test_numbers_of_numpy_are_numbers(material):
     [
         ("steps", 2.5, "steps is 2.5; it must be a whole number"),
         ("crop_sizes", ("64",), "crop_sizes is '64'; it must be a whole number"),
+        ("crop_sizes", 64, "crop_sizes is 64; write one size as (256,)"),
+        (
+            "style_images",
+            ["a.png"],
+            "style_images is ['a.png']; it must map the name of each style to its painting, as in "
+            "{'monet': 'lilies.jpg'}",
+        ),
         ("learning_rate", "fast", "learning_rate is 'fast'; it must be a number"),
     ],
 )
-def test_what_is_no_number_is_named(material, name, value, message):
+def test_what_is_of_another_type_is_named(material, name, value, message):
+    values = {"style_images": {"x": material / "waves.png"}, "photos": material, name: value}
     with pytest.raises(OptionError) as caught:
-        TrainingConfig(style_images={"x": material / "waves.png"}, photos=material, **{name: value})
+        TrainingConfig(**values)
     assert str(caught.value) == message

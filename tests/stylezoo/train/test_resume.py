@@ -75,6 +75,7 @@ def test_a_command_killed_three_times_resumes_to_the_same_style(material, vgg_fi
     assert done.returncode == 0, done.stderr
     assert "skipped: " in done.stderr
     assert "broken.jpg" in done.stderr
+    assert "photos skipped: 4\n" in done.stderr
     assert done.stdout.strip().endswith("whole: waves 1.0.0")
 
     killed = train_command(material, tmp_path / "killed")
