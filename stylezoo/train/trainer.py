@@ -213,18 +213,20 @@ class Trainer:
         return True
 
     def _styles_of_batch(self) -> list[int]:
-        """The painting's number for each photo: all in turn, reshuffled every round.
+        """The painting's number for each of this process's photos: all in turn, reshuffled.
 
-        They are sorted within a batch, so that the images of a style are together.
+        They are sorted within a batch, so that the images of a style are together; the whole batch
+        is, so that a photo gets the same painting however many processes share the batch.
         """
         count = len(self.style_targets)
         first = self.step * self.config.batch_size
         styles = []
-        for offset in self.places:
-            turn, place = divmod(first + offset, count)
+        for index in range(first, first + self.config.batch_size):
+            turn, place = divmod(index, count)
             order = np.random.default_rng([self.config.seed, turn, 2]).permutation(count)
             styles.append(int(order[place]))
-        return sorted(styles)
+        styles.sort()
+        return [styles[place] for place in self.places]
 
     def _stylise(self, photos: Tensor, styles: Sequence[int]) -> Tensor:
         narrow = self.dtype != torch.float32
