@@ -103,7 +103,7 @@ def equivalent_iterations(objectives: Sequence[float], level: float) -> float:
         From 0 to the last iteration, which is returned if the level is not reached.
     """
     for number, value in enumerate(objectives):
-        if value > level:
+        if not value <= level:  # NaN does not reach it either
             continue
         if number == 0:
             return 0.0

@@ -175,7 +175,7 @@ class Trainer:
         styles = self._styles_of_batch()
         statistics = [buffer.clone() for buffer in self.net.buffers()]
         images = self._stylise(photos, styles)
-        value = self._judge(images, photos, styles)
+        value, contents = self._judge(images, photos, styles)
         if self.config.stability_weight and self.step % STABILITY_EVERY == 0:
             stability = self._instability(images, photos, styles)
             value = ObjectiveValue(
@@ -184,7 +184,9 @@ class Trainer:
             )
         self.net.zero_grad()
         value.total.backward()
-        if not self._update():
+        if self._update():
+            self._rebalance(contents)
+        else:
             # Batch norms have already seen what overflowed.
             for buffer, before in zip(self.net.buffers(), statistics, strict=True):
                 buffer.copy_(before)
@@ -240,15 +242,20 @@ class Trainer:
         result: Tensor = images.float()
         return result
 
-    def _judge(self, images: Tensor, photos: Tensor, styles: Sequence[int]) -> ObjectiveValue:
-        """The objective's mean over the batch, each image with its own painting and weight."""
+    def _judge(
+        self, images: Tensor, photos: Tensor, styles: Sequence[int]
+    ) -> tuple[ObjectiveValue, Tensor]:
+        """The objective's mean over the batch, each image with its own painting and weight.
+
+        Returns:
+            It, and for each style (2, styles) its number of images and their summed content terms.
+        """
         counts = Counter(styles)
         parts = _split(self.objective.features(images), list(counts.values()))
         with torch.no_grad():
             contents = _split(self.objective.features(photos, "content"), list(counts.values()))
         totals = []
         terms: dict[str, Tensor] = {}
-        # For each style: its number of images in the batch, and the sum of their content terms.
         seen = torch.zeros(2, len(self.style_targets), device=self.device)
         for (style, count), part, content in zip(counts.items(), parts, contents, strict=True):
             value = self.objective.judge(
@@ -262,10 +269,13 @@ class Trainer:
             totals.append(share * value.total)
             for name, term in value.terms.items():
                 terms[name] = terms.get(name, torch.zeros_like(term)) + share * term.detach()
-        for style, (count, distance) in enumerate(self.processes.mean(seen).T.tolist()):
+        return ObjectiveValue(total=torch.stack(totals).sum(), terms=terms), seen
+
+    def _rebalance(self, contents: Tensor) -> None:
+        """Update the styles' weights from what ``_judge`` returns of their content terms."""
+        for style, (count, distance) in enumerate(self.processes.mean(contents).T.tolist()):
             if count:
                 self.balance.observe(style, distance / count, self.step / self.config.steps)
-        return ObjectiveValue(total=torch.stack(totals).sum(), terms=terms)
 
     def _instability(self, images: Tensor, photos: Tensor, styles: Sequence[int]) -> Tensor:
         """Mean square of what a shift and noise change in the pictures beyond moving them."""

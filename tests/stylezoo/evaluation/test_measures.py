@@ -1,5 +1,7 @@
 """The individual measures, against scikit-image and closed forms."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -72,3 +74,9 @@ def test_noise_comes_out_as_much_smaller_as_the_net_makes_it():
 )
 def test_equivalent_iterations_of_a_halving_objective(level, expected):
     assert equivalent_iterations([16.0, 8.0, 4.0, 2.0], level) == pytest.approx(expected)
+
+
+def test_an_iteration_that_overflows_does_not_reach_the_level():
+    """The optimiser goes back to its best image, so the objective goes on from there."""
+    assert equivalent_iterations([16.0, math.nan, 16.0, 4.0], 8.0) == pytest.approx(2.5)
+    assert equivalent_iterations([16.0, math.inf, 16.0, math.nan], 8.0) == 3.0

@@ -1,5 +1,6 @@
 """Training: it learns, repeats with the same seed, and refuses what cannot become a style."""
 
+import copy
 import itertools
 import pickle
 import shutil
@@ -86,16 +87,18 @@ def test_what_would_fail_at_the_end_fails_before_the_first_step(
 
 
 def test_a_step_that_overflows_changes_nothing(material):
-    trainer = Trainer(config(material, steps=4), default_catalog())
+    trainer = Trainer(config(material, steps=4, style_weight=None), default_catalog())
     steps = trainer.run()
     next(steps)
     before = weights(trainer)
+    balance = copy.deepcopy(trainer.balance.state_dict())
     hook = next(trainer.net.parameters()).register_hook(lambda gradient: gradient * float("inf"))
     next(steps)
     hook.remove()
     after = weights(trainer)
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert trainer.left_out == 1
+    assert trainer.balance.state_dict() == balance
     next(steps)
     moved = weights(trainer)
     assert any(not torch.equal(before[name], moved[name]) for name in before)

@@ -160,7 +160,7 @@ def test_a_batch_of_several_styles_is_judged_as_its_images_one_by_one(material):
             weights={"style": trainer.balance.weights[style]},
         )
         expected.append(value)
-    found = trainer._judge(images, photos, styles)
+    found, _ = trainer._judge(images, photos, styles)
     mean = torch.stack([value.total for value in expected]).mean()
     torch.testing.assert_close(found.total, mean, rtol=1e-4, atol=0)
     for name, term in found.terms.items():
