@@ -82,7 +82,7 @@ class TrainingConfig:
         gradient_clip: maximum norm of a step's gradient; None for no limit.
         average_part: fraction of the steps that the exponential moving average of the weights
             spans; the average is what is kept. 0 keeps the last weights.
-        seed: of the initial weights and the choice of crops.
+        seed: of the initial weights, the choice of crops and what a net draws at random.
         device: such as ``"cpu"`` or ``"cuda"``; None for the best available.
         precision: of the networks; ``"auto"`` uses bfloat16 where the hardware computes in it.
 

@@ -31,6 +31,7 @@ from stylezoo.optimization.inputs import to_tensor
 from stylezoo.process_setting import ProcessSetting
 from stylezoo.registry.spec import StyleSpec
 from stylezoo.registry.verify import sha256_of
+from stylezoo.seeding import seeded
 from stylezoo.train.balance import StyleBalance
 from stylezoo.train.config import TrainingConfig
 from stylezoo.train.crops import PhotoCrops
@@ -155,7 +156,8 @@ class Trainer:
                 number = next(to_read, None)
                 if number is not None:
                     upcoming.append(readers.submit(self.crops.batch, number, self.places))
-                with _CUDNN_BENCHMARK.at(True):
+                # A net may draw random numbers, which must not depend on where a run was resumed.
+                with _CUDNN_BENCHMARK.at(True), seeded(self.config.seed + self.step):
                     value = self._learn(photos.to(self.device, memory_format=torch.channels_last))
                 self.step += 1
                 yield StepReport(

@@ -34,6 +34,25 @@ def test_a_resumed_run_ends_with_the_same_weights(material, tmp_path):
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
+def test_a_net_that_draws_random_numbers_resumes_to_the_same_weights_too(material, tmp_path):
+    def trainer():
+        made = Trainer(config(material), default_catalog())
+        made.net.register_forward_pre_hook(lambda net, given: given[0] + torch.rand_like(given[0]))
+        return made
+
+    whole = trainer()
+    for report in whole.run():
+        if report.step == 3:
+            whole.save(tmp_path / "checkpoint")
+    before = torch.get_rng_state()
+    resumed = trainer()
+    resumed.resume(tmp_path / "checkpoint")
+    list(resumed.run())
+    expected, found = weights(whole), weights(resumed)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_a_checkpoint_of_other_options_or_broken_is_refused(material, tmp_path):
     path = tmp_path / "checkpoint"
     Trainer(config(material), default_catalog()).save(path)
