@@ -17,6 +17,7 @@ from stylezoo.errors import OptionError
 from stylezoo.files import check_writable
 
 if TYPE_CHECKING:
+    from stylezoo.device import Precision
     from stylezoo.evaluation import Evaluation
     from stylezoo.images import Photo
     from stylezoo.registry.record import SizeQuality
@@ -76,6 +77,13 @@ class Sizes(click.ParamType[tuple[int, ...]]):
     "--seed", type=SEED, default=0, help="Random seed of the noise and the untrained net."
 )
 @click.option("--device", help="Such as cpu or cuda  [default: cuda if available, else cpu]")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "bf16", "fp32"]),
+    default="auto",
+    show_default=True,
+    help="Precision of the backbone.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace an existing plot.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, photo by photo.")
 def command(
@@ -89,6 +97,7 @@ def command(
     plot_path: Path | None,
     seed: int,
     device: str | None,
+    precision: Precision,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -122,7 +131,9 @@ def command(
             check_writable(folder / name, overwrite=True)
     # Where the optimisation runs, to compare with: the best there is for one may differ.
     loaded = load(style, device=str(choose_device(device)))
-    config = EvaluationConfig(sizes=sizes, curves=curves, limit=limit, seed=seed, device=device)
+    config = EvaluationConfig(
+        sizes=sizes, curves=curves, limit=limit, seed=seed, device=device, precision=precision
+    )
     with _progress() as say:
         evaluation = evaluate_style(
             loaded,

@@ -282,7 +282,10 @@ def measuring_command(
     words += ["--sizes", ",".join(map(str, config.sizes)), "--limit", str(config.limit)]
     if config.curves is not None:
         words += ["--curves", str(config.curves)]
-    return shlex.join([*words, "--seed", str(config.seed)])
+    words += ["--seed", str(config.seed)]
+    if config.precision != "auto":
+        words += ["--precision", config.precision]
+    return shlex.join(words)
 
 
 def objective_of(style: Style) -> ObjectiveConfig:

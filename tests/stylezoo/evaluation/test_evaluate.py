@@ -275,17 +275,17 @@ def test_what_was_measured_is_saved_though_nobody_reads_it(style_folder, photos)
     assert [at.size for at in read_record(style_folder).quality.sizes] == [48]
 
 
-def test_the_command_that_is_recorded_names_the_painting_that_was_given(style_folder, photos):
-    """The style holds another, or none, and could then not be measured without it."""
+def test_the_command_that_is_recorded_repeats_the_measurement(style_folder, photos):
+    """The style may hold another painting, or none, and the hardware prefer a precision."""
     given = style_folder.with_name("Great Wave.png")
     shutil.copy(photos / "a.png", given)
-    options = ["--sizes", "48", "--curves", "1", "--limit", "1", "--save"]
+    options = ["--sizes", "48", "--curves", "1", "--limit", "1", "--precision", "fp32", "--save"]
     done = run(style_folder, "--photos", photos, "--painting", given, *options)
     assert done.returncode == 0, done.stderr
     quality = read_record(style_folder).quality
     assert quality.command == (
         f"stylezoo evaluate toy@1.0.0 --photos {photos.name} --painting 'Great Wave.png' "
-        "--sizes 48 --limit 1 --curves 1 --seed 0"
+        "--sizes 48 --limit 1 --curves 1 --seed 0 --precision fp32"
     )
     # Run beside the photos and the painting, the command gives the same result.
     shutil.copytree(photos, style_folder.parent / photos.name)
