@@ -297,6 +297,7 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         """Write a checkpoint."""
+        skipped = dict(self.crops.skipped)  # at once: the readers of later photos may add to it
         state = {
             "step": self.step,
             "net": self.net.state_dict(),
@@ -304,6 +305,8 @@ class Trainer:
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "balance": self.balance.state_dict(),
             "left_out": self.left_out,
+            "left_out_in_a_row": self._left_out_in_a_row,
+            "skipped": {path.name: reason for path, reason in skipped.items()},
         }
         save_checkpoint(path, state, fingerprint=self.fingerprint)
 
@@ -318,6 +321,11 @@ class Trainer:
             optimizer.load_state_dict(saved)
         self.balance.load_state_dict(state["balance"])
         self.left_out = state["left_out"]
+        self._left_out_in_a_row = state["left_out_in_a_row"]
+        skipped = state["skipped"]
+        self.crops.skipped.update(
+            {path: skipped[path.name] for path in self.crops.paths if path.name in skipped}
+        )
         self.step = state["step"]
 
     def _fingerprint(self) -> str:

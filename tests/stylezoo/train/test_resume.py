@@ -86,6 +86,12 @@ def test_a_photo_that_goes_while_it_trains_stops_nothing(material, tmp_path):
         trainer.save(tmp_path / "checkpoint")
     assert report.step == report.steps
     assert "nowhere.jpg does not exist" in " ".join(trainer.crops.skipped.values())
+    # Whoever resumes is told of those that the stopped run has skipped.
+    shutil.copytree(material / "photos", moved / "photos", dirs_exist_ok=True)
+    again = Trainer(config(material, **options), default_catalog())
+    again.resume(tmp_path / "checkpoint")
+    assert again.crops.skipped.items() <= trainer.crops.skipped.items()
+    assert moved / "photos" / "nowhere.jpg" in again.crops.skipped
 
 
 def test_a_command_killed_three_times_resumes_to_the_same_style(material, vgg_file, tmp_path):
