@@ -13,9 +13,10 @@ from stylezoo_norms.norms import InstanceNorm
 class ConditionalInstanceNorm(ConditionalNorm):
     """Instance norm with a scale and a shift for each style and channel.
 
-    Source: Dumoulin, Shlens, Kudlur 2017 (arXiv 1610.07629), section 2.2: the styles of a net share
-    all convolutions and only differ in these two rows of numbers per layer. A mixture of styles is
-    a mixture of their rows (section 3.3).
+    Source: Dumoulin, Shlens, Kudlur 2017 (arXiv 1610.07629), "N-styles feedforward style transfer
+    networks": the styles of a net share all convolutions and only differ in these two rows of
+    numbers per layer. A mixture of styles is a mixture of their rows ("arbitrarily combine painting
+    styles").
 
     Args:
         channels: C.

@@ -52,7 +52,7 @@ class TrainingConfig:
         norm: another kind of norm for the base's net, which takes over what its norms have
             learnt. None keeps its own.
         only_norm: train only what the styles of the base do not share, their norms (Dumoulin et
-            al. 2017, section 3.2); for one painting.
+            al. 2017, "The trained network generalizes across painting styles"); for one painting.
         backbone: name of a registered backbone, the loss network.
         backbone_options: its options.
         content_layer: layer of the content term.
