@@ -163,7 +163,7 @@ def test_what_only_a_newer_stylezoo_can_read_is_told_as_not_verified(fetched, st
 
 
 def test_what_is_installed(store):
-    assert run("great-wave@1").stdout.startswith("great-wave 1.0.0 (embedded): intact, golden out")
+    assert run("great-wave@1").stdout.startswith("great-wave 1.1.0 (embedded): intact, golden out")
 
 
 def test_something_must_be_named():
