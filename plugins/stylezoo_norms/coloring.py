@@ -8,7 +8,7 @@ et al. 2021, arXiv 2106.09685, section 4.1): the matrix here is the diagonal of 
 plus the product of two thin matrices. With one of them at zero, it starts as instance norm.
 
 A style added to a pack by its norms alone comes closer to one whose net is trained whole, for a few
-kilobytes more; docs/train.md has figures.
+kilobytes more; docs/training-experiments.md has figures.
 """
 
 from __future__ import annotations
