@@ -22,7 +22,7 @@ from statistics import median
 ROOT = Path(__file__).parents[2]
 PHOTO = ROOT / "docs" / "examples" / "astronaut.jpg"
 STYLES = ROOT / "registry" / "stylezoo_styles" / "styles"
-PAINTING = STYLES / "great-wave" / "1.0.0" / "painting.jpg"
+PAINTING = next(STYLES.glob("great-wave/*/painting.jpg"))
 CHANNELS = (64, 128, 256, 512, 512)
 
 

@@ -70,7 +70,7 @@ def test_importing_the_package_imports_nothing_heavy():
 def test_list_shows_the_embedded_styles():
     rows = run("list").stdout.splitlines()
     assert rows[0].split() == ["name", "version", "source", "summary"]
-    assert any(row.split()[:3] == ["great-wave", "1.0.0", "embedded"] for row in rows)
+    assert any(re.match(r"great-wave +\S+ +embedded ", row) for row in rows)
     listed = json.loads(run("list", "--json").stdout)
     assert [entry["name"] for entry in listed] == [r.name for r in stylezoo.list_styles()]
     (museum,) = [entry for entry in listed if entry["name"] == "museum"]

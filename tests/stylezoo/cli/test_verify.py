@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -163,7 +164,8 @@ def test_what_only_a_newer_stylezoo_can_read_is_told_as_not_verified(fetched, st
 
 
 def test_what_is_installed(store):
-    assert run("great-wave@1").stdout.startswith("great-wave 1.1.0 (embedded): intact, golden out")
+    printed = run("great-wave@1").stdout
+    assert re.match(r"great-wave 1\.\S+ \(embedded\): intact, golden output within ", printed)
 
 
 def test_something_must_be_named():
