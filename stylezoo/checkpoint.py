@@ -18,14 +18,16 @@ from stylezoo.files import write_file
 LONGEST_VALUE = 60  # characters of a value that a message quotes
 
 
-def save_checkpoint(path: Path, state: Mapping[str, Any], *, fingerprint: str) -> None:
+def save_checkpoint(
+    path: Path, state: Mapping[str, Any], *, fingerprint: Mapping[str, Any]
+) -> None:
     """Write a state, atomically replacing an older one.
 
     Args:
         path: path of the file.
         state: tensors and plain values, nested at will.
-        fingerprint: of all that determines the result, as JSON; only a run with the same one may
-            resume.
+        fingerprint: all that determines the result, by name, as JSON can hold it; only a run with
+            the same one may resume.
 
     Raises:
         OutputError: it cannot be written.
@@ -34,19 +36,21 @@ def save_checkpoint(path: Path, state: Mapping[str, Any], *, fingerprint: str) -
     torch.save(dict(state), content)
     header = {
         "stylezoo": __version__,
-        "fingerprint": fingerprint,
+        "fingerprint": dict(fingerprint),
         "sha256": sha256(content.getvalue()).hexdigest(),
     }
     line = json.dumps(header).encode() + b"\n"
     write_file(path, line + content.getvalue(), overwrite=True)
 
 
-def load_checkpoint(path: Path, *, fingerprint: str, advice: str = "") -> dict[str, Any]:
+def load_checkpoint(
+    path: Path, *, fingerprint: Mapping[str, Any], advice: str = ""
+) -> dict[str, Any]:
     """Read the state that ``save_checkpoint`` wrote.
 
     Args:
         path: path of the file.
-        fingerprint: of all that determines the result.
+        fingerprint: all that determines the result, by name.
         advice: what to add to the message if the fingerprints differ.
 
     Raises:
@@ -67,10 +71,11 @@ def load_checkpoint(path: Path, *, fingerprint: str, advice: str = "") -> dict[s
             f"the checkpoint {path} was written by stylezoo {version}, but this is {__version__}; "
             "resume with that version, or delete it to start again"
         )
-    if found != fingerprint:
+    wanted = json.loads(json.dumps(dict(fingerprint)))  # as it was written: lists for tuples
+    if found != wanted:
         raise CheckpointError(
             f"the checkpoint {path} belongs to a run with other options"
-            f"{_differences(found, fingerprint)}; give the same ones to resume{advice}, "
+            f"{_differences(found, wanted)}; give the same ones to resume{advice}, "
             "or delete it to start again"
         )
     # torch does not verify the checksums in its own files.
@@ -81,28 +86,14 @@ def load_checkpoint(path: Path, *, fingerprint: str, advice: str = "") -> dict[s
     return state
 
 
-def _differences(found: object, wanted: str) -> str:
-    """Name what differs between two fingerprints; empty if one names nothing.
-
-    Values are quoted if they are short. The hashes of files are not.
-    """
-    before, now = _facts(found), _facts(wanted)
+def _differences(found: object, wanted: dict[str, Any]) -> str:
+    """Name what differs between two fingerprints, with values that are short enough to quote."""
+    if not isinstance(found, dict):
+        return ""
     parts = []
-    for name in now if before else ():
-        was, is_now = (json.dumps(facts.get(name)) for facts in (before, now))
+    for name in wanted:
+        was, is_now = (json.dumps(values.get(name)) for values in (found, wanted))
         if was != is_now:
             short = max(len(was), len(is_now)) <= LONGEST_VALUE
             parts.append(f"{name} was {was}, is {is_now}" if short else f"{name} changed")
     return f" ({'; '.join(parts)})" if parts else ""
-
-
-def _facts(fingerprint: object) -> dict[str, object]:
-    """The named values of a fingerprint, and of those that are values of it."""
-    try:
-        values = json.loads(fingerprint) if isinstance(fingerprint, str) else None
-    except ValueError:
-        return {}
-    facts: dict[str, object] = {}
-    for name, value in values.items() if isinstance(values, dict) else ():
-        facts |= _facts(value) or {name: value}
-    return facts

@@ -13,9 +13,9 @@ import click
 from stylezoo.catalog import default_catalog
 from stylezoo.cli.fetch import fetch
 from stylezoo.cli.jobs import PIPE, Job, check_job, plan
+from stylezoo.cli.option_types import SEED
 from stylezoo.cli.output import print_bytes, print_json, print_line
 from stylezoo.cli.progress import progress
-from stylezoo.cli.seed import SEED
 from stylezoo.cli.styling import styling_options
 from stylezoo.errors import ImageError, OptionError, OutputError, StyleZooError
 from stylezoo.registry.lock_file import find_style

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stylezoo.cli.option_types import PRECISION, SEED
 from stylezoo.cli.output import is_terminal, print_json, print_table
-from stylezoo.cli.seed import SEED
 from stylezoo.errors import OptionError
 from stylezoo.files import check_writable
 
@@ -79,7 +79,7 @@ class Sizes(click.ParamType[tuple[int, ...]]):
 @click.option("--device", help="Such as cpu or cuda  [default: cuda if available, else cpu]")
 @click.option(
     "--precision",
-    type=click.Choice(["auto", "bf16", "fp32"]),
+    type=PRECISION,
     default="auto",
     show_default=True,
     help="Precision of the backbone.",

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stylezoo.cli.iterations import Layers, iteration_progress, warn_of_runaway
+from stylezoo.cli.option_types import PRECISION, SEED
 from stylezoo.cli.output import print_json, print_line
-from stylezoo.cli.seed import SEED
 from stylezoo.errors import OutputError
 from stylezoo.files import check_writable
 
@@ -121,9 +121,7 @@ class WeightedName(click.ParamType[Any]):
 )
 @click.option("--seed", type=SEED, help="Random seed of the noise  [default: 0]")
 @click.option("--device", help="Such as cpu or cuda  [default: cuda if available, else cpu]")
-@click.option(
-    "--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="Precision of the backbone."
-)
+@click.option("--precision", type=PRECISION, help="Precision of the backbone.")
 @click.option("--save-every", type=click.IntRange(min=1), help="Save the picture every N steps.")
 @click.option("--plot", "plot_path", type=FILE, help="Plot the losses to this .png, .svg or .pdf.")
 @click.option("--checkpoint-every", type=click.IntRange(min=1), default=100, show_default=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stylezoo.cli.iterations import Layers, iteration_progress, warn_of_runaway
+from stylezoo.cli.option_types import PRECISION, SEED
 from stylezoo.cli.output import print_line
-from stylezoo.cli.seed import SEED
 from stylezoo.files import check_writable
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--device", help="Such as cpu or cuda  [default: cuda if available, else cpu]")
 @click.option(
     "--precision",
-    type=click.Choice(["auto", "bf16", "fp32"]),
+    type=PRECISION,
     default="fp32",
     show_default=True,
     help="Precision of the backbone.",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stylezoo.cli.option_types import PRECISION
 from stylezoo.cli.output import is_terminal
 from stylezoo.errors import OptionError
 
@@ -159,9 +160,7 @@ class Weight(click.ParamType[float | str]):
 )
 @click.option("--seed", type=int, help="Random seed of the weights and crops.")
 @click.option("--device", help="Such as cpu or cuda  [default: cuda if available, else cpu]")
-@click.option(
-    "--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="Precision of the networks."
-)
+@click.option("--precision", type=PRECISION, help="Precision of the networks.")
 @click.option(
     "--checkpoint-every", default=100, show_default=True, help="Steps between checkpoints."
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -247,10 +246,10 @@ class _Run:
             diverged=self.optimizer.diverged,
         )
 
-    def fingerprint(self) -> str:
+    def fingerprint(self) -> dict[str, Any]:
         values = dataclasses.asdict(self.config)
         del values["device"]
-        return json.dumps({**values, "pictures": self.inputs.fingerprint()}, sort_keys=True)
+        return {**values, "pictures": self.inputs.fingerprint()}
 
     def save(self, path: Path) -> None:
         state: dict[str, Any] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import operator
 import os
@@ -264,14 +263,14 @@ class TrainingConfig:
             ),
         )
 
-    def fingerprint(self) -> str:
-        """Everything that decides the result except the content of files, as JSON."""
+    def fingerprint(self) -> dict[str, Any]:
+        """Everything that decides the result except the content of files, by name."""
         values = dataclasses.asdict(self)
         # Paintings and photos that were moved are still the same.
         for elsewhere in ("device", "photos", "base"):
             del values[elsewhere]
         values["style_images"] = list(self.style_images)
-        return json.dumps(values)
+        return values
 
 
 def _whole(name: str, value: SupportsIndex) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections import Counter, deque
@@ -13,7 +12,7 @@ from functools import partial
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -328,22 +327,20 @@ class Trainer:
         )
         self.step = state["step"]
 
-    def _fingerprint(self) -> str:
-        """Everything that decides the result, as JSON: a training resumes only if it matches.
+    def _fingerprint(self) -> dict[str, Any]:
+        """Everything that decides the result: a training resumes only if it matches.
 
         Photos count by name and size: reading them all would take longer than resuming.
         """
         photos = [f"{path.name} {_size_of(path)}" for path in self.crops.paths]
         base = self.start.base
-        return json.dumps(
-            {
-                "config": self.config.fingerprint(),
-                "paintings": [sha256_of(Path(path)) for path in self.config.style_images.values()],
-                "photos": sha256("\n".join(photos).encode()).hexdigest(),
-                "base": base.file("weights").sha256 if base else None,
-                "shares": self.start.shares,
-            }
-        )
+        return {
+            **self.config.fingerprint(),
+            "paintings": [sha256_of(Path(path)) for path in self.config.style_images.values()],
+            "photos": sha256("\n".join(photos).encode()).hexdigest(),
+            "base": base.file("weights").sha256 if base else None,
+            "shares": self.start.shares,
+        }
 
     def _advice_on_the_base(self) -> str:
         """What to do if a base without an exact version has changed since the run began."""

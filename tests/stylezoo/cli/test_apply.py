@@ -146,7 +146,7 @@ def other_net(path):
         (("photo.jpg", break_jpeg), ("{style}", "photo.jpg"), "photo.jpg is broken"),
         (None, ("{style}", "text.png"), "text.png cannot be read as a picture"),
         (None, ("great-wav", "photo.jpg"), "no style 'great-wav'; did you mean 'great-wave'?"),
-        (None, ("great-wave@99", "photo.jpg"), "has no version 99; it has: 1."),
+        (None, ("museum@99", "photo.jpg"), "has no version 99; it has: 1.0.0"),
         (None, ("./nowhere", "photo.jpg"), "nowhere does not exist"),
         (("style/model.safetensors", flip_byte), ("{style}", "photo.jpg"), "has the sha256"),
         (("style/model.safetensors", cut), ("{style}", "photo.jpg"), "its record says"),

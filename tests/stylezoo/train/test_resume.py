@@ -184,5 +184,5 @@ def test_two_trainings_do_not_share_a_folder(material, vgg_file, tmp_path):
         first.kill()
         first.wait()
     # The lock goes with its holder, also by a kill.
-    third = subprocess.run(command, capture_output=True, text=True)
+    third = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert "is from a stopped run; continue it with --resume" in third.stderr

@@ -1,0 +1,10 @@
+"""The types of options that several commands have."""
+
+from __future__ import annotations
+
+import click
+
+from stylezoo.seeding import LARGEST_SEED
+
+SEED = click.IntRange(0, LARGEST_SEED)
+PRECISION = click.Choice(["auto", "bf16", "fp32"])  # stylezoo.device.Precision, without torch
