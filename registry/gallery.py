@@ -1,10 +1,12 @@
 """Makes docs/gallery: a table of the curated styles' measured quality, and contact sheets.
 
     python registry/gallery.py table
+    python registry/gallery.py all
     python registry/gallery.py sheets --photos FOLDER [--only STYLE ...]
 
-``table`` writes the page from the records; ``sheets`` renders every single style and adapter on
-all photos of a folder at 512 and 1024 px, to look at.
+``table`` writes the page from the records; ``all`` renders every style on the example photo;
+``sheets`` renders every single style and adapter on all photos of a folder at 512 and 1024 px, to
+look at.
 """
 
 from __future__ import annotations
@@ -15,12 +17,15 @@ from pathlib import Path
 from stylezoo import FolderSource, Record, Style, load, open_photo
 from stylezoo.contact_sheet import LabelledPhoto, contact_sheet, in_rows
 from stylezoo.images import find_photos
+from stylezoo.sheet import style_sheet, styles_for_sheet
 
 ROOT = Path(__file__).parents[1]
 STYLES = ROOT / "registry" / "stylezoo_styles" / "styles"
 GALLERY = ROOT / "docs" / "gallery"
+EXAMPLE = ROOT / "docs" / "examples" / "astronaut.jpg"
 SIZES = (512, 1024)  # pixels, longest side
 CELL = 300
+SMALL_CELL = 250  # of the sheet of all styles
 COLUMNS = 5
 QUALITY = 80
 
@@ -117,6 +122,12 @@ def write_sheets(record: Record, photos: Path) -> None:
         sheet.save(GALLERY / sheet_name(record, size), quality=QUALITY)
 
 
+def write_sheet_of_all() -> None:
+    """Render every style on the example photo."""
+    sheet = style_sheet(EXAMPLE, styles_for_sheet(), side=SMALL_CELL, columns=COLUMNS)
+    sheet.save(GALLERY / "all.jpg", quality=QUALITY)
+
+
 def own_records() -> list[Record]:
     """The newest record of each curated style."""
     source = FolderSource(STYLES)
@@ -126,7 +137,7 @@ def own_records() -> list[Record]:
 def main() -> None:
     """Run the requested part."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=["table", "sheets"])
+    parser.add_argument("part", choices=["table", "all", "sheets"])
     parser.add_argument("--photos", type=Path, help="folder of photos for the sheets")
     parser.add_argument("--only", nargs="*", help="styles to render; all by default")
     options = parser.parse_args()
@@ -134,11 +145,16 @@ def main() -> None:
     if options.part == "table":
         (GALLERY / "README.md").write_text(page(records), encoding="utf-8")
         return
+    if options.part == "all":
+        write_sheet_of_all()
+        return
     if options.photos is None:
         parser.error("sheets need --photos FOLDER")
-    for record in records:
-        if not record.styles and (options.only is None or record.name in options.only):
-            write_sheets(record, options.photos)
+    singles = {record.name: record for record in records if not record.styles}
+    for name in options.only or singles:
+        if name not in singles:
+            parser.error(f"{name} is no single style; there are {', '.join(singles)}")
+        write_sheets(singles[name], options.photos)
 
 
 if __name__ == "__main__":

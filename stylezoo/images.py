@@ -353,8 +353,7 @@ def format_of(path: Path) -> str:
         return _FORMAT_OF_SUFFIX[path.suffix.lower()]
     except KeyError:
         raise OptionError(
-            f"{path} has the suffix {path.suffix!r}; use one of "
-            f"{', '.join(_FORMAT_OF_SUFFIX)}, or give --output-format"
+            f"{path} has the suffix {path.suffix!r}; use one of {', '.join(_FORMAT_OF_SUFFIX)}"
         ) from None
 
 
@@ -399,7 +398,7 @@ def encode_photo(photo: Photo, *, format: str, quality: int | None = None) -> by
         width, height = photo.size
         raise OutputError(
             f"{width} × {height} pixels cannot be written as {format}: {error}; "
-            "choose another --output-format"
+            "choose another format"
         ) from error
     return buffer.getvalue()
 

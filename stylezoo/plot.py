@@ -98,7 +98,8 @@ def plot_levels(path: Path, panels: Mapping[str, Sequence[Level]]) -> None:
             axes.set_title(title)
             axes.set_xlabel("iterations of L-BFGS")
             axes.set_ylabel("objective (dashed: the style)")
-            axes.legend(fontsize="small")
+            for label in axes.legend(fontsize="small").get_texts():
+                label.set_parse_math(False)  # a photo's name may have dollar signs
 
         return draw
 

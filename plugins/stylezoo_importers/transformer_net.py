@@ -54,15 +54,23 @@ def imported_net(
     layers |= dict(zip(_norm_names(blocks), norms, strict=True))
     tensors = {}
     for name, layer in layers.items():
-        tensors[f"{name}.weight"] = layer.weight.detach().float().clone()
-        tensors[f"{name}.bias"] = layer.bias.detach().float().clone()
-    first = tuple(tensors["encoder.0.conv.weight"].shape)
-    if len(first) != 4:
+        for leaf, tensor in (("weight", layer.weight), ("bias", layer.bias)):
+            if tensor.is_complex():
+                raise WeightsError(f"{name}.{leaf} holds complex numbers")
+            tensors[f"{name}.{leaf}"] = tensor.detach().float().clone()
+    first = convolutions[0]
+    shape = tuple(first.weight.shape)
+    if len(shape) != 4:
         raise WeightsError(
-            f"the first convolution does not take pictures: its weight has the shape {first}"
+            f"the first convolution does not take pictures: its weight has the shape {shape}"
+        )
+    if first.bias.shape != shape[:1]:
+        raise WeightsError(
+            f"the first convolution has {shape[0]} channels, but its bias has the shape "
+            f"{tuple(first.bias.shape)}"
         )
     _change_range(tensors)
-    width = tensors["encoder.0.conv.weight"].shape[0]
+    width = shape[0]
     return ImportedNet(
         net="johnson",
         arguments={"width": width, "residual_blocks": blocks, "norm": "instance"},

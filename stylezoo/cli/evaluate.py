@@ -149,8 +149,8 @@ def command(
         if save and folder is not None:
             member = loaded.pack_style
             record_quality(folder, evaluation.quality, member.name if member else None)
-    if plot_path is not None:  # last: nor with a plot that fails
-        _plot(plot_path, evaluation)
+        if plot_path is not None:  # last: nor with a plot that fails
+            _plot(plot_path, evaluation)
 
 
 def _print(evaluation: Evaluation, as_json: bool) -> None:
@@ -241,8 +241,8 @@ def _plot(path: Path, evaluation: Evaluation) -> None:
     panels: dict[str, list[Level]] = {}
     for curve in evaluation.curves:
         panels.setdefault(f"{curve.size} px", []).append(
-            Level(
-                label=f"{curve.photo}, from {curve.start}",
+            Level(  # the photo last: matplotlib shows no label that begins with "_"
+                label=f"from {curve.start}: {curve.photo}",
                 objectives=curve.objectives,
                 level=curve.level,
             )

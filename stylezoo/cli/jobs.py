@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from stylezoo.cli.output import is_terminal
+from stylezoo.errors import OptionError
 from stylezoo.files import check_writable
 
 PIPE = "-"
@@ -60,7 +61,10 @@ def plan(
             raise click.UsageError("stdout is a terminal; redirect it, or give -o FILE.")
         return [Job(source=sources[0], target=PIPE, format=default)]
     if output is not None and len(images) == 1 and _is_file(output, images[0]):
-        chosen = output_format or format_of(Path(output))
+        try:
+            chosen = output_format or format_of(Path(output))
+        except OptionError as error:
+            raise OptionError(f"{error}, or give --output-format") from error
         return [Job(source=sources[0], target=output, format=chosen)]
     if output is not None and not _is_folder(output) and os.path.lexists(output):
         raise click.UsageError(f"{output} is a file; for several pictures, name a folder with -o.")

@@ -281,12 +281,9 @@ def _as_trained(painting: Path, style_size: int | None) -> Photo | Path:
 def _check_photos(photos: Path, sizes: tuple[int, ...]) -> None:
     """Read every photo to measure on, so that a broken one shows before the folder is made."""
     from stylezoo.evaluation import EvaluationConfig
-    from stylezoo.evaluation.evaluate import check_photo
-    from stylezoo.images import find_photos, open_photo
+    from stylezoo.evaluation.evaluate import check_photos
 
-    config = EvaluationConfig(sizes=sizes)
-    for path in find_photos(photos):
-        check_photo(path.name, open_photo(path), config.sizes)
+    check_photos(photos, EvaluationConfig(sizes=sizes).sizes)
 
 
 def _renamed(material: _Material, facts: Facts) -> Quality | None:

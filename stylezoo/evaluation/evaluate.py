@@ -87,7 +87,7 @@ class PhotoMeasure:
         size: longest side, in pixels.
         objective: of the style's picture; lower is better.
         terms: each term of it, unweighted.
-        untrained: the objective of the same net's picture before training.
+        untrained: the objective of the picture of the same net with random weights.
         unstyled: the objective of the photo itself.
         ssim: structural similarity of photo and picture.
         shift: ``shift_difference``.
@@ -156,21 +156,20 @@ def evaluate_style(
         f"photos of {max(config.sizes)} pixels", "choose smaller sizes (stylezoo evaluate --sizes)"
     ):
         evaluator = _Evaluator(style, painting, config, catalog or default_catalog())
-        opened = [(path.name, open_photo(path)) for path in find_photos(photos)]
-        for name, photo in opened:
-            check_photo(name, photo, config.sizes)
+        paths = check_photos(photos, config.sizes)
         measures: list[PhotoMeasure] = []
         curves: list[Curve] = []
         sizes = []
         for size in config.sizes:
             here = []
-            for name, photo in opened:
-                say(f"{size} px: {name}")
-                here.append(evaluator.measure(name, photo.resized(size), size))
+            for path in paths:
+                say(f"{size} px: {path.name}")
+                here.append(evaluator.measure(path.name, open_photo(path).resized(size), size))
             drawn = []
-            for (name, photo), measure in zip(opened[: config.curves_at(size)], here, strict=False):
-                say(f"{size} px: optimising {name} to the objective {measure.objective:.3f}")
-                drawn += evaluator.curves(name, photo.resized(size), measure.objective)
+            for path, measure in zip(paths[: config.curves_at(size)], here, strict=False):
+                say(f"{size} px: optimising {path.name} to the objective {measure.objective:.3f}")
+                photo = open_photo(path).resized(size)
+                drawn += evaluator.curves(path.name, photo, measure.objective)
             sizes.append(_summary(size, here, drawn))
             measures += here
             curves += drawn
@@ -178,22 +177,28 @@ def evaluate_style(
     return Evaluation(quality=quality, photos=tuple(measures), curves=tuple(curves))
 
 
-def check_photo(name: str, photo: Photo, sizes: Sequence[int]) -> None:
-    """Refuse a photo so narrow that the backbone's poolings would leave nothing of it.
+def check_photos(folder: str | Path, sizes: Sequence[int]) -> list[Path]:
+    """Find the photos to measure on, and read each once, so that a broken one shows at the start.
+
+    None is kept: a folder of photos from a camera would not fit into memory.
 
     Raises:
-        ImageError: it is that narrow at the smallest of the sizes.
+        ImageError: the folder holds no photo, or one cannot be read, or is so narrow at the
+            smallest of the sizes that the backbone's poolings would leave nothing of it.
     """
-    width, height = photo.resized(min(sizes)).size
-    if min(width, height) < SHORTEST_SIDE:
-        raise ImageError(
-            f"{name} would be {width} × {height} pixels; a photo to measure on must have "
-            f"at least {SHORTEST_SIDE} on its shorter side at every size"
-        )
+    paths = find_photos(folder)
+    for path in paths:
+        width, height = open_photo(path).resized(min(sizes)).size
+        if min(width, height) < SHORTEST_SIDE:
+            raise ImageError(
+                f"{path.name} would be {width} × {height} pixels; a photo to measure on must have "
+                f"at least {SHORTEST_SIDE} on its shorter side at every size"
+            )
+    return paths
 
 
 class _Evaluator:
-    """A style, its net before training, and its objective with the painting's targets."""
+    """A style, the same net with random weights, and its objective with the painting's targets."""
 
     def __init__(
         self, style: Style, painting: Photo, config: EvaluationConfig, catalog: Catalog

@@ -284,7 +284,7 @@ class SizeQuality:
         photos: how many.
         objective: what the net was trained to minimise, for its pictures.
         terms: each term of the objective, unweighted.
-        untrained: the objective of the same net's pictures before training.
+        untrained: the objective of the pictures of the same net with random weights.
         unstyled: the objective of the photos themselves.
         worst: the largest ratio of the objective to that of the photo itself.
         iterations_from_noise: iterations of explicit optimisation by L-BFGS, from white noise, to

@@ -21,9 +21,9 @@ from stylezoo.errors import (
     VersionNotFoundError,
 )
 from stylezoo.evaluation import EvaluationConfig, evaluate_style
-from stylezoo.evaluation.evaluate import check_photo, measuring_command
+from stylezoo.evaluation.evaluate import check_photos, measuring_command
 from stylezoo.files import check_new_folder, writing
-from stylezoo.images import find_photos, open_photo
+from stylezoo.images import open_photo
 from stylezoo.loading import load
 from stylezoo.memory import within_memory
 from stylezoo.registry.pinned import resolve_base
@@ -251,8 +251,8 @@ def _read_once(folders: TrainingFolders, evaluation: EvaluationConfig) -> None:
     """Read every photo needed at the end, so that a broken one shows now, not in an hour."""
     if folders.preview is not None:
         open_photo(folders.preview)
-    for path in find_photos(folders.held_out) if folders.held_out else []:
-        check_photo(path.name, open_photo(path), evaluation.sizes)
+    if folders.held_out is not None:
+        check_photos(folders.held_out, evaluation.sizes)
 
 
 def _check_draft(

@@ -130,6 +130,15 @@ def test_a_checkpoint_gives_the_output_of_its_formula(tmp_path, photo, name, sav
             "has non-finite values in encoder.0.norm.weight",
         ),
         (lambda s: s.pop("conv1.conv2d.weight"), "no importer recognises"),
+        (
+            lambda s: s.update({"conv1.conv2d.bias": torch.ones(7)}),
+            "the first convolution has 4 channels, but its bias has the shape (7,)",
+        ),
+        (lambda s: s.update({"conv1.conv2d.bias": torch.tensor(1.0)}), "has the shape ()"),
+        (
+            lambda s: s.update({"in1.bias": torch.ones(4, dtype=torch.complex64)}),
+            "encoder.0.norm.bias holds complex numbers",
+        ),
     ],
 )
 def test_a_checkpoint_with_a_fault_is_refused_by_name(tmp_path, change, reason):
@@ -168,6 +177,14 @@ def test_a_broken_checkpoint_is_refused(tmp_path, content):
     (tmp_path / "x.pth").write_bytes(content)
     with pytest.raises(WeightsError):
         import_checkpoint(tmp_path / "x.pth")
+
+
+@pytest.mark.parametrize("content", [b"G\n", b"J\n", b"hello\n"])
+def test_a_text_is_recognised_by_no_importer(tmp_path, content):
+    """Read as a pickle, a first letter may ask for more bytes than there are."""
+    (tmp_path / "x.txt").write_bytes(content)
+    with pytest.raises(WeightsError, match="no importer recognises"):
+        import_checkpoint(tmp_path / "x.txt")
 
 
 class GraphBuilder:

@@ -151,7 +151,7 @@ def other_net(path):
         (("style/model.safetensors", flip_byte), ("{style}", "photo.jpg"), "has the sha256"),
         (("style/model.safetensors", cut), ("{style}", "photo.jpg"), "its record says"),
         (("style/style.toml", other_net), ("{style}", "photo.jpg"), "stylezoo is installed"),
-        (None, ("{style}", "photo.jpg", "-o", "nowhere.xyz"), "the suffix '.xyz'"),
+        (None, ("{style}", "photo.jpg", "-o", "nowhere.xyz"), "or give --output-format"),
         (None, ("{style}", "photo.jpg", "--device", "warp"), "'warp' cannot be used"),
         (None, ("{style}", "photo.jpg", "-o", "text.png/x.png"), "text.png"),
         (None, ("{style}", "photo.jpg", "-o", "/proc/x.png"), "/proc/x.png cannot be written"),

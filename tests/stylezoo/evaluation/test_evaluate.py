@@ -1,6 +1,7 @@
 """Evaluating a style and saving the result."""
 
 import dataclasses
+import gc
 import json
 import os
 import shlex
@@ -98,6 +99,20 @@ def test_what_is_measured_is_the_objective_of_the_pictures(evaluation, style_fol
     assert measure.terms["style"] == pytest.approx(value.terms["style"].item(), rel=1e-4)
     assert measure.unstyled == pytest.approx(objective(tensor(photo), targets).total.item(), 1e-4)
     assert measure.seconds > 0
+
+
+def test_a_folder_of_photos_is_never_in_memory_as_a_whole(style_folder, photos):
+    alive = []
+
+    def count(text):
+        found = [one for one in gc.get_objects() if type(one) is stylezoo.Photo]
+        alive.append(sum(max(photo.size) > max(CONFIG.sizes) for photo in found))
+
+    painting = stylezoo.open_photo(style_folder / "painting.jpg")
+    style = stylezoo.load(style_folder)
+    evaluate_style(style, photos, painting, CONFIG, command="none", on_progress=count)
+    assert len(alive) == 6  # two photos and one optimisation at each of two sizes
+    assert max(alive) == 0
 
 
 def test_the_summary_is_of_both_photos(evaluation):
@@ -263,7 +278,8 @@ def test_what_was_measured_is_printed_though_it_cannot_be_saved(style_folder, ph
 def test_what_was_measured_is_saved_though_nobody_reads_it(style_folder, photos):
     reader, writer = os.pipe()
     os.close(reader)
-    options = ["--sizes", "48", "--curves", "1", "--limit", "1", "--save"]
+    plot = style_folder / "plot.png"
+    options = ["--sizes", "48", "--curves", "1", "--limit", "1", "--save", "--plot", plot]
     done = subprocess.run(
         [sys.executable, "-m", "stylezoo", "evaluate", style_folder, "--photos", photos, *options],
         stdout=writer,
@@ -273,6 +289,23 @@ def test_what_was_measured_is_saved_though_nobody_reads_it(style_folder, photos)
     assert done.returncode == 1
     assert b"Traceback" not in done.stderr
     assert [at.size for at in read_record(style_folder).quality.sizes] == [48]
+    assert plot.is_file()
+
+
+def test_a_plot_names_photos_as_cameras_do(style_folder, photos, tmp_path):
+    """With an underscore first, and with dollars, which matplotlib takes for mathematics."""
+    folder = tmp_path / "named"
+    folder.mkdir()
+    shutil.copy(photos / "a.png", folder / "100$_and_$.png")
+    shutil.copy(photos / "b.png", folder / "_DSC0001.png")
+    plot = tmp_path / "plot.svg"
+    options = ["--sizes", "48", "--curves", "2", "--limit", "1", "--plot", plot]
+    done = run(style_folder, "--photos", folder, *options)
+    assert done.returncode == 0, done.stderr
+    drawn = plot.read_text()  # texts are outlines, each after a comment with its words
+    for name in ("100$_and_$.png", "_DSC0001.png"):
+        assert f"from noise: {name}" in drawn
+        assert f"from content: {name}" in drawn
 
 
 def test_the_command_that_is_recorded_repeats_the_measurement(style_folder, photos):
