@@ -463,9 +463,11 @@ class _StyleCheck:
                 )
 
     def _writer(self) -> str:
-        """The command that writes record and card; 'record make' handles only single styles."""
-        if self.fields.get("base") or self.fields.get("styles"):
-            return "stylezoo train"
+        """The command that writes record and card again; see docs/publishing.md."""
+        if self.fields.get("base"):
+            return "stylezoo train --resume"
+        if self.fields.get("styles"):
+            return "stylezoo pack"
         return "stylezoo record make"
 
     def _judge_licences(self) -> None:

@@ -13,7 +13,7 @@ from stylezoo.catalog import Catalog, default_catalog
 from stylezoo.errors import ComponentNotFoundError, PluginError, RecordError, WeightsError
 from stylezoo.registry.lock_file import find_style
 from stylezoo.registry.pinned import resolve_base
-from stylezoo.registry.record import Net, Record
+from stylezoo.registry.record import RECORD_FILE, Net, Record
 from stylezoo.registry.record_text import UNKNOWN
 from stylezoo.registry.resolve import ResolvedStyle
 from stylezoo.registry.sources import all_sources
@@ -119,7 +119,7 @@ def build_net(
     described = replace(described, name=catalog.net_of(described.name, described.plugin))
     _require_net(described, style, catalog)
     with plain_modes():
-        with _naming_the_field(record):
+        with _naming_the_place(record, weights):
             with seeded():  # random initial values are replaced by the weights
                 _check_fit(described, catalog, weights, base)
                 net = catalog.create_net(described.name, **described.arguments)
@@ -158,13 +158,16 @@ def _check_fit(described: Net, catalog: Catalog, weights: Path, base: Path | Non
 
 
 @contextmanager
-def _naming_the_field(record: Record | None) -> Iterator[None]:
-    """If the weights do not fit, name their field of the record in the error."""
+def _naming_the_place(record: Record | None, weights: Path) -> Iterator[None]:
+    """If the weights do not fit, name their field of the record, or the style folder to load."""
     try:
         yield
     except WeightsError as error:
         if record is None:
-            raise
+            if not (weights.parent / RECORD_FILE).is_file():
+                raise
+            # An adapter's file, for one, holds its norms alone.
+            raise WeightsError(f"{error}; to load the whole style: {weights.parent}") from error
         field = f"files[{record.files.index(record.file('weights'))}]"
         raise WeightsError(f"{field}: {error}") from error
 

@@ -205,6 +205,10 @@ def command(
         raise click.UsageError(
             f"Two paintings have the name {twice!r}; tell them apart with NAME=FILE."
         )
+    if len(images) == 1:
+        name = name or paintings[0][0]
+        images = {name: paintings[0][1]}
+    name = name or output.name
     only_norm = only_norm or preset == "adapter"
     if only_norm:
         _refuse_of_convolutions(options)
@@ -217,7 +221,6 @@ def command(
         photos=photos,
         only_norm=only_norm,
     )
-    name = name or (next(iter(images)) if len(images) == 1 else output.name)
     description = StyleDescription(
         name=name,
         version=options["version"],

@@ -148,8 +148,8 @@ def _base_weights(record: Record, here: list[_Local]) -> Path | None:
                 verify_files(local.folder, theirs, [weights])
                 return local.folder / weights.path
     raise StyleNotFoundError(
-        f"it builds on {base.name} {base.version} with weights of sha256 {base.sha256}, which "
-        f"is not on this machine; run: stylezoo fetch {base.name}@{base.version}"
+        f"it builds on {base.spec} with weights of sha256 {base.sha256}, which is not on this "
+        f"machine; run: stylezoo fetch {base.spec}"
     )
 
 

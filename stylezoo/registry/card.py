@@ -177,7 +177,7 @@ def _base(record: Record) -> str:
         return ""
     return (
         f"\n\nAn adapter: its file holds the parameters of the norms alone, the rest is that of "
-        f"{record.base.name} {record.base.version}."
+        f"{record.base.repository or record.base.name} {record.base.version}."
     )
 
 

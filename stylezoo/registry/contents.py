@@ -92,7 +92,7 @@ def _bases_elsewhere(records: Sequence[Record]) -> tuple[str, ...]:
         if record.base is None:
             continue
         base = held.get((record.base.name, record.base.version))
-        label = f"{record.base.name} {record.base.version}"
+        label = f"{record.base.repository or record.base.name} {record.base.version}"
         if base is None:
             elsewhere.add(label)
         elif base.file("weights").sha256 != record.base.sha256:

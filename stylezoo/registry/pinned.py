@@ -113,7 +113,7 @@ def resolve_base(record: Record, sources: Mapping[str, RegistrySource]) -> Resol
 
 
 def find_base(base: Base, adapter: str, sources: Mapping[str, RegistrySource]) -> ResolvedStyle:
-    """Find the style that an adapter builds on.
+    """Find the style that an adapter builds on: by its name, or else in its own repository.
 
     Args:
         base: as the adapter's record describes it.
@@ -126,7 +126,18 @@ def find_base(base: Base, adapter: str, sources: Mapping[str, RegistrySource]) -
         IntegrityError: all styles of this name and version have other weights than those that the
             adapter was made on.
     """
-    spec = StyleSpec.parse(f"{base.name}@=={base.version}")
+    if base.repository is None:
+        return _find_base(base.name, base, adapter, sources)
+    try:
+        return _find_base(base.name, base, adapter, sources)
+    except (StyleNotFoundError, VersionNotFoundError, UnavailableError, IntegrityError):
+        return _find_base(base.repository, base, adapter, sources)
+
+
+def _find_base(
+    name: str, base: Base, adapter: str, sources: Mapping[str, RegistrySource]
+) -> ResolvedStyle:
+    spec = StyleSpec.parse(f"{name}@=={base.version}")
 
     def refuse(others: Sequence[OtherStyle]) -> IntegrityError:
         here = " and ".join(

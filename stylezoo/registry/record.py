@@ -17,6 +17,7 @@ from packaging.version import Version
 
 from stylezoo.errors import OptionError, RecordError
 from stylezoo.objective_config import ObjectiveConfig, Scalar
+from stylezoo.registry.config import is_hub_name
 from stylezoo.registry.entry import StyleEntry
 from stylezoo.registry.record_text import (
     COMPONENT_NAME,
@@ -160,16 +161,29 @@ class Base:
         name: of the base.
         version: of the base, exactly.
         sha256: of the base's weights.
+        repository: of its own on the Hugging Face Hub, ``owner/name``, where it also is; None if
+            only a registry or an installed package has it.
     """
 
     name: str
     version: Version
     sha256: str
+    repository: str | None = None
 
     def faults(self) -> Iterator[RecordError]:
         """Faults that the types cannot express."""
         yield from _caught(check_style_name, self.name)
         yield from _sha256(self.sha256)
+        if self.repository is not None and not is_hub_name(self.repository):
+            yield RecordError(
+                f"{self.repository!r} is not a repository on the Hub; write owner/name",
+                field="repository",
+            )
+
+    @property
+    def spec(self) -> str:
+        """The spec to fetch it by."""
+        return f"{self.repository or self.name}@{self.version}"
 
 
 @dataclass(frozen=True, kw_only=True)

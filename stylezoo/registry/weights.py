@@ -309,7 +309,7 @@ def save_weights(
 ) -> None:
     """Write weights with the net's name and arguments in the header, so that a bare file loads.
 
-    The same weights give the same bytes.
+    (That of an adapter does not: it lacks what its base has.) The same weights give the same bytes.
 
     Args:
         path: of the file; it appears complete or not at all.

@@ -10,6 +10,7 @@ from stylezoo.catalog import Catalog
 from stylezoo.registry.publish import PAINTING, StyleDraft
 from stylezoo.registry.record import Base, PackStyle, Training, status_of
 from stylezoo.registry.record_text import UNKNOWN
+from stylezoo.registry.spec import StyleSpec
 from stylezoo.train.config import TrainingConfig
 from stylezoo.train.description import StyleDescription
 from stylezoo.train.preview import PREVIEW_SIZE, SHEET_SIDE
@@ -95,7 +96,12 @@ def _base(trainer: Trainer) -> Base | None:
     record = trainer.start.base
     if record is None or not trainer.start.shared:
         return None
-    return Base(name=record.name, version=record.version, sha256=record.file("weights").sha256)
+    return Base(
+        name=record.name,
+        version=record.version,
+        sha256=record.file("weights").sha256,
+        repository=StyleSpec.parse(trainer.config.base or record.name).repository,
+    )
 
 
 def _rounded(weight: float) -> float:

@@ -13,15 +13,21 @@ from stylezoo.train.config import TrainingConfig
 def build_optimizers(net: nn.Module, config: TrainingConfig) -> list[torch.optim.Optimizer]:
     """Build the optimizers of a net's trainable weights, that of the kernels first, if any.
 
+    An adapter learns norms alone, whatever these are made of.
+
     ``initial_lr`` of each parameter group is its peak rate.
     """
-    linear = {id(module.weight) for module in net.modules() if isinstance(module, nn.Linear)}
+    layers = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+    weights = {id(module.weight) for module in net.modules() if isinstance(module, layers)}
     kernels: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for parameter in net.parameters():
         if parameter.requires_grad:
-            is_kernel = parameter.ndim == 4 or id(parameter) in linear
-            (kernels if is_kernel else others).append(parameter)
+            # A net may apply a kernel of its own; a scale of shape (1, C, 1, 1) is none.
+            is_filter = parameter.ndim == 4 and max(parameter.shape[2:]) > 1
+            is_kernel = is_filter or id(parameter) in weights
+            is_norm = config.only_norm or not is_kernel
+            (others if is_norm else kernels).append(parameter)
     optimizers: list[torch.optim.Optimizer] = []
     if kernels:
         kind = KernelMuon if config.optimizer == "muon" else torch.optim.Adam

@@ -59,8 +59,11 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
     if config.base is None:
         arguments = dict(config.net_arguments)
         if styles > 1:
-            norm = {"norm": f"{CONDITIONAL}instance"} if _has_norm(config.net, catalog) else {}
-            arguments = {**norm, **arguments, "styles": styles}
+            arguments["styles"] = styles
+            if _has_norm(config.net, catalog):
+                norm = str(arguments.get("norm", "instance"))
+                _refuse_conditional(norm)
+                arguments["norm"] = f"{CONDITIONAL}{norm}"
         net = _fresh(config.net, arguments, config.seed, catalog)
         return Start(net, config.net, arguments, style_weights=(None,) * styles)
     base = load(config.base, device="cpu", catalog=catalog)
@@ -69,7 +72,16 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
             f"{config.base} cannot be a base: it has no record, or its net cannot hold several "
             "styles"
         )
-    shares = tuple(_startable(base.net, of_one) for of_one in _shares(base, base.net, config))
+    asked = _shares(base, base.net, config)
+    if config.only_norm:
+        _check_pack(base.record, asked, config)
+    shares = tuple(_startable(base.net, of_one) for of_one in asked)
+    if base.shares and shares != asked:
+        raise OptionError(
+            f"the styles of {base.record.name} cannot be mixed to start from, as a mixture needs "
+            f"larger norms than each; name one of them, as in {base.record.name}:"
+            f"{base.record.styles[0].name}"
+        )
     ones = [base.net.blend(of_one) for of_one in shares]
     if config.widen_to is not None:
         ones = [one.widen(config.widen_to) for one in ones]
@@ -79,7 +91,6 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
     name = base.record.net.name
     style_weights = _style_weights(base.record, shares, config)
     if config.only_norm:
-        _check_pack(base.record, shares, config)
         one = ones[0].train().requires_grad_(True)
         theirs = {id(parameter) for parameter in base.net.parameters()}
         shared = {key for key, parameter in one.named_parameters() if id(parameter) in theirs}
@@ -152,16 +163,20 @@ def with_norms(nets: Sequence[MultiStyleNet], norm: str, seed: int) -> list[Mult
     Raises:
         OptionError: the kind is conditional, or cannot take over what a net's norms have learnt.
     """
-    if norm.startswith(CONDITIONAL):
-        raise OptionError(
-            f"the norm is {norm!r}; a net of several styles makes norms conditional by itself: "
-            f"give {norm.removeprefix(CONDITIONAL)!r}"
-        )
+    _refuse_conditional(norm)
     changed = []
     for net in nets:
         with seeded(seed):
             changed.append(net.with_norm(norm))
     return changed
+
+
+def _refuse_conditional(norm: str) -> None:
+    if norm.startswith(CONDITIONAL):
+        raise OptionError(
+            f"the norm is {norm!r}; a net of several styles makes norms conditional by itself: "
+            f"give {norm.removeprefix(CONDITIONAL)!r}"
+        )
 
 
 def shared_tensors(net: TransformNet, one: TransformNet) -> frozenset[str]:
@@ -185,6 +200,10 @@ def _check_pack(
     Raises:
         OptionError: the base is refused.
     """
+    if record.base is not None:
+        raise OptionError(
+            f"{record.name} is itself an adapter; build on its base, {record.base.spec}"
+        )
     if not record.styles:
         raise OptionError(
             f"{record.name} holds one style and shares nothing; name a pack as the base"
@@ -199,12 +218,20 @@ def _check_pack(
 def _style_weights(
     record: Record, shares: Sequence[tuple[float, ...]], config: TrainingConfig
 ) -> tuple[float | None, ...]:
-    """For each painting, the style weight of the style it starts from, if there is one."""
+    """For each painting, the style weight of the style it starts from, if it means the same here.
+
+    In another objective, of other layers or normalised otherwise, the same weight is too strong or
+    too weak. Without steps, the base's objective stays.
+    """
+    objective = record.objective
+    same = objective is not None and objective.with_style_weight(1) == config.objective(1)
+    if config.steps and not same:
+        return (None,) * len(shares)
     if record.styles:
         weights = [style.style_weight for style in record.styles]
         return tuple(weights[one.index(1.0)] if 1.0 in one else None for one in shares)
     # A base of one style lends its drawing to any painting, but its weight only to its own.
-    weight = record.objective.style_weight if record.objective else None
+    weight = objective.style_weight if objective else None
     return tuple(weight if name == record.name else None for name in config.style_images)
 
 

@@ -105,13 +105,15 @@ class Trainer:
         self.crops = PhotoCrops(
             config.photos,
             crop_sizes=config.crop_sizes,
-            batch_size=config.batch_size,
+            batch_size=config.batch_size if config.steps else 1,  # the preview needs a photo
             seed=config.seed,
             half_until=round(config.half_crops * config.steps),
         )
         self.start = starting_net(config, catalog)
         _check_crops(config, self.start.net)
-        self.balance = StyleBalance(self.start.style_weights, config.style_weight)
+        # A style that is taken as it is keeps its weight.
+        weight = config.style_weight if config.steps else None
+        self.balance = StyleBalance(self.start.style_weights, weight)
         self.objective = build_objective(
             config.objective(self.balance.weights[0]),
             catalog,

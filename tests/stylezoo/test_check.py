@@ -304,8 +304,8 @@ def test_a_card_of_another_text_is_few_faults(folder):
     ("name", "writer"),
     [
         ("great-wave", "stylezoo record make"),
-        ("udnie", "stylezoo train"),
-        ("museum", "stylezoo train"),
+        ("udnie", "stylezoo train --resume"),
+        ("museum", "stylezoo pack"),
     ],
 )
 def test_a_command_that_writes_the_card_of_such_a_style_is_named(name, writer, root, tmp_path):

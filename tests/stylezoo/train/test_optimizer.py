@@ -16,6 +16,23 @@ class Net(nn.Module):
         self.frozen = nn.Conv2d(8, 8, 1).requires_grad_(False)
 
 
+class ScaleNorm(nn.Module):
+    """A norm as plugins write them: its scale takes part in a product of images."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(2, 8, 1, 1))
+        self.mix = nn.Conv2d(8, 8, 1)
+
+
+class OwnKernel(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.kernel = nn.Parameter(torch.ones(8, 3, 3, 3))
+        self.norm = ScaleNorm()
+        self.colors = nn.Parameter(torch.ones(2, 8, 4))  # per style, as in coloring
+
+
 def config(**changes):
     return TrainingConfig(style_images={"waves": "waves.png"}, photos=".", **changes)
 
@@ -86,3 +103,21 @@ def test_adam_for_all_and_norms_alone():
 def test_an_optimizer_that_is_not_there_is_named():
     with pytest.raises(OptionError, match="optimizer is 'sgd'; it must be 'muon' or 'adam'"):
         config(optimizer="sgd")
+
+
+def test_only_what_filters_is_a_kernel():
+    net = OwnKernel()
+    muon, adam = build_optimizers(net, config())
+    assert names(net, muon._kernels) == {"kernel", "norm.mix.weight"}
+    assert names(net, adam.param_groups[0]["params"]) == {"norm.scale", "norm.mix.bias", "colors"}
+
+
+def test_all_that_an_adapter_learns_belongs_to_its_norms():
+    net = OwnKernel()
+    net.kernel.requires_grad_(False)
+    (adam,) = build_optimizers(net, config(base="museum", only_norm=True))
+    assert isinstance(adam, torch.optim.Adam)
+    assert names(net, adam.param_groups[0]["params"]) == {
+        *("norm.scale", "norm.mix.weight", "norm.mix.bias", "colors")
+    }
+    assert adam.param_groups[0]["lr"] == config().norm_learning_rate

@@ -15,6 +15,7 @@ from stylezoo.errors import (
     IntegrityError,
     OptionError,
     StyleNotFoundError,
+    WeightsError,
 )
 from stylezoo.registry.golden import golden_difference, golden_run
 from stylezoo.registry.record_io import read_record
@@ -55,10 +56,11 @@ def test_a_style_of_a_pack_gets_a_name_of_its_own_as_it_is(registry, material, t
             base="colours",
             only_norm=True,
             steps=0,
-            style_weight=None,
+            style_weight=7.0,
             content_weight=3.0,
             style_size=48,
             seed=9,
+            batch_size=5,  # of which there are too few photos, and one is enough
         ),
         description("my-blues", "blues"),
         TrainingFolders(output=tmp_path / "my-blues"),
@@ -127,6 +129,42 @@ def test_an_adapter_without_its_base_says_so(registry, tmp_path):
         StyleNotFoundError, match=r"greens builds on colours@==1.0.0, which is miss"
     ):
         stylezoo.load(registry / "greens" / "1.0.0", catalog=default_catalog())
+
+
+def test_an_adapter_on_a_pack_of_the_hub_finds_it_there(
+    hub, registry, material, tmp_path, monkeypatch
+):
+    """Whoever loads it has never heard of the pack."""
+    pack = registry / "colours" / "1.0.0"
+    files = {
+        path.relative_to(pack).as_posix(): path.read_bytes()
+        for path in pack.rglob("*")
+        if path.is_file()
+    }
+    hub.add("alice/colours", files, tag="v1.0.0")
+    trained = stylezoo.train_style(
+        config(material, "greens", base="alice/colours:reds", only_norm=True, steps=1),
+        description("greens", "greens"),
+        TrainingFolders(output=tmp_path / "greens"),
+    )
+    assert trained.record.base.repository == "alice/colours"
+    monkeypatch.setenv("STYLEZOO_CACHE", str(tmp_path / "another-cache"))
+    style = stylezoo.load(tmp_path / "greens")
+    state = style.net.state_dict()
+    for name, tensor in load_file(pack / "model.safetensors").items():
+        if tensor.shape[:1] != (2,):
+            assert torch.equal(state[name], tensor.float()), name
+    hub.log.clear()
+    stylezoo.load(tmp_path / "greens")
+    assert hub.requests == []
+
+
+def test_the_weights_of_an_adapter_alone_name_its_folder(registry):
+    folder = registry / "greens" / "1.0.0"
+    with pytest.raises(
+        WeightsError, match=f"lacks the tensors .* to load the whole style: {folder}"
+    ):
+        stylezoo.load(folder / "model.safetensors")
 
 
 def test_an_adapter_refuses_another_base(registry, shadow, material, tmp_path):

@@ -77,13 +77,49 @@ def test_what_cannot_be_a_base_is_refused(registry, material):
         config(material, "reds", "blues", base="colours", only_norm=True)
     with pytest.raises(OptionError, match="only_norm trains one painting on a base"):
         config(material, "reds", only_norm=True)
-    with pytest.raises(OptionError, match="conditional by itself: give 'instance'"):
-        starting_net(
-            config(material, "reds", base="colours", norm="conditional-instance"),
-            catalog_of(registry),
-        )
+    conditional = {"norm": "conditional-instance"}
+    fresh = {"net_arguments": {"width": 4, **conditional}}
+    for changes in ({"base": "colours", **conditional}, fresh):
+        with pytest.raises(OptionError, match="conditional by itself: give 'instance'"):
+            starting_net(config(material, "reds", "blues", **changes), catalog_of(registry))
     with pytest.raises(OptionError, match="great-wave holds one style and shares nothing"):
         Trainer(config(material, "reds", base="great-wave", only_norm=True), default_catalog())
+    with pytest.raises(OptionError, match=r"greens is itself an adapter; .* colours@1\.0\.0"):
+        Trainer(config(material, "reds", base="greens", only_norm=True), catalog_of(registry))
+
+
+def test_a_fresh_net_of_several_styles_has_the_norm_that_is_named(material):
+    """As one on a base does: the norms of several styles are conditional by themselves."""
+    arguments = {"width": 4, "residual_blocks": 1, "norm": "instance-coloring"}
+    fresh = config(material, "reds", "blues", net_arguments=arguments)
+    start = starting_net(fresh, default_catalog())
+    assert start.net_arguments["norm"] == "conditional-instance-coloring"
+    assert start.net.styles == 2
+
+
+def test_a_mixture_that_no_norms_of_one_style_hold_is_no_start(
+    registry, material, astronaut, tmp_path
+):
+    """Mixing adds up the ranks of colorings, so the base's first style was once taken instead."""
+    catalog = catalog_of(registry)
+    colored = {"base": "colours", "norm": "instance-coloring", "steps": 1}
+    stylezoo.train_style(
+        config(material, "reds", "blues", **colored),
+        description("colored", "reds", "blues"),
+        TrainingFolders(output=tmp_path / "colored"),
+        catalog=catalog,
+    )
+    base = str(tmp_path / "colored")
+    mixed = {"base": f"{base}:reds=0.4,blues=0.6"}
+    for changes in ({}, {"only_norm": True}):
+        with pytest.raises(OptionError, match=r"cannot be mixed .*; name one .* colored:reds"):
+            starting_net(config(material, "greens", **mixed, **changes), catalog)
+    as_it_is = {"only_norm": True, "steps": 0}
+    for spec in (base, *mixed.values()):
+        with pytest.raises(OptionError, match=r"steps is 0, which takes .*; name one"):
+            starting_net(config(material, "greens", base=spec, **as_it_is), catalog)
+    # Nobody asked for the mean of all, which only stands in for a namesake.
+    assert starting_net(config(material, "greens", base=base), catalog).shares == ((1.0, 0.0),)
 
 
 def test_a_training_on_an_older_version_of_its_base_says_how_to_resume(
@@ -115,3 +151,6 @@ def test_a_style_that_is_trained_on_starts_from_its_weight(registry, material, t
     for painting, weight in (("blues", 7.0), ("greens", None)):
         again = config(material, painting, base=str(tmp_path / "blues"), style_weight=None)
         assert starting_net(again, catalog).style_weights == (weight,)
+    # In another objective, the same number would mean another style.
+    other = config(material, "blues", base=str(tmp_path / "blues"), content_weight=2.0)
+    assert starting_net(other, catalog).style_weights == (None,)
