@@ -35,7 +35,7 @@ HOOKS: dict[Kind, str] = {
     "callback": "register_callbacks",
 }
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+COMPONENT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")  # in records, too
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,10 +75,10 @@ def check_registration(
     Raises:
         PluginError: the name, target or summary is invalid, or the plugin already used the name.
     """
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not COMPONENT_NAME.fullmatch(name):
         raise PluginError(
-            f"it registers a {kind} under {name!r}; a name is up to 64 letters, digits, "
-            f"'.', '_' and '-', starting with a letter or digit"
+            f"it registers a {kind} under {name!r}; a name is up to 64 lower-case letters, "
+            f"digits, '_' and '-', starting with a letter or digit"
         )
     if not isinstance(summary, str):
         raise PluginError(

@@ -33,7 +33,7 @@ class Register(Protocol):
         """Register one component under a name.
 
         Args:
-            name: letters, digits, ``-``, ``_`` and ``.``, starting with a letter or digit.
+            name: lower-case letters, digits, ``-`` and ``_``, starting with a letter or digit.
             target: an import path ``"package.module:attribute"``, or the object itself.
             summary: one-line description.
         """

@@ -296,7 +296,6 @@ def _given(options: dict[str, Any], preset: str | None, base: str | None) -> dic
     net = {name: options[name] for name in ("width", "norm") if options[name] is not None}
     if net:
         given["net_arguments"] = {
-            "width": 24,
             **PRESETS[preset or "standard"].get("net_arguments", {}),
             **net,
         }

@@ -19,13 +19,13 @@ from typing import Any, get_args
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from packaging.version import Version
 
+from stylezoo.components import COMPONENT_NAME
 from stylezoo.errors import RecordError, RegistryFormatError
 from stylezoo.files import write_file
 from stylezoo.registry.config import is_hub_name
 from stylezoo.registry.index import Index, IndexEntry
 from stylezoo.registry.record import MAX_ENTRIES, MAX_RECORD_BYTES, RECORD_FILE, Status
 from stylezoo.registry.record_text import (
-    COMPONENT_NAME,
     MAX_LINE,
     MAX_WORD,
     SHA256,

@@ -15,12 +15,12 @@ from typing import Literal
 
 from packaging.version import Version
 
+from stylezoo.components import COMPONENT_NAME
 from stylezoo.errors import OptionError, RecordError
 from stylezoo.objective_config import ObjectiveConfig, Scalar
 from stylezoo.registry.config import is_hub_name
 from stylezoo.registry.entry import StyleEntry
 from stylezoo.registry.record_text import (
-    COMPONENT_NAME,
     DISTRIBUTION,
     MAX_LINE,
     MAX_WORD,

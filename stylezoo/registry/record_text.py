@@ -16,7 +16,6 @@ MAX_LINE = 1000  # characters, of what a list shows
 MAX_WORD = 100
 
 STYLE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-COMPONENT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 # "scheme://", or a scheme by which browsers run code or read files.

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from packaging.version import Version
 
+from stylezoo.components import COMPONENT_NAME
 from stylezoo.registry import record, record_text
 
 SCHEMA_FILE = "style.schema.json"
@@ -23,7 +24,7 @@ _PATTERNS: dict[tuple[type[Any], str], str] = {
     (record.PackStyle, "name"): record_text.STYLE_NAME.pattern,
     (record.Base, "name"): record_text.STYLE_NAME.pattern,
     (record.Base, "sha256"): record_text.SHA256.pattern,
-    (record.Net, "name"): record_text.COMPONENT_NAME.pattern,
+    (record.Net, "name"): COMPONENT_NAME.pattern,
     (record.Net, "plugin"): record_text.DISTRIBUTION.pattern,
     (record.File, "sha256"): record_text.SHA256.pattern,
 }

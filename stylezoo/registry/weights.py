@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stylezoo.components import COMPONENT_NAME
 from stylezoo.errors import WeightsError
 from stylezoo.files import write_file
 from stylezoo.objective_config import Scalar
-from stylezoo.registry.record_text import COMPONENT_NAME
 
 if TYPE_CHECKING:
     import torch

@@ -42,7 +42,8 @@ class TrainingConfig:
             of several.
         photos: the folder of training photos.
         net: name of a registered transform net.
-        net_arguments: its arguments.
+        net_arguments: of a fresh net; others are its defaults, except that ``johnson`` has width
+            24.
         base: a style whose net to start from instead of a fresh one. For a pack,
             ``"museum:monet"`` starts from that style; ``"museum"`` from the one named like the
             painting, or else from the mean of all.
@@ -92,7 +93,7 @@ class TrainingConfig:
     style_images: Mapping[str, str | Path]
     photos: str | Path
     net: str = "johnson"
-    net_arguments: Mapping[str, Scalar] = field(default_factory=lambda: {"width": 24})
+    net_arguments: Mapping[str, Scalar] = field(default_factory=dict)
     base: str | None = None
     widen_to: int | None = None
     norm: str | None = None
@@ -290,6 +291,8 @@ def _real(name: str, value: SupportsFloat) -> float:
 # A pack of the zoo. From trained weights a net got further in 300 steps than a fresh one in 700:
 # it can draw already, and only learns what to draw with.
 TRAINED_BASE = "museum"
+
+FRESH_ARGUMENTS: Mapping[str, Mapping[str, Scalar]] = {"johnson": {"width": 24}}
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "quick": {"base": TRAINED_BASE, "steps": 600, "batch_size": 2, "crop_sizes": (256,)},

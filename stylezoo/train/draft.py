@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from stylezoo.catalog import Catalog
 from stylezoo.registry.publish import PAINTING, StyleDraft
 from stylezoo.registry.record import Base, PackStyle, Training, status_of
 from stylezoo.registry.record_text import UNKNOWN
@@ -19,7 +18,7 @@ from stylezoo.train.trainer import Trainer
 
 
 def draft_of(
-    trainer: Trainer, description: StyleDescription, preview: Path, catalog: Catalog
+    trainer: Trainer, description: StyleDescription, preview: Path
 ) -> tuple[StyleDraft, dict[str, str]]:
     """Draft the record of a training, as far as it is known.
 
@@ -27,7 +26,6 @@ def draft_of(
         trainer: before its first step, or after its last.
         description: given by whoever trains.
         preview: the photo that the style will be shown on.
-        catalog: provides the net.
 
     Returns:
         The draft, and the names of the paintings to write, by path.
@@ -59,9 +57,7 @@ def draft_of(
         summary=description.summary,
         tags=description.tags,
         net_name=start.net_name,
-        net_plugin=start.base.net.plugin
-        if start.base
-        else catalog.find("net", start.net_name).distribution,
+        net_plugin=start.net_plugin,
         net_arguments=start.net_arguments,
         style=description.images[names[0]] if single else None,
         styles=()

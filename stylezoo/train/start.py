@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,18 +18,19 @@ from stylezoo.loading import load
 from stylezoo.registry.record import Record
 from stylezoo.seeding import seeded
 from stylezoo.style import Style
-from stylezoo.train.config import TrainingConfig
+from stylezoo.train.config import FRESH_ARGUMENTS, TrainingConfig
 
 CONDITIONAL = "conditional-"  # before a norm's name: the same norm for several styles
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Start:
     """What a training starts from.
 
     Attributes:
         net: the net to train.
         net_name: its registered name.
+        net_plugin: the distribution of the plugin that provides it.
         net_arguments: its arguments.
         shared: names of the parameters that stay as they are in the base.
         base: the record of the base; None for a fresh net.
@@ -39,6 +41,7 @@ class Start:
 
     net: TransformNet
     net_name: str
+    net_plugin: str
     net_arguments: dict[str, bool | int | float | str]
     shared: frozenset[str] = field(default_factory=frozenset)
     base: Record | None = None
@@ -57,15 +60,25 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
     """
     styles = len(config.style_images)
     if config.base is None:
-        arguments = dict(config.net_arguments)
+        found = catalog.find("net", config.net)
+        arguments = catalog.with_variant(
+            "net", config.net, {**FRESH_ARGUMENTS.get(found.name, {}), **config.net_arguments}
+        )
         if styles > 1:
             arguments["styles"] = styles
-            if _has_norm(config.net, catalog):
+            if _has_norm(found.full_name, catalog):
                 norm = str(arguments.get("norm", "instance"))
                 _refuse_conditional(norm)
                 arguments["norm"] = f"{CONDITIONAL}{norm}"
-        net = _fresh(config.net, arguments, config.seed, catalog)
-        return Start(net, config.net, arguments, style_weights=(None,) * styles)
+        with seeded(config.seed):
+            net = catalog.create_net(found.full_name, **arguments)
+        return Start(
+            net=net,
+            net_name=found.name,
+            net_plugin=found.distribution,
+            net_arguments=arguments,
+            style_weights=(None,) * styles,
+        )
     base = load(config.base, device="cpu", catalog=catalog)
     if base.record is None or not isinstance(base.net, MultiStyleNet):
         raise OptionError(
@@ -88,19 +101,23 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
     if config.norm is not None and config.steps:  # without steps, a style is taken as it is
         catalog.get_norm(config.norm)
         ones = with_norms(ones, config.norm, config.seed)
-    name = base.record.net.name
-    style_weights = _style_weights(base.record, shares, config)
+    of_base: dict[str, Any] = {
+        "net_name": base.record.net.name,
+        "net_plugin": base.record.net.plugin,
+        "base": base.record,
+        "shares": shares,
+        "style_weights": _style_weights(base.record, shares, config),
+    }
     if config.only_norm:
         one = ones[0].train().requires_grad_(True)
         theirs = {id(parameter) for parameter in base.net.parameters()}
         shared = {key for key, parameter in one.named_parameters() if id(parameter) in theirs}
         for key, parameter in one.named_parameters():
             parameter.requires_grad_(key not in shared)
-        arguments = _arguments(one)
-        return Start(one, name, arguments, frozenset(shared), base.record, shares, style_weights)
-    here = catalog.net_of(name, base.record.net.plugin)
+        return Start(net=one, net_arguments=_arguments(one), shared=frozenset(shared), **of_base)
+    here = catalog.net_of(base.record.net.name, base.record.net.plugin)
     net, arguments = net_of_several(ones, partial(catalog.create_net, here))
-    return Start(net, name, arguments, base=base.record, shares=shares, style_weights=style_weights)
+    return Start(net=net, net_arguments=arguments, **of_base)
 
 
 def net_of_several(
@@ -238,11 +255,6 @@ def _style_weights(
 def _has_norm(name: str, catalog: Catalog) -> bool:
     arguments = catalog.get("net", name).Arguments
     return "norm" in (field.name for field in dataclasses.fields(arguments))
-
-
-def _fresh(name: str, arguments: Mapping[str, object], seed: int, catalog: Catalog) -> TransformNet:
-    with seeded(seed):
-        return catalog.create_net(name, **arguments)
 
 
 def _shares(

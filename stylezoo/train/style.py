@@ -165,7 +165,7 @@ def train_style(
             if trainer.processes.main:
                 if watched:
                     _watch(trainer, folders, catalog, checkpoint_every, samples_every, on_step)
-                record = _write(trainer, description, folders, catalog)
+                record = _write(trainer, description, folders)
                 trainer.processes.wait()
             else:
                 deque(trainer.run(), maxlen=0)
@@ -264,7 +264,7 @@ def _check_draft(
         RecordError: it breaks the format.
         OptionError: an adapter's base would not be found.
     """
-    draft, paintings = draft_of(trainer, description, _preview_photo(trainer, folders), catalog)
+    draft, paintings = draft_of(trainer, description, _preview_photo(trainer, folders))
     record = check_draft(trainer.start.net, draft, paintings)
     try:
         resolve_base(record, all_sources(catalog))
@@ -305,12 +305,10 @@ def _measure(
     return record_quality(output, measured.quality)
 
 
-def _write(
-    trainer: Trainer, description: StyleDescription, folders: TrainingFolders, catalog: Catalog
-) -> Record:
+def _write(trainer: Trainer, description: StyleDescription, folders: TrainingFolders) -> Record:
     config = trainer.config
     net = trainer.averaged_net().float().cpu().to(memory_format=torch.contiguous_format)
-    draft, paintings = draft_of(trainer, description, _preview_photo(trainer, folders), catalog)
+    draft, paintings = draft_of(trainer, description, _preview_photo(trainer, folders))
     style_size = style_size_of(draft.training, config)
     return write_style(
         folders.output,

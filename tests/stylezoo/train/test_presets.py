@@ -11,6 +11,7 @@ from stylezoo.catalog import default_catalog
 from stylezoo.cli import train
 from stylezoo.errors import OptionError
 from stylezoo.train.config import TrainingConfig
+from stylezoo.train.start import starting_net
 
 
 def test_the_paper_preset_is_the_papers_recipe(material):
@@ -93,7 +94,9 @@ def test_a_net_that_is_described_is_a_fresh_one(material, options, base):
     paintings = {"x": material / "waves.png"}
     found = TrainingConfig.preset("standard", **given, style_images=paintings, photos=material)
     assert found.base == base
-    assert found.net_arguments["width"] == options.get("width", 24)
+    if base is None:
+        start = starting_net(found, default_catalog())
+        assert start.net_arguments["width"] == options.get("width", 24)
 
 
 def test_the_backbones_weights_may_be_a_path(material):

@@ -199,6 +199,7 @@ def test_a_pack_is_named_after_its_folder(material, vgg_file, tmp_path):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GlazeArguments:
     styles: int = 1
+    variant: str = "thick"
 
 
 class Glaze(stylezoo.MultiStyleNet):
@@ -227,7 +228,7 @@ class Glaze(stylezoo.MultiStyleNet):
     def blend(self, style):
         if self.styles == 1:
             return self
-        one = Glaze(GlazeArguments())
+        one = Glaze(dataclasses.replace(self.arguments, styles=1))
         one.mix = self.mix
         one.color = nn.Parameter(self.color.new_tensor(style) @ self.color.detach())
         return one
@@ -239,8 +240,19 @@ def glazing():
     return catalog_with("nets", "glaze", Glaze)
 
 
-def test_a_net_without_norms_holds_several_paintings_too(glazing, material, tmp_path):
-    own = {"net": "glaze", "net_arguments": {}, "steps": 2}
+@pytest.mark.parametrize(
+    ("net", "arguments"),
+    [
+        ("glaze", {"styles": 2}),
+        ("local:glaze", {"styles": 2}),
+        ("local:glaze:thin", {"styles": 2, "variant": "thin"}),
+    ],
+)
+def test_a_net_without_norms_holds_several_paintings_too(
+    glazing, net, arguments, material, tmp_path
+):
+    """Its record names it so that any installation finds it, however the config did."""
+    own = {"net": net, "net_arguments": {}, "steps": 2}
     stylezoo.train_style(
         config(material, "reds", "blues", **own),
         description("glazes", "reds", "blues"),
@@ -248,7 +260,8 @@ def test_a_net_without_norms_holds_several_paintings_too(glazing, material, tmp_
         catalog=glazing,
     )
     pack = stylezoo.load(tmp_path / "glazes", catalog=glazing)
-    assert dict(pack.record.net.arguments) == {"styles": 2}
+    assert dict(pack.record.net.arguments) == arguments
+    assert (pack.record.net.name, pack.record.net.plugin) == ("glaze", "local")
     again = config(material, "blues", "reds", base=str(tmp_path / "glazes"))
     images, styles = torch.rand(2, 3, 32, 32), torch.eye(2)
     with torch.no_grad():
