@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 from PIL import ExifTags, Image
 
@@ -37,6 +38,18 @@ OUTDATED_DETAILS = frozenset(
     )
 )
 
+_TURNS: dict[Any, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# What Pillow raises on a broken block.
+_BROKEN = (ValueError, SyntaxError, TypeError, KeyError, AttributeError, OSError, struct.error)
+
 
 def descriptive_exif(image: Image.Image) -> bytes | None:
     """The EXIF block of a loaded picture, fit for another file of the photo; None if absent.
@@ -53,7 +66,7 @@ def descriptive_exif(image: Image.Image) -> bytes | None:
         kept = Image.Exif()
         kept.endian = found.endian
         for tag in DESCRIPTIVE_TAGS & set(found):
-            kept[tag] = found[tag]
+            kept[tag] = _as_read(found[tag])
         details = found.get_ifd(ExifTags.IFD.Exif)
         details = {tag: details[tag] for tag in details.keys() - OUTDATED_DETAILS}
         position = dict(found.get_ifd(ExifTags.IFD.GPSInfo))
@@ -61,5 +74,36 @@ def descriptive_exif(image: Image.Image) -> bytes | None:
             if tags:
                 kept[part] = tags
         return kept.tobytes() if kept else None
-    except (ValueError, SyntaxError, TypeError, KeyError, AttributeError, OSError, struct.error):
+    except _BROKEN:
         return None
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Turn a picture as its EXIF says.
+
+    Pillow's ``exif_transpose`` would also write the whole block anew, and fail on tags of a type
+    that it does not expect.
+    """
+    try:
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+    except _BROKEN:
+        turn = None
+    return image if turn is None else image.transpose(turn)
+
+
+def exif_of_tiff(block: bytes) -> Image.Exif:
+    """Prepare an EXIF block for Pillow to write it into a TIFF: the same tags, with the same text.
+
+    Args:
+        block: as from ``descriptive_exif``.
+    """
+    exif = Image.Exif()
+    exif.load(block)
+    for tag, value in list(exif.items()):
+        exif[tag] = _as_read(value)
+    return exif
+
+
+def _as_read(value: Any) -> Any:
+    """The bytes of a text, mostly UTF-8. Pillow reads them as Latin-1, and would write ASCII."""
+    return value.encode("latin-1", "replace") if isinstance(value, str) else value

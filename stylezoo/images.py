@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import stat
+import struct
 import warnings
 from dataclasses import dataclass
 from functools import partial
@@ -16,10 +17,10 @@ from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from stylezoo.errors import ImageError, OptionError, OutputError
-from stylezoo.exif import descriptive_exif
+from stylezoo.exif import descriptive_exif, exif_of_tiff, upright
 from stylezoo.files import write_file
 from stylezoo.process_setting import ProcessSetting
 
@@ -46,6 +47,11 @@ _PILLOW_LIMIT = ProcessSetting(
     lambda: Image.MAX_IMAGE_PIXELS, partial(setattr, Image, "MAX_IMAGE_PIXELS")
 )
 DEFAULT_QUALITY = 95
+# What Pillow raises on broken files, depending on the format.
+_BROKEN = (
+    *(OSError, ValueError, SyntaxError, EOFError, TypeError, IndexError, KeyError, RuntimeError),
+    struct.error,
+)
 _JPEG_EXIF_LIMIT = 65533  # bytes: a segment's length takes 16 bits, and counts itself
 _LARGEST_OF_UNIT_SCALE = 2  # floats: anything above twice white is on another scale
 _SMALLEST_ALPHA = 0.5 / 255  # anything less is written as transparent
@@ -158,8 +164,7 @@ def open_photo(
             return _from_pil(image, name)
     except ImageError:
         raise
-    # What Pillow raises on broken files, depending on the format.
-    except (OSError, ValueError, SyntaxError, EOFError, TypeError, IndexError, KeyError) as error:
+    except _BROKEN as error:
         raise ImageError(f"{name} is broken: {error or type(error).__name__}") from error
     except MemoryError as error:
         raise ImageError(f"{name} does not fit into memory") from error
@@ -214,7 +219,7 @@ def _from_pil(image: Image.Image, name: str) -> Photo:
     profile = image.info.get("icc_profile")
     white_is_zero = _is_white_zero(image)
     exif = descriptive_exif(image)
-    image = ImageOps.exif_transpose(image)
+    image = upright(image)
     if 0 in image.size:
         raise ImageError(f"{name} has no pixels: {image.width} × {image.height}")
     deep = _deep_grey(image, name)
@@ -391,7 +396,7 @@ def encode_photo(photo: Photo, *, format: str, quality: int | None = None) -> by
             stacklevel=2,
         )
     elif photo.exif is not None:
-        options["exif"] = photo.exif
+        options["exif"] = exif_of_tiff(photo.exif) if format == "tiff" else photo.exif
     try:
         image.save(buffer, format=format, **options)
     except (OSError, ValueError) as error:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from stylezoo.images import Photo
     from stylezoo.style import Style
 
+SCALING_BYTES = 40  # that scaling takes at its peak for each pixel of the result: measured, 36
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -142,8 +144,8 @@ def _run(job: Job, style: Style, settings: Settings) -> dict[str, object]:
     from stylezoo.images import encode_photo, save_photo
 
     started = time.perf_counter()
-    photo = _resized(_read(job, settings), job.source, settings)
     check_job(job, overwrite=settings.overwrite)
+    photo = _resized(_read(job, settings), job.source, settings)
     styled: Photo = style(
         photo,
         strength=settings.strength,
@@ -188,6 +190,10 @@ def _resized(photo: Photo, source: str, settings: Settings) -> Photo:
     """Scale to --size, within the limit that keeps a typo from filling memory."""
     if settings.size is None:
         return photo
+    import torch
+
+    from stylezoo.memory import check_memory, within_memory
+
     scale = settings.size / max(photo.size)
     pixels = round(photo.size[0] * scale) * round(photo.size[1] * scale)
     if settings.max_pixels is not None and pixels > settings.max_pixels:
@@ -196,7 +202,9 @@ def _resized(photo: Photo, source: str, settings: Settings) -> Photo:
             f"limit of {settings.max_pixels}; choose a smaller size, or lift the limit with "
             "--max-pixels 0"
         )
-    return photo.resized(settings.size)
+    check_memory(SCALING_BYTES * pixels, torch.device("cpu"), size=settings.size)
+    with within_memory(f"{settings.size} pixels", "choose a smaller size (--size)"):
+        return photo.resized(settings.size)
 
 
 def _label(spec: StyleSpec, found: ResolvedStyle | None) -> str:

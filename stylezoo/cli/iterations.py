@@ -26,7 +26,7 @@ class Layers(click.ParamType[Any]):
         """Split into names and weights; the weights are None if there are none."""
         pairs = [part.strip().partition("=") for part in value.split(",")]
         names = tuple(name for name, _, _ in pairs)
-        weights = [weight for _, _, weight in pairs if weight]
+        weights = [weight for _, equals, weight in pairs if equals]
         if not weights:
             return names, None
         if len(weights) < len(names):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stylezoo.cli.iterations import Layers, iteration_progress, warn_of_runaway
-from stylezoo.cli.option_types import PRECISION, SEED
+from stylezoo.cli.option_types import POSITIVE, PRECISION, SEED
 from stylezoo.cli.output import print_json, print_line
 from stylezoo.errors import OutputError
 from stylezoo.files import check_writable
@@ -55,17 +55,30 @@ class WeightedName(click.ParamType[Any]):
     type=click.Choice(["gatys", "best"]),
     default="gatys",
     show_default=True,
-    help="gatys: as published. best: the best picture for the time it takes.",
+    help="gatys: as in its authors' program. best: the best picture for the time it takes.",
 )
-@click.option("--size", type=int, help="Longest side of the picture, pixels  [default: 512]")
-@click.option("--steps", "iterations", type=int, help="Iterations at each level of the pyramid.")
-@click.option("--levels", type=int, help="Levels of the pyramid, each twice the size of the last.")
+@click.option(
+    "--size",
+    type=click.IntRange(min=16),
+    help="Longest side of the picture, pixels  [default: 512]",
+)
+@click.option(
+    "--steps",
+    "iterations",
+    type=click.IntRange(min=1),
+    help="Iterations at each level of the pyramid.",
+)
+@click.option(
+    "--levels",
+    type=click.IntRange(min=1),
+    help="Levels of the pyramid, each twice the size of the last.",
+)
 @click.option(
     "--init",
     "start",
     help="Starting picture: noise, content, a file, or style:NAME (warm start).",
 )
-@click.option("--style-scale", type=float, help="Size of the painting relative to the picture.")
+@click.option("--style-scale", type=POSITIVE, help="Size of the painting relative to the picture.")
 @click.option("--content-layers", type=Layers(), help="Such as relu4_2, or relu3_3=1,relu4_2=0.5.")
 @click.option("--style-layers", type=Layers(), help="Such as relu1_1,relu2_1,relu3_1.")
 @click.option("--style-loss", help="A registered loss, such as gram or sliced-wasserstein.")
@@ -109,7 +122,7 @@ class WeightedName(click.ParamType[Any]):
     type=click.Choice(["lbfgs", "preconditioned-lbfgs", "adam"]),
     help="Optimisation method.",
 )
-@click.option("--learning-rate", type=float, help="Learning rate of adam  [default: 0.02]")
+@click.option("--learning-rate", type=POSITIVE, help="Learning rate of adam  [default: 0.02]")
 @click.option("--backbone", help="A registered backbone  [default: vgg19]")
 @click.option("--backbone-weights", help="Its weights: caffe_q8, tv_in1k or a file.")
 @click.option("--pooling", type=click.Choice(["max", "average"]), help="Pooling of a VGG backbone.")
@@ -145,9 +158,10 @@ def command(
 ) -> None:
     """Optimise CONTENT until it has the style of one or more paintings.
 
-    By default exactly as published by Gatys et al. 2015; --preset best gives the best picture for
-    the time it takes. Each iteration is a forward and a backward pass of VGG19: about a second at
-    512 pixels on two cores. To continue a stopped run, give --resume and the same options.
+    By default with the settings of the program of Gatys et al. 2015; --preset best gives the best
+    picture for the time it takes. Each iteration is a forward and a backward pass of VGG19: about a
+    second at 512 pixels on two cores. To continue a stopped run, give --resume and the same
+    options.
     """
     from stylezoo.images import format_of, save_photo
     from stylezoo.optimization import optimize

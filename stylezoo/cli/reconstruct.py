@@ -26,8 +26,14 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--style-layers", type=Layers(), help="Layers to keep the style of: relu1_1,relu2_1.")
 @click.option("--figure", type=FILE, metavar="PAINTING", help="Draw the paper's figure 1.")
 @click.option("-o", "--output", type=FILE, required=True, help="Picture to write.")
-@click.option("--size", type=int, default=256, show_default=True, help="Longest side, pixels.")
-@click.option("--steps", "iterations", type=int, default=300, show_default=True)
+@click.option(
+    "--size",
+    type=click.IntRange(min=16),
+    default=256,
+    show_default=True,
+    help="Longest side, pixels.",
+)
+@click.option("--steps", "iterations", type=click.IntRange(min=1), default=300, show_default=True)
 @click.option("--backbone", help="A registered backbone  [default: vgg19]")
 @click.option("--backbone-weights", help="Its weights: caffe_q8, tv_in1k or a file.")
 @click.option("--pooling", type=click.Choice(["max", "average"]), help="Pooling of a VGG backbone.")

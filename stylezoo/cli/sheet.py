@@ -20,9 +20,15 @@ from stylezoo.files import check_writable
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.")
 @click.option("--tag", help="Only styles with this tag.")
 @click.option(
-    "--size", default=320, show_default=True, help="Longest side of each picture, pixels."
+    "--size",
+    type=click.IntRange(16, 2048),
+    default=320,
+    show_default=True,
+    help="Longest side of each picture, pixels.",
 )
-@click.option("--columns", default=4, show_default=True, help="Pictures per row.")
+@click.option(
+    "--columns", type=click.IntRange(min=1), default=4, show_default=True, help="Pictures per row."
+)
 @styling_options
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @click.option("--device", help="Such as cpu or cuda  [default: the best available]")

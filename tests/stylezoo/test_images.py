@@ -1,5 +1,6 @@
 """Photos in and out, against Pillow's own operations and closed forms."""
 
+import contextlib
 import io
 import os
 import re
@@ -61,6 +62,60 @@ def test_orientation_is_applied_and_dropped(picture, orientation, tmp_path):
         assert out.size == expected.size
         assert ExifTags.Base.Orientation not in out.getexif()
         assert out.getexif()[ExifTags.Base.Artist] == "somebody"
+
+
+def rotated_exif(tag, kind, value):
+    """An EXIF block with two tags: a rotation by 90 degrees, and one of any type."""
+    rotation = struct.pack(">HHLHxx", ExifTags.Base.Orientation, 3, 1, 6)
+    other = struct.pack(">HHLL", tag, kind, 1, 38)  # where the two entries end
+    entries = b"".join(sorted([rotation, other]))
+    return b"Exif\0\0MM\0*" + struct.pack(">LH", 8, 2) + entries + bytes(4) + value
+
+
+@pytest.mark.parametrize(
+    ("tag", "kind", "value"),
+    [
+        (ExifTags.Base.ImageWidth, 5, struct.pack(">LL", 72, 1)),
+        (ExifTags.Base.Make, 12, struct.pack(">d", 72)),
+        (ExifTags.Base.XResolution, 12, struct.pack(">d", 72)),
+        (ExifTags.Base.ResolutionUnit, 10, struct.pack(">ll", -1, 3)),
+    ],
+)
+def test_a_rotated_photo_may_have_a_tag_of_an_odd_type(picture, tag, kind, value):
+    """Pillow's own exif_transpose writes it anew, and may fail."""
+    source = encoded(picture, "JPEG", exif=rotated_exif(tag, kind, value), quality=100)
+    photo = open_photo(source)
+    assert photo.size == picture.size[::-1]
+    assert np.abs(photo.rgb - np.rot90(floats(picture), -1)).mean() < 0.02
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp", "tiff"])
+def test_exif_keeps_what_people_write(picture, format):
+    """As UTF-8, which cameras and editors write, whatever the standard says."""
+    exif = Image.Exif()
+    texts = {
+        ExifTags.Base.Copyright: "© Zoë 李",
+        ExifTags.Base.ImageDescription: "Grüße aus Köln",
+    }
+    for tag, text in texts.items():
+        exif[tag] = text.encode()
+    photo = open_photo(encoded(picture, "JPEG", exif=exif))
+    found = Image.open(io.BytesIO(encode_photo(photo, format=format))).getexif()
+    for tag, text in texts.items():
+        assert found[tag].encode("latin-1").decode() == text
+
+
+@pytest.mark.parametrize("format", ["AVIF", "GIF", "WEBP", "TIFF", "PNG", "JPEG"])
+def test_a_damaged_file_is_an_image_error_or_a_picture(picture, format):
+    options = {"save_all": True, "append_images": [picture.rotate(90)]} if format == "GIF" else {}
+    sound = encoded(picture.resize((32, 24)), format, **options)
+    random = np.random.default_rng(0)
+    for _ in range(150):
+        broken = bytearray(sound[: random.integers(len(sound) // 4, len(sound) + 1)])
+        broken[random.integers(len(broken))] ^= 1 << random.integers(8)
+        with warnings.catch_warnings(), contextlib.suppress(ImageError):
+            warnings.simplefilter("ignore")
+            open_photo(bytes(broken))
 
 
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp", "tiff"])

@@ -78,6 +78,15 @@ def test_what_exists_is_not_overwritten_unasked(toy_style, photo, tmp_path):
     assert Image.open(tmp_path / "photo-toy.png").size == (40, 30)
 
 
+def test_what_exists_is_known_before_its_photo_is_read(toy_style, photo, tmp_path):
+    """So that a folder that was almost done is soon done."""
+    shutil.copy(photo, tmp_path / "a.jpg")
+    assert run("apply", toy_style, tmp_path / "a.jpg", photo).returncode == 0
+    (tmp_path / "a.jpg").write_text("no longer a picture")
+    message = failed(run("apply", toy_style, tmp_path / "a.jpg", photo))
+    assert message.count("exists; replace it with --overwrite") == 2
+
+
 def test_a_pipe(toy_style, photo):
     done = run("apply", toy_style, "-", "--output-format", "webp", stdin=photo.read_bytes())
     assert done.returncode == 0, done.stderr
@@ -156,6 +165,11 @@ def other_net(path):
         (None, ("{style}", "photo.jpg", "-o", "text.png/x.png"), "text.png"),
         (None, ("{style}", "photo.jpg", "-o", "/proc/x.png"), "/proc/x.png cannot be written"),
         (None, ("{style}", "photo.jpg", "--max-pixels", "100"), "more than the limit of 100"),
+        (
+            None,
+            ("{style}", "photo.jpg", "--max-pixels", "0", "--size", "2000000"),
+            "choose a size of",
+        ),
     ],
 )
 def test_mistakes_are_one_clear_sentence(spoil, arguments, message, toy_style, photo, tmp_path):

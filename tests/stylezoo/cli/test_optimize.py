@@ -127,7 +127,9 @@ MISTAKES = {
     ),
     "no such preset": (["--preset", "fast"], 2, "'fast' is not one of"),
     "no such device": (["--device", "tpu"], 1, "the device 'tpu' cannot be used"),
-    "no steps": (["--steps", 0], 1, "iterations is 0"),
+    "no steps": (["--steps", 0], 2, "'--steps': 0 is not in the range x>=1"),
+    "a scale of nothing": (["--style-scale", 0], 2, "'--style-scale': 0.0 is not in the range x>0"),
+    "a layer's weight unset": (["--style-layers", "relu1_1="], 2, "a weight that is not a number"),
     "far too large": (["--size", 200_000], 1, "choose a size of"),
     "a plot in place of the picture": (["-o", "p.png", "--plot", "p.png"], 2, "replace the pict"),
     "a loss twice": (

@@ -107,8 +107,8 @@ def test_a_style_that_fails_twice_is_no_sheet(photo, tmp_path):
         (["--tag", "no-such-tag"], "no style has the tag 'no-such-tag'"),
         (["great-wave", "udnie", "--tag", "no-such"], "none of great-wave, udnie has the tag"),
         (["museum:wave"], "museum has no style 'wave'; it has: "),
-        (["great-wave", "--size", "5"], "the side is 5"),
-        (["great-wave", "--columns", "0"], "the number of columns is 0"),
+        (["great-wave", "--size", "5"], "5 is not in the range"),
+        (["great-wave", "--columns", "0"], "0 is not in the range x>=1"),
         (["great-wave", "-o", "x.unknown"], "x.unknown"),
     ],
 )
