@@ -351,7 +351,7 @@ def check_dtypes(made: Made, findings: Findings) -> None:
             )
             return
         gap = modules.compare(found, expected, 2 * modules.BFLOAT16_TOLERANCE)
-        if gap:
+        if gap and not modules.draws(made.probe()):
             findings.error(f"it gives different features than in float32: {gap}")
 
 

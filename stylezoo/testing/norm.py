@@ -224,6 +224,7 @@ def check_styles(made: Made, findings: Findings) -> None:
     if not isinstance(made.layer, ConditionalNorm):
         return
     features, style = made.inputs(3, 9, 14)
+    drawn = modules.draws(made.probe())
     with torch.no_grad():
         together = made.layer(features, style)
         for index in range(3):
@@ -232,14 +233,17 @@ def check_styles(made: Made, findings: Findings) -> None:
                 together[index : index + 1],
             )
             with findings.at(f"image {index}, in style {index}"):
-                if gap:
+                if gap and not drawn:  # an image alone gets other numbers than in a batch
                     findings.error(
                         f"compared with the image alone, in a batch of three styles it gives {gap}"
                     )
         for shares in (torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.2, 0.3, 0.5])):
             with findings.at(f"shares {shares.tolist()}"):
-                expected = made.layer(features, shares.expand(3, STYLES))
-                gap = difference(made.layer.blend(shares).eval()(features), expected, 1e-3)
+                blended = made.layer.blend(shares).eval()
+                with seeded():
+                    expected = made.layer(features, shares.expand(3, STYLES))
+                with seeded():
+                    gap = difference(blended(features), expected, 1e-3)
                 if gap:
                     findings.error(
                         f"compared with the mixture, the layer that blend returns gives {gap}"

@@ -65,6 +65,18 @@ def difference(
     return f"values that differ by up to {gap:.3g}, where the largest value is {largest:.3g}"
 
 
+def unchanged(found: Any, before: Any) -> bool:
+    """Whether two nests hold the same tensors: same dtypes, shapes and values, NaN included."""
+    ours, theirs = tensors_of(found), tensors_of(before)
+    return len(ours) == len(theirs) and all(map(_same, ours, theirs))
+
+
+def _same(found: Tensor, expected: Tensor) -> bool:
+    if (found.dtype, found.shape) != (expected.dtype, expected.shape):
+        return False
+    return bool(((found == expected) | (found.isnan() & expected.isnan())).all())
+
+
 def tensors_of(value: Any) -> list[Tensor]:
     """All tensors in nested dicts, lists and tuples."""
     if isinstance(value, Tensor):

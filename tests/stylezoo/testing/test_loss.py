@@ -66,8 +66,41 @@ class NeedsThreePositions(Sound):
         return torch.stack([gap.square().mean(dim=1) for gap in gaps]).sum(dim=0).mean()
 
 
+class DrawsPositions(Sound):
+    """Compares the means of positions that it draws for each image."""
+
+    def forward(self, features, target):
+        return super().forward({layer: some_of(features[layer]) for layer in self.layers}, target)
+
+
+def some_of(tensor):
+    flat = tensor.flatten(2)
+    chosen = torch.randint(flat.shape[2], (len(flat), 1, 128), device=flat.device)
+    return flat.gather(2, chosen.expand(-1, flat.shape[1], -1)).unsqueeze(2)
+
+
+class HasOpenBounds(Sound):
+    """Has a target that is infinite on purpose, and one that is not a number."""
+
+    def target(self, features):
+        bounds = torch.tensor([-torch.inf, 0.0, torch.inf, torch.nan])
+        return [*super().target(features), bounds]
+
+    def forward(self, features, target):
+        return super().forward(features, target[:-1])
+
+
 @pytest.mark.parametrize(
-    "loss", [Sound, OnPixels, OfContent, OfContentAtSmallScale, NeedsThreePositions]
+    "loss",
+    [
+        Sound,
+        OnPixels,
+        OfContent,
+        OfContentAtSmallScale,
+        NeedsThreePositions,
+        DrawsPositions,
+        HasOpenBounds,
+    ],
 )
 def test_a_sound_loss_conforms(loss):
     report = check_loss(loss)

@@ -414,6 +414,28 @@ class BlendsTheFirst(Several):
         return super().blend([1.0] + [0.0] * (self.styles - 1))
 
 
+class DrawnSeveral(Several):
+    """Draws random numbers; another norm changes nothing, and more channels draw more."""
+
+    channels = 3
+
+    def forward(self, images, style=None):
+        noise = torch.randn(len(images), self.channels, *images.shape[2:], device=images.device)
+        return super().forward(images + 0.1 * noise[:, -3:].to(images.dtype), style)
+
+    def with_norm(self, norm):
+        return copy.deepcopy(self)
+
+    def widen(self, width):
+        wide = copy.deepcopy(self)
+        wide.channels = 6
+        return wide
+
+
+class DrawnBlendsTheFirst(DrawnSeveral, BlendsTheFirst):
+    pass
+
+
 class BlendsToItself(Several):
     def blend(self, style):
         return self
@@ -495,6 +517,7 @@ class OtherwiseCalled(Several):
 def test_a_net_of_several_styles_conforms():
     assert_conforms(check_net(Several))
     assert_conforms(check_net(Several, arguments={"styles": 1}, skip=QUICK))
+    assert_conforms(check_net(DrawnSeveral, skip=QUICK))
 
 
 @pytest.mark.parametrize(
@@ -502,6 +525,7 @@ def test_a_net_of_several_styles_conforms():
     [
         (TakesNoStyle, "takes images without being told which"),
         (BlendsTheFirst, "the net that blend returns gives values that differ"),
+        (DrawnBlendsTheFirst, "the net that blend returns gives values that differ"),
         (BlendsToItself, "blend returns a net of 2 styles"),
         (KeepsTheDimension, r"color is \(2, 3\) in a .* of 2 .* \(1, 3\) in nets of one style"),
         (OtherwiseCalled, "Arguments has no field styles"),

@@ -35,12 +35,45 @@ class Sound(ConditionalNorm):
         return norm
 
 
-@pytest.mark.parametrize(("norm", "checks"), [(group_norm, 15), (Sound, 15)])
-def test_a_sound_norm_conforms(norm, checks):
+def noisy(features):
+    return features + 0.05 * torch.randn_like(features)
+
+
+class NoisyInstanceNorm(nn.InstanceNorm2d):
+    def forward(self, features):
+        return noisy(super().forward(features))
+
+
+class Noisy(Sound):
+    """Draws random numbers, as the layers that it blends do."""
+
+    def forward(self, features, style):
+        return noisy(super().forward(features, style))
+
+    def blend(self, style):
+        norm = NoisyInstanceNorm(self.weight.shape[1], affine=True)
+        norm.load_state_dict(super().blend(style).state_dict())
+        return norm
+
+
+class HasOpenBound(nn.Module):
+    """Has a constant that is infinite on purpose."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.norm = nn.GroupNorm(1, channels)
+        self.register_buffer("low", torch.full((channels, 1, 1), -torch.inf))
+
+    def forward(self, features):
+        return self.norm(features).maximum(self.low)
+
+
+@pytest.mark.parametrize("norm", [group_norm, Sound, Noisy, HasOpenBound])
+def test_a_sound_norm_conforms(norm):
     report = check_norm(norm)
     assert_conforms(report)
     assert not report.findings
-    assert len(report.checks) == checks
+    assert len(report.checks) == 15
 
 
 SHARED = nn.GroupNorm(1, 6)
