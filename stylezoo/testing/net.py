@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import torch
 from torch import Tensor, nn
@@ -234,6 +234,22 @@ def _check_refusals(
                 f"{name}={wrong!r} passes Arguments, but building the net then raises "
                 f"{describe_error(error)}; check the range in __post_init__ and raise OptionError"
             )
+            continue
+        if type(wrong) not in _types(net_class.Arguments, name, value):
+            findings.error(
+                f"{name}={wrong!r} passes Arguments, and the net is built with it, although "
+                f"{name} is a {type(value).__name__}; a record may hold this, so check the type "
+                f"in __post_init__ and raise stylezoo.errors.OptionError"
+            )
+
+
+def _types(arguments: type, name: str, value: bool | float | str) -> tuple[Any, ...]:
+    """The types that an argument may have: that of its value, and those of a union."""
+    try:
+        hint = get_type_hints(arguments).get(name)
+    except Exception:  # third-party annotations may name anything
+        hint = None
+    return (type(value), *get_args(hint))
 
 
 def _wrong_values(value: bool | float | str) -> list[bool | float | str]:

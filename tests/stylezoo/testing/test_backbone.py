@@ -50,7 +50,15 @@ class Pyramid(Backbone):
         return {layer: pooled[layer] for layer in layers}
 
 
-@pytest.mark.parametrize("backbone", [Sound, Pyramid])
+class Drawn(Sound):
+    """Draws random numbers in the dtype of its weights."""
+
+    def prepare(self, images):
+        prepared = super().prepare(images)
+        return prepared + torch.rand_like(prepared)
+
+
+@pytest.mark.parametrize("backbone", [Sound, Pyramid, Drawn])
 def test_a_sound_backbone_conforms(backbone):
     report = check_backbone(backbone)
     assert_conforms(report)

@@ -87,6 +87,7 @@ def test_a_sound_net_conforms():
     assert len(report.checks) == 16
     assert_conforms(check_net(Sound, arguments={"width": 7}, skip=QUICK))
     assert_conforms(check_net(Tied, skip=QUICK))
+    assert_conforms(check_net(OfEitherType, skip=QUICK))
 
 
 class AnySize(Sound):
@@ -166,6 +167,34 @@ class Unchecked(Sound):
     class Arguments:
         width: int = 4
         strength: float = 1.0
+
+
+class ChecksNoType(Sound):
+    @dataclass(frozen=True, kw_only=True)
+    class Arguments:
+        width: int = 4
+        strength: float = 1.0
+        smooth: bool = False
+
+        def __post_init__(self):
+            if not isinstance(self.width, int) or not 1 <= self.width <= 64:
+                raise OptionError("width")
+
+
+class OfEitherType(Sound):
+    @dataclass(frozen=True, kw_only=True)
+    class Arguments:
+        width: int = 4
+        strength: float = 1.0
+        kernel: int | str = "auto"
+
+        def __post_init__(self):
+            if not isinstance(self.width, int) or not 1 <= self.width <= 64:
+                raise OptionError("width")
+            if not isinstance(self.strength, float):
+                raise OptionError("strength")
+            if self.kernel != "auto" and not isinstance(self.kernel, int):
+                raise OptionError("kernel")
 
 
 class RaisesTypeError(Sound):
@@ -285,6 +314,8 @@ FAULTS = [
     (NoArguments, "interface", "Arguments is None"),
     (OddArguments, "arguments", r"argument widths.*\(4, 8\) is a tuple, which records cannot hold"),
     (Unchecked, "arguments", "width=-1 passes Arguments, but building the net then raises"),
+    (ChecksNoType, "arguments", "strength='0.5' passes Arguments, and the net is built with it"),
+    (ChecksNoType, "arguments", "smooth='no' passes .* smooth is a bool.*check the type"),
     (RaisesTypeError, "arguments", "width='3' raises TypeError.*check the type first"),
     (Required, "arguments", "argument width.*it has no default"),
     (KeepsExtraState, "interface", "_extra_state in the state dict is a dict.*no extra state"),
