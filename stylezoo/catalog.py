@@ -8,12 +8,14 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import cache
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from stylezoo.components import HOOKS, Component, Kind, did_you_mean
@@ -109,7 +111,9 @@ class Catalog:
         Returns:
             The outcome. A plugin that fails is kept with its error, with a warning.
         """
-        entry = PluginEntry(name=name, distribution=distribution, version=version)
+        entry = PluginEntry(
+            name=name, distribution=distribution, version=version, module=_import_name(plugin)
+        )
         return self._keep(self._loader.load(entry, lambda: plugin))
 
     def _keep(self, plugin: PluginInfo) -> PluginInfo:
@@ -345,6 +349,12 @@ def _discovering() -> Iterator[None]:
         yield
     finally:
         _thread.discovers = False
+
+
+def _import_name(plugin: object) -> str:
+    """The name that a module is imported by; empty for anything else, and for a script."""
+    name = plugin.__name__ if isinstance(plugin, ModuleType) else ""
+    return name if name != "__main__" and sys.modules.get(name) is plugin else ""
 
 
 def _check_source(made: object) -> None:

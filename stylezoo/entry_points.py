@@ -21,7 +21,7 @@ class PluginEntry:
         name: name of the entry point.
         distribution: the distribution that declares it.
         version: version of that distribution.
-        module: the import path it names; empty for a plugin passed as an object.
+        module: the import path it names, or that of an added module; empty for another object.
         fault: what is wrong with the declaration, if anything.
     """
 

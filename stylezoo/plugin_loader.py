@@ -37,7 +37,7 @@ class PluginInfo:
         status: ``"ok"``, ``"failed"`` or ``"disabled"``.
         error: why it is not ok.
         components: what it registered.
-        module: what its entry point names; empty if it has none.
+        module: what its entry point names, or the module that was added; empty for an object.
         seconds: time taken to import it and call its hooks; None if not tried.
     """
 
@@ -118,24 +118,30 @@ class PluginLoader:
         others = [other for other in self._pm.get_plugins() if other is not plugin]
         registered: list[Component] = []
         for kind, hook in HOOKS.items():
-
-            def register(
-                component: str, target: str | object, *, summary: str = "", kind: Kind = kind
-            ) -> None:
-                check_registration(kind, component, target, summary, registered)
-                registered.append(
-                    Component(
-                        kind=kind,
-                        name=component,
-                        summary=summary,
-                        target=target,
-                        plugin=entry.name,
-                        distribution=entry.distribution,
-                    )
-                )
-
+            register = _register_for(kind, entry, registered)
             self._pm.subset_hook_caller(hook, others)(register=register)
         return tuple(registered)
+
+
+def _register_for(
+    kind: Kind, entry: PluginEntry, registered: list[Component]
+) -> hookspecs.Register:
+    """The function passed to the hook of a kind, which adds to what is registered."""
+
+    def register(name: str, target: str | object, *, summary: str = "") -> None:
+        check_registration(kind, name, target, summary, registered)
+        registered.append(
+            Component(
+                kind=kind,
+                name=name,
+                summary=summary,
+                target=target,
+                plugin=entry.name,
+                distribution=entry.distribution,
+            )
+        )
+
+    return register
 
 
 def _check_api(plugin: object) -> None:

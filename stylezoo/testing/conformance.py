@@ -56,8 +56,9 @@ class PluginConformance:
         for info in find_plugins(self.plugin, catalog):
             if stylezoo_component in info.components:
                 settings = Installed(info, catalog).settings
-                for part in check_component(stylezoo_component, settings, catalog, self.skip):
-                    report_on(report, part, "")
+                parts = check_component(stylezoo_component, settings, catalog, self.skip)
+                for run, part in parts:
+                    report_on(report, part, run)
         assert_conforms(report)
 
 

@@ -7,16 +7,21 @@ import importlib.util
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import stylezoo
+from stylezoo import errors, testing
 from stylezoo.testing.examination import Findings
 
 TIMEOUT = 120
 SLOW_SECONDS = 0.3
-PUBLIC_MODULES = frozenset({"errors", "testing"})
+PUBLIC_MODULES: Mapping[str, Collection[str]] = {
+    "errors": [name for name in vars(errors) if not name.startswith("_")],
+    "testing": testing.__all__,
+}
+"""The public modules in stylezoo, and their public names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +129,7 @@ def _private_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
             aliases |= {a.asname for a in node.names if a.name == "stylezoo" and a.asname}
     for node in ast.walk(tree):
         for name in _used(node, aliases):
-            first = name.split(".")[1]
-            if first not in PUBLIC_MODULES and not (name.count(".") == 1 and _is_public(first)):
+            if not _is_public(name):
                 yield getattr(node, "lineno", 0), name
 
 
@@ -138,16 +142,22 @@ def _used(node: ast.AST, aliases: set[str]) -> list[str]:
             return [f"stylezoo.{a.name}" for a in node.names if a.name != "*"]
         if (node.module or "").startswith("stylezoo."):
             return [f"{node.module}.{a.name}" for a in node.names]
-    # Only on a bare name: self.stylezoo.shape is an attribute that happens to be called that.
-    if (
-        isinstance(node, ast.Attribute)
-        and isinstance(node.value, ast.Name)
-        and node.value.id in aliases
-    ):
-        return [f"stylezoo.{node.attr}"]
+    if isinstance(node, ast.Attribute):
+        return _attribute_of(node, aliases)
     if isinstance(node, ast.Call) and _name_of(node.func) == "import_module":
         texts = [a.value for a in node.args if isinstance(a, ast.Constant)]
         return [t for t in texts if isinstance(t, str) and t.startswith("stylezoo.")]
+    return []
+
+
+def _attribute_of(node: ast.Attribute, aliases: set[str]) -> list[str]:
+    """The name that an attribute of ``stylezoo``, or of one of its public modules, stands for."""
+    value = node.value
+    # Only on a bare name: self.stylezoo.shape is an attribute that happens to be called that.
+    if isinstance(value, ast.Name) and value.id in aliases:
+        return [f"stylezoo.{node.attr}"]
+    if isinstance(value, ast.Attribute) and value.attr in PUBLIC_MODULES:
+        return [f"{module}.{node.attr}" for module in _attribute_of(value, aliases)]
     return []
 
 
@@ -158,4 +168,8 @@ def _name_of(node: ast.expr) -> str:
 
 
 def _is_public(name: str) -> bool:
-    return name in stylezoo.__all__ or name in PUBLIC_MODULES
+    """Whether a plugin may use a dotted name under ``stylezoo``."""
+    first, *rest = name.split(".")[1:]
+    if first in PUBLIC_MODULES:
+        return not rest or rest == ["*"] or (len(rest) == 1 and rest[0] in PUBLIC_MODULES[first])
+    return not rest and first in stylezoo.__all__

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, requires
+from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -29,7 +30,7 @@ class Installed:
 
     @property
     def module(self) -> str:
-        """The module that its entry point names; empty for an object that was added."""
+        """The module that it is; empty for an object of another kind that was added."""
         return self.info.module.partition(":")[0].strip()
 
     @property
@@ -77,8 +78,8 @@ def check_plugin(
             label = f"{component.kind} {component.name!r}"
             if on_progress is not None:
                 on_progress(label)
-            for found in check_component(component, plugin.settings, catalog, skip):
-                report_on(report, found, label)
+            for run, found in check_component(component, plugin.settings, catalog, skip):
+                report_on(report, found, ", ".join(filter(None, (label, run))))
     return report
 
 
@@ -133,26 +134,38 @@ def check_registration(info: PluginInfo, *, catalog: Catalog, skip: Collection[s
 
 def check_component(
     component: Component, settings: Settings, catalog: Catalog, skip: Collection[str]
-) -> Iterator[Report]:
-    """Check a component, once for each run in its plugin's settings."""
+) -> Iterator[tuple[str, Report]]:
+    """Check a component, once for each run in its plugin's settings.
+
+    Yields:
+        What is particular to the run, empty if there is only one, and what was found in it.
+    """
     name = component.full_name
     try:
         catalog.get(component.kind, name)
     except StyleZooError as error:
         finding = Finding(check="target", where="", message=str(error))
-        yield Report(subject=name, checks=["target"], findings=[finding])
+        yield "", Report(subject=name, checks=["target"], findings=[finding])
         return
     if component.kind not in KINDS:
         from stylezoo.testing.others import check_other
 
-        yield check_other(component.kind, name, catalog, skip)
+        yield "", check_other(component.kind, name, catalog, skip)
         return
     module = module_of(component.kind)
-    for arguments in settings.of(component):
+    runs = settings.of(component)
+    for arguments in runs:
         left_out = {*skip, *arguments.get("skip", ())}
         applying = [n for n in names_of(module.FIRST, module.CHECKS) if n in left_out]
         check = function_of(component.kind)
-        yield check(name, **{**arguments, "catalog": catalog, "skip": applying})
+        label = _described(arguments) if len(runs) > 1 else ""
+        yield label, check(name, **{**arguments, "catalog": catalog, "skip": applying})
+
+
+def _described(arguments: Mapping[str, Any]) -> str:
+    """The arguments of a run as text, such as ``options {'weights': 'random'}``."""
+    given = [f"{name} {value!r}" for name, value in arguments.items() if name != "skip"]
+    return ", ".join(given) or "defaults"
 
 
 def check_health(plugin: Installed, findings: Findings) -> None:

@@ -1,5 +1,6 @@
 """The catalog with plugins that work, fail, clash and lie."""
 
+import importlib
 import shutil
 import subprocess
 import sys
@@ -330,6 +331,28 @@ def test_a_summary_that_is_no_text_is_refused():
     with pytest.warns(PluginWarning):
         info = Catalog().add(plugin_with("register_losses", register_losses), "a")
     assert "registers the loss 'mine' with the summary 5, which is not a string" in info.error
+
+
+def test_what_registers_takes_the_documented_names_and_no_others():
+    def register_losses(register):
+        register(name="mine", target=lambda: "made", summary="a loss")
+
+    def register_others(register):
+        register("mine", lambda: 1, kind="net")
+
+    catalog = Catalog()
+    info = catalog.add(plugin_with("register_losses", register_losses), "a")
+    assert info.error is None
+    assert catalog.create_loss("mine") == "made"
+    with pytest.warns(PluginWarning):
+        info = Catalog().add(plugin_with("register_losses", register_others), "a")
+    assert "unexpected keyword argument 'kind'" in info.error
+
+
+def test_only_a_module_that_can_be_imported_has_a_name_when_added(installed):
+    installed("stylezoo-good", {"good": "good_plugin"}, {"good_plugin": GOOD})
+    assert Catalog().add(importlib.import_module("good_plugin"), "a").module == "good_plugin"
+    assert not Catalog().add(losses(("mine", lambda: 1)), "a").module
 
 
 def test_a_record_that_breaks_the_format_leaves_the_others_listed(tmp_path, toy_style):

@@ -196,6 +196,21 @@ FAULTS = [
         "it uses stylezoo.files",
     ),
     (
+        {"mine_parts": PARTS + "\nfrom stylezoo.testing.modules import Probe"},
+        "private-names",
+        "it uses stylezoo.testing.modules.Probe",
+    ),
+    (
+        {"mine_parts": PARTS + "\nfrom stylezoo.testing import modules"},
+        "private-names",
+        "it uses stylezoo.testing.modules,",
+    ),
+    (
+        {"mine_parts": PARTS + "\nimport stylezoo.testing\ndef f(): stylezoo.testing.loss.SMALL"},
+        "private-names",
+        "it uses stylezoo.testing.loss,",
+    ),
+    (
         {"plugin": GOOD.replace("mine_parts:Dark", "mine_parts:Dork")},
         "target",
         "cannot be imported from 'mine_parts:Dork': AttributeError",
@@ -320,6 +335,18 @@ def test_an_attribute_that_is_called_as_stylezoo_is_none_of_its_names(install):
     assert_conforms(check_plugin("mine", catalog=install(mine_parts=parts)))
 
 
+def test_the_public_names_of_errors_and_testing_may_be_used(install):
+    parts = (
+        "import stylezoo.errors\n"
+        "from stylezoo.errors import OptionError\n"
+        "from stylezoo.testing import check_loss\n"
+        "import stylezoo.testing\n" + PARTS + "\n"
+        "def f(): return stylezoo.testing.check_net, stylezoo.errors.PluginError.__name__\n"
+    )
+    report = check_plugin("mine", catalog=install(mine_parts=parts), skip=["gradcheck"])
+    assert_conforms(report)
+
+
 def test_an_importer_may_lack_its_optional_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)  # as if it were not installed
     assert_conforms(check_plugin("importers"))
@@ -387,7 +414,11 @@ def test_a_plugin_says_how_its_components_are_checked(install):
         """
     )
     report = check_plugin("mine", catalog=install(told, mine_parts=parts))
-    assert report.checks.count("loss 'dark': value") == 2
+    runs = ["loss 'dark', options {'variant': 'a'}", "loss 'dark', options {'variant': 'b'}"]
+    assert [check for check in report.checks if check.endswith(": value")] == [
+        f"{run}: value" for run in runs
+    ]
+    assert all(finding.where.startswith(runs[1]) for finding in report.errors)
     assert {finding.check for finding in report.errors} >= {"value"}
     assert all("does not depend" in f.message for f in report.errors if f.check == "value")
 
@@ -415,6 +446,17 @@ def test_a_plugin_that_was_added_by_hand_is_checked_too(stylezoo_catalog, instal
     plugin = importlib.import_module("mine_plugin")
     stylezoo_catalog.add(plugin, "by-hand")
     assert_conforms(check_plugin("by-hand", catalog=stylezoo_catalog))
+
+
+def test_the_settings_of_a_module_that_was_added_by_hand_count(stylezoo_catalog, install):
+    install(GOOD + "\nSTYLEZOO_CHECKS = {'loss:dark': {'skip': ['gradcheck']}, 'loss:typo': {}}")
+    plugin = importlib.import_module("mine_plugin")
+    stylezoo_catalog.add(plugin, "by-hand")
+    report = check_plugin("by-hand", catalog=stylezoo_catalog)
+    (finding,) = report.errors
+    assert "STYLEZOO_CHECKS['loss:typo'] names nothing" in finding.message
+    assert "loss 'dark': value" in report.checks
+    assert "loss 'dark': gradcheck" not in report.checks
 
 
 def test_a_failed_plugin_is_warned_of_and_reported(install):
