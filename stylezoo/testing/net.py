@@ -238,8 +238,8 @@ def _check_refusals(
         if type(wrong) not in _types(net_class.Arguments, name, value):
             findings.error(
                 f"{name}={wrong!r} passes Arguments, and the net is built with it, although "
-                f"{name} is a {type(value).__name__}; a record may hold this, so check the type "
-                f"in __post_init__ and raise stylezoo.errors.OptionError"
+                f"{name} is of type {type(value).__name__}; a record may hold this, so check the "
+                f"type in __post_init__ and raise stylezoo.errors.OptionError"
             )
 
 

@@ -315,7 +315,7 @@ FAULTS = [
     (OddArguments, "arguments", r"argument widths.*\(4, 8\) is a tuple, which records cannot hold"),
     (Unchecked, "arguments", "width=-1 passes Arguments, but building the net then raises"),
     (ChecksNoType, "arguments", "strength='0.5' passes Arguments, and the net is built with it"),
-    (ChecksNoType, "arguments", "smooth='no' passes .* smooth is a bool.*check the type"),
+    (ChecksNoType, "arguments", "smooth='no' passes .* smooth is of type bool.*check the type"),
     (RaisesTypeError, "arguments", "width='3' raises TypeError.*check the type first"),
     (Required, "arguments", "argument width.*it has no default"),
     (KeepsExtraState, "interface", "_extra_state in the state dict is a dict.*no extra state"),
