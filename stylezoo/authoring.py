@@ -26,6 +26,7 @@ from stylezoo.registry.record import (
     Training,
     status_of,
 )
+from stylezoo.registry.record_io import RecordParts
 from stylezoo.registry.record_text import UNKNOWN, check_style_name, check_version
 from stylezoo.style import Style
 
@@ -165,12 +166,9 @@ _LICENCES = {
 }
 
 
-def facts_of_record(fields: Mapping[str, Any]) -> Facts:
-    """Collect the facts in a record, as far as it can be read; some may be ``unknown``.
-
-    Args:
-        fields: ``RecordParts.fields``.
-    """
+def facts_of_record(parts: RecordParts) -> Facts:
+    """Collect the facts in a record, as far as it can be read; some may be ``unknown``."""
+    fields = parts.fields
     told: dict[str, Any] = {
         name: fields[name] for name in ("name", "summary", "tags") if name in fields
     }
@@ -181,11 +179,9 @@ def facts_of_record(fields: Mapping[str, Any]) -> Facts:
         ("training", ("recipe", "data", "seed", "command", "style_size")),
         ("provenance", ("author", "notes", "created", "software")),
     ):
-        if table in fields:
-            told |= {name: getattr(fields[table], name) for name in names}
-    if "licence" in fields:
-        told |= {fact: getattr(fields["licence"], name) for name, fact in _LICENCES.items()}
-        told["code_licence"] = fields["licence"].code
+        told |= {name: value for name, value in parts.sound(table).items() if name in names}
+    licences = {**_LICENCES, "code": "code_licence"}
+    told |= {licences[name]: value for name, value in parts.sound("licence").items()}
     if fields.get("status") == "deprecated":  # the other statuses follow from the version
         told["status"] = fields["status"]
     return Facts(**told)

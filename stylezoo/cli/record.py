@@ -163,8 +163,10 @@ def _material(start: Path) -> _Material:
     if not start.exists():
         raise StyleNotFoundError(f"{start} does not exist")
     fields: Any = {}
+    facts = Facts()
     if (start / RECORD_FILE).is_file():
-        fields = parse_record_parts(read_record_text(start)).fields
+        parts = parse_record_parts(read_record_text(start))
+        fields, facts = parts.fields, facts_of_record(parts)
     if "base" in fields or fields.get("styles"):
         raise OptionError(
             f"{start} is a pack or an adapter, but 'record make' only makes records of single "
@@ -176,7 +178,6 @@ def _material(start: Path) -> _Material:
     net, arguments = _net_of(weights)
     if "net" in fields:
         net, arguments = fields["net"].name, dict(fields["net"].arguments)
-    facts = facts_of_record(fields) if fields else Facts()
     return _Material(
         weights=weights,
         dtype=dtype,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from stylezoo.errors import (
     StyleZooError,
     VersionNotFoundError,
 )
-from stylezoo.interfaces.source import RegistrySource
+from stylezoo.interfaces.source import RegistrySource, SourceWarning
 from stylezoo.registry.record import RECORD_FILE, Record
 from stylezoo.registry.record_io import read_record
 from stylezoo.registry.sources import all_sources, used_repositories
@@ -156,11 +157,10 @@ def _base_weights(record: Record, here: list[_Local]) -> Path | None:
 def _all_local() -> Iterator[_Local]:
     """All styles that are installed, in folders, or fetched."""
     for name, source in _sources().items():
-        for style in source.names():
-            for version in source.local_versions(style):
-                folder = source.local_folder(style, version)
-                if folder is not None:
-                    yield _Local(name=style, version=version, source=name, folder=folder)
+        try:
+            yield from list(_of_source(name, source))
+        except StyleZooError as error:
+            warnings.warn(f"the source {name!r} is left out: {error}", SourceWarning, stacklevel=2)
     repositories = _repositories()
     for stored in Store().entries():
         yield _Local(
@@ -170,6 +170,14 @@ def _all_local() -> Iterator[_Local]:
             folder=stored.folder,
             repository=repositories.get(stored.folder),
         )
+
+
+def _of_source(name: str, source: RegistrySource) -> Iterator[_Local]:
+    for style in source.names():
+        for version in source.local_versions(style):
+            folder = source.local_folder(style, version)
+            if folder is not None:
+                yield _Local(name=style, version=version, source=name, folder=folder)
 
 
 def _repositories() -> dict[Path, str]:

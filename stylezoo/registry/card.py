@@ -31,6 +31,8 @@ tags: {tags}
 stylezoo apply {spec} photo.jpg
 ```
 
+From a repository on the Hub, its name takes the place of the style's: `OWNER/NAME@{version}`.
+
 ```python
 import stylezoo
 

@@ -85,14 +85,17 @@ def read_contents(styles: Path, checked: Callable[[], None] = lambda: None) -> C
 
 
 def _bases_elsewhere(records: Sequence[Record]) -> tuple[str, ...]:
-    """The bases of adapters that are missing from the records; those present must fit."""
+    """The bases of adapters that are missing from the records; those present must fit.
+
+    One that is in a repository on the Hub is found there, whatever is here.
+    """
     held = {(record.name, record.version): record for record in records}
     elsewhere = set()
     for record in records:
-        if record.base is None:
+        if record.base is None or record.base.repository is not None:
             continue
         base = held.get((record.base.name, record.base.version))
-        label = f"{record.base.repository or record.base.name} {record.base.version}"
+        label = f"{record.base.name} {record.base.version}"
         if base is None:
             elsewhere.add(label)
         elif base.file("weights").sha256 != record.base.sha256:

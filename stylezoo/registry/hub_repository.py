@@ -67,19 +67,26 @@ class HubRepository(RegistrySource):
     Args:
         repository: ``owner/name``.
         store: where fetched styles are kept; None for the one in the cache.
-        wanted: the sha256 of the wanted record, if known: a version with another record is not
+        wanted_record: the sha256 of the wanted record, if known: a version with another one is not
             pinned, as it will not be used.
+        wanted_weights: the sha256 of the wanted weights, if only that is known.
 
     Raises:
         CacheError: there is no home folder to keep a cache in.
     """
 
     def __init__(
-        self, repository: str, store: Store | None = None, *, wanted: str | None = None
+        self,
+        repository: str,
+        store: Store | None = None,
+        *,
+        wanted_record: str | None = None,
+        wanted_weights: str | None = None,
     ) -> None:
         self.repository = repository
         self.store = store or Store()
-        self._wanted = wanted
+        self._wanted_record = wanted_record
+        self._wanted_weights = wanted_weights
         self._unwanted: dict[Version, Pin] = {}
         self._file = PinFile(_pins_folder(), repository)
         self._records: dict[str, bytes] = {}
@@ -278,14 +285,22 @@ class HubRepository(RegistrySource):
     def _first_use(self, version: Version, known: Knowledge) -> Pin:
         """What a version's tag points to, which is pinned unless it is not what is wanted."""
         found = self._tagged(version, known)
-        if self._wanted not in (None, found.sha256):
+        if not self._is_wanted(found, version):
             self.refresh()  # the tag may have been moved back since it was listed
             found = self._tagged(version, self._knowledge())
         self._parse(self._records[found.sha256], version)
-        if self._wanted in (None, found.sha256):
+        if self._is_wanted(found, version):
             return self._file.pin(version, found)
         self._unwanted[version] = found
         return found
+
+    def _is_wanted(self, found: Pin, version: Version) -> bool:
+        if self._wanted_record is not None:
+            return found.sha256 == self._wanted_record
+        if self._wanted_weights is None:
+            return True
+        record = self._parse(self._records[found.sha256], version)
+        return record.file("weights").sha256 == self._wanted_weights
 
     def _tagged(self, version: Version, known: Knowledge) -> Pin:
         commit = known.listed.get(version)

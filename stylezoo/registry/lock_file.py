@@ -81,7 +81,7 @@ class LockFile:
         """
         locked = self._locked(spec)
         first = {name: source for name, source in sources.items() if name == locked.source}
-        exact = StyleSpec.parse(f"{locked.name}@=={locked.version}")
+        exact = StyleSpec.exact(locked.name, locked.version)
         try:
             found = resolve_pinned(
                 exact,

@@ -1,14 +1,15 @@
 """Pinned styles: where several share a name and version, the hash decides which one is meant.
 
 A lock file pins a style by the sha256 of its record, an adapter its base by that of the weights.
-Any source that has those bytes may provide them. So may the store, when no source lists them any
-more: withdrawing a version takes it from those who ask for it by name, not from those who have it.
+Whoever has those bytes may provide them: the store, which is asked first, even if no source lists
+them any more, as withdrawing a version takes it from those who ask for it by name, not from those
+who have it; then any source, and the repository that an adapter names for its base.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,16 +53,18 @@ def resolve_pinned(
     *,
     weights: str,
     record: str | None = None,
+    repository: str | None = None,
     refuse: Callable[[Sequence[OtherStyle]], StyleZooError],
 ) -> ResolvedStyle:
-    """Find a style with known bytes in the first source that has them, or in the store.
+    """Find a style with known bytes in the store, or in the first source that has them.
 
     Args:
-        spec: names one version.
+        spec: names one version, by name or repository.
         sources: by name, in lookup order. One that cannot be reached or trusted is skipped, as
             any other may have the bytes.
         weights: the sha256 of its weights.
         record: the sha256 of its ``style.toml``, if that is pinned too.
+        repository: on the Hub, where it is as well.
         refuse: makes the error if there are only other styles of this name and version.
 
     Raises:
@@ -69,25 +72,26 @@ def resolve_pinned(
         UnavailableError, OfflineError: it is not here, and a source cannot be reached.
         StyleZooError: what ``refuse`` makes, or what the first source that failed raised.
     """
-    places: dict[str, RegistrySource]
-    if spec.repository is not None:  # which is a source of its own
+    places = [_Place(name, source, spec) for name, source in sources.items() if spec.name]
+    if spec.name is not None:
+        places.insert(0, _Place(IN_STORE, _PinnedInStore(weights, record), spec))
+    hub_name = spec.repository or repository
+    if hub_name is not None:
         from stylezoo.registry.hub_repository import HubRepository
 
-        repository = HubRepository(spec.repository, wanted=record)
-        places = {repository.location: repository}
-    else:
-        places = {**sources, IN_STORE: _PinnedInStore(weights, record)}
+        there = HubRepository(hub_name, wanted_record=record, wanted_weights=weights)
+        places.append(_Place(there.location, there, spec.of_repository(hub_name)))
     others: list[OtherStyle] = []
     missing: list[StyleZooError] = []
     failures: dict[str, StyleZooError] = {}
-    for name, source in _in_turn(spec, places, failures):
+    for place in _in_turn(places, failures):
         try:
-            found = resolve(spec, {name: source})
+            found = resolve(place.spec, {place.name: place.source})
             other = _difference(found, weights, record)
         except (StyleNotFoundError, VersionNotFoundError) as error:
             missing.append(error)
         except StyleZooError as error:
-            failures[name] = error
+            failures[place.name] = error
         else:
             if other is None:
                 _warn_of_failures(spec, failures)
@@ -98,6 +102,15 @@ def resolve_pinned(
     if others:
         raise refuse(others)
     raise next((one for one in missing if isinstance(one, VersionNotFoundError)), missing[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where to look for a style: a source, with its name, and what to ask it for."""
+
+    name: str
+    source: RegistrySource
+    spec: StyleSpec
 
 
 def resolve_base(record: Record, sources: Mapping[str, RegistrySource]) -> ResolvedStyle | None:
@@ -126,37 +139,28 @@ def find_base(base: Base, adapter: str, sources: Mapping[str, RegistrySource]) -
         IntegrityError: all styles of this name and version have other weights than those that the
             adapter was made on.
     """
-    if base.repository is None:
-        return _find_base(base.name, base, adapter, sources)
-    try:
-        return _find_base(base.name, base, adapter, sources)
-    except (StyleNotFoundError, VersionNotFoundError, UnavailableError, IntegrityError):
-        return _find_base(base.repository, base, adapter, sources)
-
-
-def _find_base(
-    name: str, base: Base, adapter: str, sources: Mapping[str, RegistrySource]
-) -> ResolvedStyle:
-    spec = StyleSpec.parse(f"{name}@=={base.version}")
+    spec = StyleSpec.exact(base.name, base.version)
 
     def refuse(others: Sequence[OtherStyle]) -> IntegrityError:
         here = " and ".join(
             f"the one from {other.found.source!r} has {other.sha256}" for other in others
         )
         return IntegrityError(
-            f"{adapter} builds on {spec.text} with weights of sha256 {base.sha256}, which no "
+            f"{adapter} builds on {base.spec} with weights of sha256 {base.sha256}, which no "
             f"source has; {here}; add the registry that has it with: stylezoo registries add "
             "LOCATION"
         )
 
     try:
-        return resolve_pinned(spec, sources, weights=base.sha256, refuse=refuse)
+        return resolve_pinned(
+            spec, sources, weights=base.sha256, repository=base.repository, refuse=refuse
+        )
     except (StyleNotFoundError, VersionNotFoundError, UnavailableError) as error:
-        raise type(error)(f"{adapter} builds on {spec.text}, which is missing: {error}") from error
+        raise type(error)(f"{adapter} builds on {base.spec}, which is missing: {error}") from error
 
 
 class _PinnedInStore(RegistrySource):
-    """Only the styles of the store that have the pinned bytes."""
+    """Only the styles of the store that have the pinned bytes, intact."""
 
     def __init__(self, weights: str, record: str | None) -> None:
         self._weights = weights
@@ -171,7 +175,16 @@ class _PinnedInStore(RegistrySource):
         return sorted({style.record.name for style in self._styles()})
 
     def versions(self, name: str) -> list[Version]:
-        return sorted({one.record.version for one in self._styles() if one.record.name == name})
+        """The versions that are intact.
+
+        Raises:
+            IntegrityError: the only ones are damaged; another place can mend them.
+        """
+        styles = [style for style in self._styles() if style.record.name == name]
+        intact = [style for style in styles if self._store.folder(style.sha256) is not None]
+        if styles and not intact:
+            self._store.check(styles[0].sha256)
+        return sorted({style.record.version for style in intact})
 
     def record(self, name: str, version: Version) -> Record:
         return self._find(name, version).record
@@ -205,24 +218,22 @@ class _PinnedInStore(RegistrySource):
         ]
 
 
-def _in_turn(
-    spec: StyleSpec, places: Mapping[str, RegistrySource], failures: dict[str, StyleZooError]
-) -> Iterator[tuple[str, RegistrySource]]:
-    """The sources that list the version as last refreshed, then those that must ask again."""
-    name = spec.name or spec.repository
-    assert name is not None, "what is pinned has no path"
-    unaware = {}
-    for place, source in places.items():
+def _in_turn(places: Iterable[_Place], failures: dict[str, StyleZooError]) -> Iterator[_Place]:
+    """The places that list the version as last refreshed, then those that must ask again."""
+    unaware = []
+    for place in places:
+        name = place.spec.name or place.spec.repository
+        assert name is not None, "what is pinned has no path"
         try:
-            lists_it = any(True for _ in spec.versions.filter(source.versions(name)))
+            lists_it = any(True for _ in place.spec.versions.filter(place.source.versions(name)))
         except StyleZooError as error:
-            failures[place] = error
+            failures[place.name] = error
             continue
         if lists_it:
-            yield place, source
+            yield place
         else:
-            unaware[place] = source
-    yield from unaware.items()
+            unaware.append(place)
+    yield from unaware
 
 
 def _warn_of_failures(spec: StyleSpec, failures: Mapping[str, StyleZooError]) -> None:

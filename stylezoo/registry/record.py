@@ -18,7 +18,6 @@ from packaging.version import Version
 from stylezoo.components import COMPONENT_NAME
 from stylezoo.errors import OptionError, RecordError
 from stylezoo.objective_config import ObjectiveConfig, Scalar
-from stylezoo.registry.config import is_hub_name
 from stylezoo.registry.entry import StyleEntry
 from stylezoo.registry.record_text import (
     DISTRIBUTION,
@@ -32,6 +31,7 @@ from stylezoo.registry.record_text import (
     check_style_name,
     check_version,
 )
+from stylezoo.registry.spec import is_repository
 
 SCHEMA = 1
 RECORD_FILE = "style.toml"
@@ -174,7 +174,7 @@ class Base:
         """Faults that the types cannot express."""
         yield from _caught(check_style_name, self.name)
         yield from _sha256(self.sha256)
-        if self.repository is not None and not is_hub_name(self.repository):
+        if self.repository is not None and not is_repository(self.repository):
             yield RecordError(
                 f"{self.repository!r} is not a repository on the Hub; write owner/name",
                 field="repository",

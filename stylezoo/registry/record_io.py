@@ -40,10 +40,20 @@ class RecordParts:
         fields: the valid fields of ``Record``, by name. A list holds None in place of invalid
             entries.
         faults: every fault, each with its field.
+        table: the record as it was written; empty if it is not TOML.
     """
 
     fields: Mapping[str, Any]
     faults: tuple[RecordError, ...]
+    table: Mapping[str, Any]
+
+    def sound(self, name: str) -> dict[str, Any]:
+        """The sound fields of a table of plain values, whose other fields may have faults."""
+        faulty = {fault.field for fault in self.faults}
+        fields = self.table.get(name)
+        if name in faulty or not isinstance(fields, dict):
+            return {}
+        return {key: value for key, value in fields.items() if f"{name}.{key}" not in faulty}
 
 
 def parse_record(text: str, *, origin: str) -> Record:
@@ -79,7 +89,7 @@ def parse_record_parts(text: str) -> RecordParts:
     try:
         table = _parse_table(text)
     except RecordError as error:
-        return RecordParts({}, (error,))
+        return RecordParts({}, (error,), {})
     fields = _read_fields(Record, table, "", faults)
     # Faults of several fields taken together, as far as they are present.
     faults += _caught_style_name(fields)
@@ -90,7 +100,7 @@ def parse_record_parts(text: str) -> RecordParts:
             faults += style_faults(fields.get("style"), fields.get("styles", ()), files)
         if "test" in fields and "preview" in fields:
             faults += role_faults(fields["test"], fields["preview"], files)
-    return RecordParts(fields, tuple(faults))
+    return RecordParts(fields, tuple(faults), table)
 
 
 def _caught_style_name(fields: Mapping[str, Any]) -> list[RecordError]:

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -81,6 +81,19 @@ class StyleSpec:
             repository=repository,
             shares=shares,
         )
+
+    @classmethod
+    def exact(cls, name: str, version: Version | str) -> StyleSpec:
+        """One version of a style, by its name or repository, whatever paths there are."""
+        spec = cls(
+            text=f"{name}@{version}", name=name, versions=SpecifierSet(f"=={version}"), path=None
+        )
+        return spec.of_repository(name) if is_repository(name) else spec
+
+    def of_repository(self, repository: str) -> StyleSpec:
+        """The same versions in a repository on the Hub."""
+        _, at, version = self.text.partition("@")
+        return replace(self, text=f"{repository}{at}{version}", name=None, repository=repository)
 
 
 def is_repository(text: str) -> bool:

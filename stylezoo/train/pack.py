@@ -236,7 +236,7 @@ def _misfit(first: _Member, other: _Member) -> OptionError:
     for style, adapter in ((first, other), (other, first)):
         base = adapter.record.base
         if base is not None and style.record.styles and style.record.name == base.name:
-            advice = f"write {base.name}@{base.version}:{style.style.name}"
+            advice = f"write {base.spec}:{style.style.name}"
     return OptionError(
         f"{first.spec} ({_pack_of(first.record)}) and {other.spec} ({_pack_of(other.record)}) do "
         f"not share their convolutions; {advice}"

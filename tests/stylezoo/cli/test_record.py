@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 
 import pytest
 import torch
@@ -115,6 +116,32 @@ def other_johnson(tmp_path):
         "    register('johnson', 'stylezoo_johnson.johnson:Johnson', summary='Another')\n"
     )
     return {"PYTHONPATH": os.pathsep.join([str(folder), *filter(None, sys.path)])}
+
+
+def test_one_wrong_field_does_not_change_its_neighbours(painted, tmp_path):
+    """Which once fell back to their defaults: another licence of the code, another seed."""
+    text = (painted / "style.toml").read_text()
+    changes = {
+        'code = "Apache-2.0"': 'code = "MIT"',
+        "seed = 0": "seed = 7",
+        'weights = "CC0-1.0"': 'weights = "CC0"',
+        "recipe = ": "recip = ",
+    }
+    for old, new in changes.items():
+        assert old in text, text
+        text = text.replace(old, new)
+    (painted / "style.toml").write_text(text)
+    before = tomllib.loads(text)
+    told = ["--weights-licence", "CC0-1.0", "--recipe", "by hand"]
+    done = make(painted, *told, "--version", "1.1.0", "-o", tmp_path / "again")
+    assert done.returncode == 0, done.stderr
+    after = tomllib.loads((tmp_path / "again" / "style.toml").read_text())
+    assert after["licence"] == {**before["licence"], "weights": "CC0-1.0"}
+    same = before["training"].keys() - {"recip"}
+    assert {name: after["training"][name] for name in same} == {
+        name: before["training"][name] for name in same
+    }
+    assert after["training"]["recipe"] == "by hand"
 
 
 def test_bare_weights_become_a_style_in_order(weights, astronaut, tmp_path):

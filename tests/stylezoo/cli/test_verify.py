@@ -15,6 +15,7 @@ from packaging.version import Version
 
 from stylezoo.cli import cli
 from stylezoo.errors import RecordError, StyleNotFoundError, VersionNotFoundError
+from stylezoo.interfaces.source import SourceWarning
 from stylezoo.registry.hub_repository import HubRepository
 from stylezoo.registry.record import RECORD_FILE
 from stylezoo.registry.record_io import read_record, render_record
@@ -161,6 +162,13 @@ def test_what_only_a_newer_stylezoo_can_read_is_told_as_not_verified(fetched, st
     assert done.stderr.splitlines()[-1].endswith(
         f"not verified: {newer}, which only a newer stylezoo can read"
     )
+
+
+def test_a_folder_that_cannot_be_read_stops_no_other(fetched, tmp_path, monkeypatch):
+    (tmp_path / "loop").symlink_to("loop")
+    monkeypatch.setenv("STYLEZOO_REGISTRIES", f"broken={tmp_path / 'loop'}")
+    with pytest.warns(SourceWarning, match="'broken' is left out"):
+        assert run("toy").exit_code == 0
 
 
 def test_what_is_installed(store):

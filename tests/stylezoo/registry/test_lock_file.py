@@ -113,9 +113,9 @@ def test_a_source_that_fails_does_not_hide_another_that_has_the_bytes(
     assert resolve(lock, "toy", team=team, mine=zoo).source == "mine"
     assert find_base(base, "adapter", {"team": team, "mine": zoo}).source == "mine"
     for name, source in (("broken", broken), ("forged", forged_registry(tmp_path, toy_style))):
-        with pytest.warns(SourceWarning, match=f"'{name}' was skipped for toy@==1.0.0"):
+        with pytest.warns(SourceWarning, match=f"'{name}' was skipped for toy@1.0.0"):
             assert resolve(lock, "toy", **{name: source}, mine=zoo).source == "mine"
-        with pytest.warns(SourceWarning, match=f"'{name}' was skipped for toy@==1.0.0"):
+        with pytest.warns(SourceWarning, match=f"'{name}' was skipped for toy@1.0.0"):
             assert find_base(base, "adapter", {name: source, "mine": zoo}).source == "mine"
     # If no other has them, the first failure is raised.
     empty = FolderSource(tmp_path / "empty")

@@ -126,37 +126,9 @@ def test_an_adapter_without_its_base_says_so(registry, tmp_path):
     (root / "greens").mkdir(parents=True)
     (root / "greens" / "1.0.0").symlink_to(registry / "greens" / "1.0.0")
     with pytest.raises(
-        StyleNotFoundError, match=r"greens builds on colours@==1.0.0, which is miss"
+        StyleNotFoundError, match=r"greens builds on colours@1\.0\.0, which is miss"
     ):
         stylezoo.load(registry / "greens" / "1.0.0", catalog=default_catalog())
-
-
-def test_an_adapter_on_a_pack_of_the_hub_finds_it_there(
-    hub, registry, material, tmp_path, monkeypatch
-):
-    """Whoever loads it has never heard of the pack."""
-    pack = registry / "colours" / "1.0.0"
-    files = {
-        path.relative_to(pack).as_posix(): path.read_bytes()
-        for path in pack.rglob("*")
-        if path.is_file()
-    }
-    hub.add("alice/colours", files, tag="v1.0.0")
-    trained = stylezoo.train_style(
-        config(material, "greens", base="alice/colours:reds", only_norm=True, steps=1),
-        description("greens", "greens"),
-        TrainingFolders(output=tmp_path / "greens"),
-    )
-    assert trained.record.base.repository == "alice/colours"
-    monkeypatch.setenv("STYLEZOO_CACHE", str(tmp_path / "another-cache"))
-    style = stylezoo.load(tmp_path / "greens")
-    state = style.net.state_dict()
-    for name, tensor in load_file(pack / "model.safetensors").items():
-        if tensor.shape[:1] != (2,):
-            assert torch.equal(state[name], tensor.float()), name
-    hub.log.clear()
-    stylezoo.load(tmp_path / "greens")
-    assert hub.requests == []
 
 
 def test_the_weights_of_an_adapter_alone_name_its_folder(registry):
