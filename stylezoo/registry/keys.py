@@ -10,7 +10,8 @@ from stylezoo.errors import MissingDependencyError, OutputError, RegistryError
 from stylezoo.files import write_file
 
 if TYPE_CHECKING:
-    from securesystemslib.signer import CryptoSigner
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+    from securesystemslib.signer import CryptoSigner, Key
 
 PASSPHRASE_VARIABLE = "STYLEZOO_KEY_PASSPHRASE"
 
@@ -31,8 +32,9 @@ class KeyFolder:
 
     Args:
         folder: need not exist.
-        passphrase: to encrypt new keys with; None to leave them unencrypted.
-        ask: asks for the passphrase of an encrypted key.
+        passphrase: to encrypt new keys with; None to leave them unencrypted. Keys that are here
+            are opened with it too, if they have the same.
+        ask: asks for the passphrase of an encrypted key that no other has opened.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class KeyFolder:
         self.folder = folder
         self._passphrase = passphrase
         self._ask = ask
+        self._answers: list[str] = []  # these open old keys; a new one is never encrypted with them
 
     def make(self, role: Role) -> CryptoSigner:
         """Return the key of a role, creating it if there is none.
@@ -55,6 +58,15 @@ class KeyFolder:
     def make_next(self, role: Role) -> CryptoSigner:
         """Return the successor of a role's key, creating it if there is none; see ``make``."""
         return self._make(self._next(role))
+
+    def successor(self, role: Role) -> Key | None:
+        """The public key of ``make_next``, if that was called and not yet followed by ``promote``.
+
+        Raises:
+            RegistryError: it cannot be read.
+        """
+        path = self._next(role)
+        return self._read(path).public_key if path.exists() else None
 
     def promote(self, role: Role) -> None:
         """Replace the key of a role with its successor, discarding the old key.
@@ -139,35 +151,52 @@ class KeyFolder:
         write_file(path, content, overwrite=True, private=True)
 
     def _read(self, path: Path) -> CryptoSigner:
-        from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
         from securesystemslib.signer import CryptoSigner
 
         try:
             content = path.read_bytes()
         except OSError as error:
             raise RegistryError(f"the key {path} cannot be read: {error.strerror}") from error
-        passphrase = self._passphrase_of(path) if _ENCRYPTED in content[:64] else None
-        try:
-            key = load_pem_private_key(content, passphrase)
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            reason = (
-                "the passphrase may be wrong"
-                if passphrase
-                else "it is not a private key in PEM format"
-            )
-            raise RegistryError(f"the key {path} cannot be read: {reason}") from error
+        if _ENCRYPTED in content[:64]:
+            key = self._decrypt(path, content)
+            reason = "the passphrase may be wrong"
+        else:
+            key = _load(content, None)
+            reason = "it is not a private key in PEM format"
+        if key is None:
+            raise RegistryError(f"the key {path} cannot be read: {reason}")
         if not isinstance(key, Ed25519PrivateKey):
             raise RegistryError(f"the key {path} is not an Ed25519 key")
         return CryptoSigner(key)
 
-    def _passphrase_of(self, path: Path) -> bytes:
-        if self._passphrase is None and self._ask is not None:
-            self._passphrase = self._ask(path)
-        if self._passphrase is None:
-            raise RegistryError(f"the key {path} is encrypted; set {PASSPHRASE_VARIABLE}")
-        return self._passphrase.encode()
+    def _decrypt(self, path: Path, content: bytes) -> PrivateKeyTypes | None:
+        """The key by a passphrase that is known, or else asked for; None if it is wrong."""
+        known = [self._passphrase] if self._passphrase is not None else []
+        for passphrase in known + self._answers:
+            key = _load(content, passphrase)
+            if key is not None:
+                return key
+        if self._ask is None:
+            if not known:
+                raise RegistryError(f"the key {path} is encrypted; set {PASSPHRASE_VARIABLE}")
+            return None
+        answer = self._ask(path)
+        key = _load(content, answer)
+        if key is not None:
+            self._answers.append(answer)
+        return key
+
+
+def _load(content: bytes, passphrase: str | None) -> PrivateKeyTypes | None:
+    """The private key in a PEM file; None if there is none, or the passphrase is wrong."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        return load_pem_private_key(content, None if passphrase is None else passphrase.encode())
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
 
 
 def require_signing() -> None:

@@ -7,11 +7,13 @@ https://theupdateframework.github.io/specification/latest/, with consistent snap
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from stylezoo.errors import OutputError, PublishError, RegistryError, SignatureError
@@ -30,7 +32,7 @@ from stylezoo.registry.locks import locked
 from stylezoo.registry.trust import TARGETS_LIMIT
 
 if TYPE_CHECKING:
-    from securesystemslib.signer import CryptoSigner
+    from securesystemslib.signer import CryptoSigner, Key
     from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
 
 EXPIRY_DAYS: Mapping[Role, int] = {
@@ -250,7 +252,8 @@ def rotate_key(folder: Path, keys: KeyFolder, role: Role) -> str:
     """
     newest_root(folder)
     with _working_on(folder):
-        state = _read(folder)
+        successor = None if role == "root" else keys.successor(role)
+        state = _read(folder, {} if successor is None else {role: successor})
         trusted = list(state.root.signed.roles[role].keyids)
         root_signer = keys.signer("root", state.root.signed.roles["root"].keyids)
         old_signer = keys.find_signer(role, trusted)
@@ -294,8 +297,14 @@ def _working_on(folder: Path) -> Iterator[None]:
         raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
 
 
-def _read(folder: Path) -> _State:
-    """The metadata that clients see, verified starting from the newest root."""
+def _read(folder: Path, successors: Mapping[Role, Key] = MappingProxyType({})) -> _State:
+    """The metadata that clients see, verified starting from the newest root.
+
+    Args:
+        folder: of the registry.
+        successors: keys that vouch for a role like those that the root names: if a lost key is
+            replaced, its successor alone signs before the root names it.
+    """
     from tuf.api.exceptions import RepositoryError
     from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
@@ -309,12 +318,16 @@ def _read(folder: Path) -> _State:
         number = snapshot.signed.meta["targets.json"].version
         path = metadata / f"{number}.targets.json"
         targets = Metadata[Targets].from_bytes(path.read_bytes())
+        trusted = copy.deepcopy(root.signed)
+        for role, key in successors.items():
+            trusted.add_key(key, role)
         for one in (root, timestamp, snapshot, targets):
-            root.signed.verify_delegate(one.signed.type, one.signed_bytes, one.signatures)
+            trusted.verify_delegate(one.signed.type, one.signed_bytes, one.signatures)
     except (RepositoryError, ValueError, KeyError) as error:
         raise SignatureError(
-            f"the metadata of {folder} does not match what its keys signed: {error}; restore it "
-            "from a copy"
+            f"the metadata of {folder} does not match what its keys signed: {error}; if "
+            "'stylezoo registry rotate' was interrupted, run it again; otherwise restore it from a "
+            "copy"
         ) from error
     except OSError as error:
         raise RegistryError(

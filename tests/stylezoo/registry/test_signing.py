@@ -317,6 +317,48 @@ def test_encrypted_keys_open_by_their_passphrase(registry, tmp_path):
         assert "sesame" not in str(caught.value)
 
 
+def encrypted(path):
+    return path.read_bytes().startswith(b"-----BEGIN ENCRYPTED")
+
+
+def test_the_passphrase_of_an_old_key_is_not_that_of_a_new_one(registry, tmp_path):
+    folder = registry.keys.folder
+    asked = []
+
+    def ask(path):
+        asked.append(path.name)
+        return {"root.pem": "of root", "targets.pem": "of targets"}[path.name]
+
+    def keys(passphrase=None):
+        asked.clear()
+        return KeyFolder(folder, passphrase=passphrase, ask=ask)
+
+    rotate_key(registry.folder, keys("of root"), "root")
+    rotate_key(registry.folder, keys(), "timestamp")
+    assert asked == ["root.pem"]
+    assert encrypted(folder / "root.pem")
+    assert not encrypted(folder / "timestamp.pem")
+    rotate_key(registry.folder, keys("of targets"), "targets")
+    assert asked == ["root.pem"]
+    sign_registry(registry.folder, keys(), "targets")
+    assert asked == ["targets.pem"]
+    rotate_key(registry.folder, keys(), "targets")  # two old keys with passphrases of their own
+    assert asked == ["root.pem", "targets.pem"]
+    assert not encrypted(folder / "targets.pem")
+
+
+def test_keys_with_one_passphrase_ask_for_it_once(tmp_path):
+    create_registry(tmp_path / "new", KeyFolder(tmp_path / "keys", passphrase="open sesame"))
+    asked = []
+
+    def ask(path):
+        asked.append(path.name)
+        return "open sesame"
+
+    sign_registry(tmp_path / "new", KeyFolder(tmp_path / "keys", ask=ask), "targets")
+    assert asked == ["targets.pem"]
+
+
 @pytest.mark.parametrize("content", [b"", b"no key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n"])
 def test_a_key_that_is_none_says_so(registry, content):
     (registry.keys.folder / "timestamp.pem").write_bytes(content)
@@ -389,6 +431,33 @@ def test_a_kill_at_any_write_leaves_the_registry_valid(registry, role):
             shutil.copytree(registry.base / "saved" / place.name, place, symlinks=True)
         number += 1
     assert number > 3
+
+
+@pytest.mark.parametrize("role", ROLES[1:])
+def test_a_kill_while_a_lost_key_is_replaced_leaves_what_the_next_run_completes(registry, role):
+    """Before the root names the new key, it alone has signed: clients and builds refuse that."""
+    registry.client().index()
+    (registry.keys.folder / f"{role}.pem").unlink()
+    places = [registry.folder, registry.keys.folder]
+    for place in places:
+        shutil.copytree(place, registry.base / "saved" / place.name)
+    number = 1
+    refused = 0
+    while is_killed_at(number, lambda: rotate_key(registry.folder, registry.keys, role)):
+        try:
+            sign_registry(registry.folder, registry.keys, "root")
+        except SignatureError as error:
+            assert "'stylezoo registry rotate' was interrupted, run it again" in str(error)
+            refused += 1
+        rotate_key(registry.folder, registry.keys, role)
+        registry.publish("other@1.0.0")
+        assert works(registry, {2})
+        shutil.rmtree(registry.base / "user")
+        for place in places:
+            shutil.rmtree(place)
+            shutil.copytree(registry.base / "saved" / place.name, place)
+        number += 1
+    assert refused == 1  # between the timestamp and the root
 
 
 def test_a_kill_while_a_registry_is_made_leaves_what_the_next_run_completes(tmp_path):
