@@ -55,6 +55,15 @@ def test_all_of_an_entry_is_read():
     assert target_path(entry.name, entry.version) == "styles/a/1.0.0/style.toml"
 
 
+def test_a_licence_newer_than_the_list_that_is_installed_hides_no_style():
+    targets = {
+        "styles/a/1.0.0/style.toml": target(),
+        "styles/b/1.0.0/style.toml": target(licence="CC-OF-2099-1.0"),
+    }
+    (entry,) = read_targets(targets)["b"]
+    assert entry.licence == "CC-OF-2099-1.0"
+
+
 @pytest.mark.parametrize(
     ("targets", "reason"),
     [
