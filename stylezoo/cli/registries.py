@@ -70,7 +70,7 @@ def add(
     registry itself (a package, a web page, a colleague) and pass it with --root. A plain folder of
     styles needs none.
     """
-    from stylezoo.registry.adding import add_registry, fetch_first_root, read_keys, read_root
+    from stylezoo.registry.adding import add_registry, fetch_root, read_keys, read_root
 
     if root is not None and trust_on_first_use:
         raise click.UsageError("Give --root or --trust-on-first-use, not both.")
@@ -81,7 +81,7 @@ def add(
         content = read_root(root)
     elif trust_on_first_use:
         location = parse_location(location)
-        content = fetch_first_root(location)
+        content = fetch_root(location)
         keys = read_keys(content, f"the root of {location}")
         click.echo(
             f"{location} names these keys, of which {keys.threshold} must sign its root:", err=True

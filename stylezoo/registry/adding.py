@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylezoo.errors import (
+    AuthError,
     OutputError,
     RegistryError,
     RegistryFormatError,
@@ -38,6 +39,7 @@ from stylezoo.registry.trust import ROOT_LIMIT, TrustedRegistry
 
 if TYPE_CHECKING:
     from securesystemslib.signer import Key
+    from tuf.api.metadata import Metadata, Root
 
 FIRST_ROOT = "metadata/1.root.json"
 
@@ -77,23 +79,40 @@ def read_root(path: Path) -> bytes:
     return content
 
 
-def fetch_first_root(location: str) -> bytes:
-    """Fetch the root that a registry itself offers, to be shown before it is trusted.
+def fetch_root(location: str) -> bytes:
+    """Fetch the newest root that a registry itself offers, to be shown before it is trusted.
+
+    From the first, each root must vouch for the next: the one shown is where clients arrive that
+    have known the registry from its start.
 
     Args:
         location: of the registry, as returned by ``parse_location``.
 
     Raises:
         RegistryError: it is not a signed registry.
+        RegistryFormatError, SignatureError: a root is refused; see ``read_keys``.
         OfflineError, UnavailableError, AuthError: it cannot be reached, or refuses access.
     """
+    from tuf.ngclient import UpdaterConfig
+
     transport = make_transport(location)
     if transport.remote:
         require_network(f"the root of {location}", f"stylezoo registries add {location} ...")
-    content = transport.read(FIRST_ROOT, ROOT_LIMIT)
-    if content is None:
+    newest = transport.read(FIRST_ROOT, ROOT_LIMIT)
+    if newest is None:
         raise RegistryError(f"{location} is not a signed registry: it has no {FIRST_ROOT}")
-    return content
+    metadata = _parse_root(newest, f"the root of {location}")
+    for _ in range(UpdaterConfig().max_root_rotations):
+        path = f"metadata/{metadata.signed.version + 1}.root.json"
+        try:
+            content = transport.read(path, ROOT_LIMIT)
+        except AuthError:  # as some servers answer for missing files; the first one could be read
+            break
+        if content is None:
+            break
+        metadata = _parse_successor(content, f"{location}, {path}", metadata)
+        newest = content
+    return newest
 
 
 def read_keys(root: bytes, origin: str) -> TrustedKeys:
@@ -107,6 +126,12 @@ def read_keys(root: bytes, origin: str) -> TrustedKeys:
         RegistryFormatError: it is not a root.
         SignatureError: it is not signed by its own keys, or lists one under another's id.
     """
+    role = _parse_root(root, origin).signed.roles["root"]
+    return TrustedKeys(ids=tuple(sorted(role.keyids)), threshold=role.threshold)
+
+
+def _parse_root(root: bytes, origin: str) -> Metadata[Root]:
+    """A root, checked as ``read_keys`` says."""
     from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
     from tuf.api.metadata import Metadata, Root
 
@@ -121,15 +146,34 @@ def read_keys(root: bytes, origin: str) -> TrustedKeys:
     except RepositoryError as error:
         reason = str(error.__cause__ or error)[:300]
         raise RegistryFormatError(f"{origin} is not a valid root: {reason!a}") from error
-    role = metadata.signed.roles["root"]
-    for keyid in role.keyids:
+    for keyid in metadata.signed.roles["root"].keyids:
         # TUF accepts any text as an id, but people compare ids: each must be the key's own.
         if keyid != _id_of(metadata.signed.keys.get(keyid)):
             raise SignatureError(
                 f"{origin} gives a key the id {keyid[:100]!a}, which is not the sha256 of that "
                 "key, so it may be posing as another; do not trust it, and ask the maintainer"
             )
-    return TrustedKeys(ids=tuple(sorted(role.keyids)), threshold=role.threshold)
+    return metadata
+
+
+def _parse_successor(root: bytes, origin: str, known: Metadata[Root]) -> Metadata[Root]:
+    """The next version of a known root, which must be signed by the keys of both."""
+    from tuf.api.exceptions import UnsignedMetadataError
+
+    metadata = _parse_root(root, origin)
+    if metadata.signed.version != known.signed.version + 1:
+        raise RegistryFormatError(
+            f"{origin} is version {metadata.signed.version} of the root, not "
+            f"{known.signed.version + 1}; ask the maintainer"
+        )
+    try:
+        known.signed.verify_delegate("root", metadata.signed_bytes, metadata.signatures)
+    except UnsignedMetadataError as error:
+        raise SignatureError(
+            f"{origin} is not signed by the keys of the root before it: {error}; do not trust it, "
+            "and ask the maintainer"
+        ) from error
+    return metadata
 
 
 def _id_of(key: Key | None) -> str | None:

@@ -23,7 +23,7 @@ from stylezoo.errors import (
     UnavailableError,
 )
 from stylezoo.registry.config import config_file, read_registries
-from stylezoo.registry.signing import sign_registry
+from stylezoo.registry.signing import newest_root, rotate_key, sign_registry
 from stylezoo.registry.sources import all_sources
 from stylezoo.registry.trust import TrustedRegistry
 from tests.kept_registry import KeptRegistry, edit, expires_in, stranger
@@ -138,6 +138,33 @@ def test_on_first_use_the_keys_are_shown_and_asked_about(registry, web):
     done = run("add", web.url, "--trust-on-first-use", "--name", "web", "--yes", "--json")
     assert json.loads(done.stdout) == {"name": "web", "location": web.url, "styles": 1}
     assert key in done.stderr
+
+
+def test_on_first_use_the_newest_root_is_shown_and_trusted(registry, web):
+    first = json.loads(registry.root.read_bytes())["signed"]["roles"]["root"]["keyids"][0]
+    rotate_key(registry.folder, registry.keys, "timestamp")
+    newest = rotate_key(registry.folder, registry.keys, "root")
+    done = run("add", web.url, "--trust-on-first-use", "--name", "web", "--yes")
+    assert newest in done.stderr
+    assert first not in done.stderr
+    assert list(roots().values()) == [newest_root(registry.folder).read_bytes()]
+    rotate_key(registry.folder, registry.keys, "root")
+    all_sources(default_catalog())["web"].refresh()
+
+
+def test_on_first_use_a_root_that_the_one_before_does_not_vouch_for_is_refused(
+    registry, web, toy_style, tmp_path
+):
+    other = KeptRegistry(tmp_path / "other", toy_style)
+    rotate_key(other.folder, other.keys, "root")
+    second = registry.folder / "metadata" / "2.root.json"
+    shutil.copy(other.folder / "metadata" / "2.root.json", second)
+    with pytest.raises(SignatureError, match=r"2\.root\.json is not signed by the keys of the"):
+        run("add", web.url, "--trust-on-first-use", "--name", "web", "--yes")
+    shutil.copy(registry.folder / "metadata" / "1.root.json", second)
+    with pytest.raises(RegistryFormatError, match="is version 1 of the root, not 2"):
+        run("add", web.url, "--trust-on-first-use", "--name", "web", "--yes")
+    assert list(states()) == ["embedded"]
 
 
 def root_signed_under(keyid, signer):

@@ -198,6 +198,16 @@ def test_a_damaged_style_is_neither_added_nor_built(registry, unchanged_folder, 
             build_registry(registry.folder, registry.keys)
 
 
+def test_a_licence_that_is_none_is_neither_added_nor_built(registry, unchanged_folder):
+    style = registry.style("other@1.0.0")
+    edit(style / "style.toml", 'weights = "CC0-1.0"', 'weights = "MIT-ish"')
+    with unchanged_folder(registry.folder), pytest.raises(RecordError, match="'MIT-ish' is not an"):
+        add_style(registry.folder, style)
+    shutil.copytree(style, registry.folder / "styles" / "other" / "1.0.0")
+    with unchanged_folder(registry.folder), pytest.raises(RecordError, match="'MIT-ish' is not an"):
+        build_registry(registry.folder, registry.keys)
+
+
 def test_weights_that_are_none_are_not_added(registry, unchanged_folder):
     style = registry.style("other@1.0.0")
     content = (style / "model.safetensors").read_bytes()
@@ -262,6 +272,22 @@ def test_signing_anew_moves_the_expiry(registry):
         assert client.refresh().versions("toy")
     assert client.refresh().expires >= before
     assert json.loads(newest_root(registry.folder).read_bytes())["signed"]["version"] == 2
+
+
+def test_a_build_beside_a_server_that_signs_goes_on_from_its_timestamp(registry, tmp_path):
+    """The server's job holds the timestamp key alone; the documentation says what to copy."""
+    server = shutil.copytree(registry.folder, tmp_path / "server")
+    client = registry.client(str(server))
+    for _ in range(3):
+        sign_registry(server, registry.keys)
+        client.refresh()
+    registry.publish("toy@2.0.0")  # not uploaded: clients would refuse its timestamp as older
+    shutil.copy(server / "metadata" / "timestamp.json", registry.folder / "metadata")
+    registry.publish("toy@3.0.0")
+    shutil.copytree(registry.folder, server, dirs_exist_ok=True)
+    assert len(client.refresh().versions("toy")) == 3
+    sign_registry(server, registry.keys)
+    assert len(client.refresh().versions("toy")) == 3
 
 
 def test_only_the_keys_that_are_wanted_must_be_there(registry):
