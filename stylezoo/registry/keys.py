@@ -32,8 +32,8 @@ class KeyFolder:
 
     Args:
         folder: need not exist.
-        passphrase: to encrypt new keys with; None to leave them unencrypted. Keys that are here
-            are opened with it too, if they have the same.
+        passphrase: to encrypt new keys with; None for that of the key that a new one replaces, if
+            it has one. Keys that are here are opened with it too, if they have the same.
         ask: asks for the passphrase of an encrypted key that no other has opened.
     """
 
@@ -44,7 +44,7 @@ class KeyFolder:
         self.folder = folder
         self._passphrase = passphrase
         self._ask = ask
-        self._answers: list[str] = []  # these open old keys; a new one is never encrypted with them
+        self._opened: dict[Path, str] = {}  # the passphrases of old keys
 
     def make(self, role: Role) -> CryptoSigner:
         """Return the key of a role, creating it if there is none.
@@ -53,11 +53,11 @@ class KeyFolder:
             OutputError: it cannot be written.
             RegistryError: the existing one cannot be read.
         """
-        return self._make(self._path(role))
+        return self._make(self._path(role), self._passphrase)
 
     def make_next(self, role: Role) -> CryptoSigner:
         """Return the successor of a role's key, creating it if there is none; see ``make``."""
-        return self._make(self._next(role))
+        return self._make(self._next(role), self._passphrase or self._opened.get(self._path(role)))
 
     def successor(self, role: Role) -> Key | None:
         """The public key of ``make_next``, if that was called and not yet followed by ``promote``.
@@ -118,28 +118,14 @@ class KeyFolder:
     def _next(self, role: Role) -> Path:
         return self.folder / f"{role}.next.pem"
 
-    def _make(self, path: Path) -> CryptoSigner:
+    def _make(self, path: Path, passphrase: str | None) -> CryptoSigner:
         from securesystemslib.signer import CryptoSigner
 
         if path.exists():
             return self._read(path)
         signer = CryptoSigner.generate_ed25519()
-        self._write(path, self._encode(signer))
+        self._write(path, _encoded(signer, passphrase))
         return signer
-
-    def _encode(self, signer: CryptoSigner) -> bytes:
-        if self._passphrase is None:
-            return signer.private_bytes
-        from cryptography.hazmat.primitives.serialization import (
-            BestAvailableEncryption,
-            Encoding,
-            PrivateFormat,
-            load_pem_private_key,
-        )
-
-        return load_pem_private_key(signer.private_bytes, None).private_bytes(
-            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(self._passphrase.encode())
-        )
 
     def _write(self, path: Path, content: bytes) -> None:
         try:
@@ -173,9 +159,10 @@ class KeyFolder:
     def _decrypt(self, path: Path, content: bytes) -> PrivateKeyTypes | None:
         """The key by a passphrase that is known, or else asked for; None if it is wrong."""
         known = [self._passphrase] if self._passphrase is not None else []
-        for passphrase in known + self._answers:
+        for passphrase in [*known, *self._opened.values()]:
             key = _load(content, passphrase)
             if key is not None:
+                self._opened[path] = passphrase
                 return key
         if self._ask is None:
             if not known:
@@ -184,8 +171,24 @@ class KeyFolder:
         answer = self._ask(path)
         key = _load(content, answer)
         if key is not None:
-            self._answers.append(answer)
+            self._opened[path] = answer
         return key
+
+
+def _encoded(signer: CryptoSigner, passphrase: str | None) -> bytes:
+    """A private key in PEM format, encrypted if there is a passphrase."""
+    if passphrase is None:
+        return signer.private_bytes
+    from cryptography.hazmat.primitives.serialization import (
+        BestAvailableEncryption,
+        Encoding,
+        PrivateFormat,
+        load_pem_private_key,
+    )
+
+    return load_pem_private_key(signer.private_bytes, None).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase.encode())
+    )
 
 
 def _load(content: bytes, passphrase: str | None) -> PrivateKeyTypes | None:

@@ -370,7 +370,9 @@ def test_the_passphrase_of_an_old_key_is_not_that_of_a_new_one(registry, tmp_pat
     assert asked == ["targets.pem"]
     rotate_key(registry.folder, keys(), "targets")  # two old keys with passphrases of their own
     assert asked == ["root.pem", "targets.pem"]
-    assert not encrypted(folder / "targets.pem")
+    sign_registry(registry.folder, keys(), "targets")  # the new one has that of the old one
+    assert asked == ["targets.pem"]
+    assert encrypted(folder / "targets.pem")
 
 
 def test_keys_with_one_passphrase_ask_for_it_once(tmp_path):
