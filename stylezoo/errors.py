@@ -68,8 +68,8 @@ class RecordError(StyleZooError, ValueError):
 
     def __init__(self, reason: str, *, field: str = "", origin: str | None = None) -> None:
         # Records are untrusted: their content must not flood or control a terminal.
-        self.field = _one_line(field, 200)
-        self.reason = _one_line(reason, 1000)
+        self.field = one_line(field, 200)
+        self.reason = one_line(reason, 1000)
         self.origin = origin
         super().__init__(": ".join(part for part in (origin, self.field, self.reason) if part))
 
@@ -158,7 +158,7 @@ class TrainingError(StyleZooError):
     """Training cannot start or continue."""
 
 
-def _one_line(text: str, limit: int) -> str:
-    """Make a text printable on one line of limited length."""
+def one_line(text: str, limit: int) -> str:
+    """Make an untrusted text printable, on one line of at most ``limit`` characters and an ellipsis."""
     shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: limit + 1])
     return shown if len(shown) <= limit else f"{shown[:limit]}…"

@@ -10,6 +10,7 @@ import warnings
 import click
 
 from stylezoo import __version__
+from stylezoo.cli.output import discard_stdout, print_error, printable
 from stylezoo.errors import PluginError, StyleZooError
 
 # Help texts are here, so that --help imports no command.
@@ -142,17 +143,15 @@ def main() -> None:
         click.echo("interrupted", err=True)
         code = 130
     except StyleZooError as error:
-        click.echo(f"error: {error}", err=True)
+        print_error(str(error))
         code = 1
     except BrokenPipeError:
         # The reader of our output has stopped; Python would complain once more at exit.
-        from stylezoo.cli.output import discard_stdout
-
         discard_stdout()
         code = 1
     except OSError as error:
         # A path that is too long, or a folder without permission: not a bug.
-        click.echo(f"error: {error.filename or 'a file'}: {error.strerror or error}", err=True)
+        print_error(f"{error.filename or 'a file'}: {error.strerror or error}")
         code = 1
     sys.exit(code)
 
@@ -167,7 +166,7 @@ def _print_any_name() -> None:
 
 def _show_warning(message: Warning | str, *_: object) -> None:
     """Print a warning once: Python repeats one that is raised from another place in the code."""
-    one_line = " ".join(str(message).split())
+    one_line = printable(" ".join(str(message).split()))
     if one_line not in _shown_warnings:
         _shown_warnings.add(one_line)
         click.echo(f"warning: {one_line}", err=True)

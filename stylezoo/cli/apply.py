@@ -14,7 +14,7 @@ from stylezoo.catalog import default_catalog
 from stylezoo.cli.fetch import fetch
 from stylezoo.cli.jobs import PIPE, Job, check_job, plan
 from stylezoo.cli.option_types import SEED
-from stylezoo.cli.output import print_bytes, print_json, print_line
+from stylezoo.cli.output import print_bytes, print_error, print_json, print_line
 from stylezoo.cli.progress import progress
 from stylezoo.cli.styling import styling_options
 from stylezoo.errors import ImageError, OptionError, OutputError, StyleZooError
@@ -134,7 +134,7 @@ def command(
     if len(jobs) == 1:
         raise next(iter(failures.values()))
     for failure in failures.values():
-        click.echo(f"error: {failure}", err=True)
+        print_error(str(failure))
     names = ", ".join(job.source for job in failures)
     click.echo(f"{len(done)} of {len(jobs)} done; failed: {names}", err=True)
     sys.exit(1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from stylezoo.catalog import default_catalog
-from stylezoo.cli.output import print_json, print_line
+from stylezoo.cli.output import print_error, print_json, print_line
 from stylezoo.cli.progress import progress_of_bytes
 from stylezoo.errors import StyleZooError
 from stylezoo.interfaces.source import RegistrySource
@@ -53,7 +53,7 @@ def command(styles: tuple[str, ...], locked: str | None, as_json: bool) -> None:
         failed = [{"style": style, "error": str(error)} for style, error in failures.items()]
         print_json({"fetched": fetched, "failed": failed})
     for failure in failures.values():
-        click.echo(f"error: {failure}", err=True)
+        print_error(str(failure))
     if failures:
         sys.exit(1)
 

@@ -36,6 +36,16 @@ def printable(text: str) -> str:
     )
 
 
+def print_error(text: str) -> None:
+    """Print an error on stderr.
+
+    Its text may quote what a server or a file holds. Line breaks of our own stay, but what
+    follows one is indented, so that no quoted text looks like a message of its own.
+    """
+    lines = (printable(line.strip()) for line in text.split("\n"))
+    click.echo("error: " + "\n  ".join(lines), err=True)
+
+
 def print_bytes(content: bytes) -> None:
     """Write an encoded picture to stdout.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from stylezoo.cli.output import print_line
+from stylezoo.cli.output import print_error, print_line
 from stylezoo.cli.progress import progress
 from stylezoo.cli.styling import styling_options
 from stylezoo.errors import StyleZooError
@@ -78,7 +78,7 @@ def command(
             on_style=on_style,
         )
     for spec, error in dict(failures).items():
-        click.echo(f"error: {spec}: {error}", err=True)
+        print_error(f"{spec}: {error}")
     if len(failures) == len(specs):
         sys.exit(1)
     save_photo(open_photo(sheet), target, overwrite=overwrite)

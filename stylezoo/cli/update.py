@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stylezoo.catalog import default_catalog
-from stylezoo.cli.output import print_json, print_line, print_table
+from stylezoo.cli.output import print_error, print_json, print_line, print_table
 from stylezoo.cli.progress import progress
 from stylezoo.errors import StyleZooError
 from stylezoo.interfaces.source import RegistrySource
@@ -49,7 +49,7 @@ def command(as_json: bool) -> None:
     else:
         _print(updates, withdrawals, moved)
     for name, error in failures.items():
-        click.echo(f"error: {name}: {error}", err=True)
+        print_error(f"{name}: {error}")
     if failures:
         sys.exit(1)
 

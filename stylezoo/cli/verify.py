@@ -14,7 +14,7 @@ import click
 from packaging.version import Version
 
 from stylezoo.catalog import default_catalog
-from stylezoo.cli.output import print_json, print_line
+from stylezoo.cli.output import print_error, print_json, print_line
 from stylezoo.cli.progress import progress
 from stylezoo.errors import (
     CacheError,
@@ -99,10 +99,10 @@ def command(styles: tuple[str, ...], everything: bool, as_json: bool) -> None:
     for local, failure in failures.items():
         damaged_here = local.source == CACHE and isinstance(failure, IntegrityError)
         advice = f"; run: stylezoo fetch {local.spec}" if damaged_here else ""
-        click.echo(f"error: {local}: {failure}{advice}", err=True)
+        print_error(f"{local}: {failure}{advice}")
     for sha256 in damaged:
         path = Store().root / sha256 / RECORD_FILE
-        click.echo(f"error: {path} is damaged; run: stylezoo cache prune", err=True)
+        print_error(f"{path} is damaged; run: stylezoo cache prune")
     for sha256 in unreadable:
         path = Store().root / sha256
         click.echo(f"not verified: {path}, which only a newer stylezoo can read", err=True)

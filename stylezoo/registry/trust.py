@@ -28,6 +28,7 @@ from stylezoo.errors import (
     RollbackError,
     SignatureError,
     UnavailableError,
+    one_line,
 )
 from stylezoo.registry.config import RegistryConfig, RegistryWarning
 from stylezoo.registry.index import Index
@@ -43,6 +44,8 @@ ROOT_LIMIT = 500_000
 TIMESTAMP_LIMIT = 16_000
 SNAPSHOT_LIMIT = 2_000_000
 TARGETS_LIMIT = 20_000_000
+
+LONGEST_REASON = 300  # characters
 
 _BASE = "registry:/"  # python-tuf wants an address; stripped again before reading
 _METADATA = "metadata"
@@ -269,7 +272,7 @@ class TrustedRegistry:
 
     @contextmanager
     def _our_errors(self) -> Iterator[None]:
-        """Turn python-tuf's errors into ours."""
+        """Turn python-tuf's errors into ours, without quoting what nobody signed at length."""
         from tuf.api import exceptions as tuf
         from tuf.api.serialization import DeserializationError, SerializationError
 
@@ -279,24 +282,25 @@ class TrustedRegistry:
             yield
         except (tuf.UnsignedMetadataError, tuf.LengthOrHashMismatchError) as error:
             raise SignatureError(
-                f"{where} does not match what its trusted keys signed: {error}; {advice}"
+                f"{where} does not match what its trusted keys signed: {_reason(error)}; {advice}"
             ) from error
         except tuf.BadVersionNumberError as error:
             raise RollbackError(
-                f"{where} is older than the copy seen before: {error}; {advice}"
+                f"{where} is older than the copy seen before: {_reason(error)}; {advice}"
             ) from error
         except tuf.ExpiredMetadataError as error:
             raise ExpiredError(
-                f"{where} has expired and can no longer be trusted: {error}; ask its maintainer to "
-                "renew it with: stylezoo registry sign (styles already fetched keep working)"
+                f"{where} has expired and can no longer be trusted: {_reason(error)}; ask its "
+                "maintainer to renew it with: stylezoo registry sign (styles already fetched keep "
+                "working)"
             ) from error
         except (DeserializationError, SerializationError) as error:
-            reason = error.__cause__ or error
-            if "spec_version" in str(reason):
-                reason = RegistryFormatError(f"{reason}; run: pip install --upgrade stylezoo")
+            reason = _reason(error.__cause__ or error)
+            if "spec_version" in reason:
+                reason = f"{reason}; run: pip install --upgrade stylezoo"
             raise RegistryFormatError(f"{where} cannot be read: {reason}") from error
         except tuf.RepositoryError as error:
-            raise RegistryFormatError(f"{where} cannot be read: {error}") from error
+            raise RegistryFormatError(f"{where} cannot be read: {_reason(error)}") from error
         except tuf.DownloadError as error:
             raise UnavailableError(f"{where}: {error}") from error
         except OSError as error:
@@ -317,6 +321,11 @@ class TrustedRegistry:
                 RegistryWarning,
                 stacklevel=3,
             )
+
+
+def _reason(error: BaseException) -> str:
+    """What python-tuf says; it quotes values from metadata before anyone has vouched for them."""
+    return one_line(str(error), LONGEST_REASON)
 
 
 def _limits() -> UpdaterConfig:

@@ -129,16 +129,38 @@ def test_the_bar_is_on_the_terminal_and_the_results_in_the_file(toy_style, tmp_p
     assert "-toy.png" not in shown
 
 
-def test_a_terminal_gets_the_table_with_nothing_taken_for_markup(tmp_path, monkeypatch):
-    (tmp_path / "odd.py").write_text("raise RuntimeError('[red]odd[/red]')")
-    info = tmp_path / "odd-1.dist-info"
+def install_plugin(folder, code, monkeypatch):
+    """Install a module as a plugin for the command lines of this test."""
+    (folder / "odd.py").write_text(code)
+    info = folder / "odd-1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: odd\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[stylezoo]\nodd = odd\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+
+
+def test_a_terminal_gets_the_table_with_nothing_taken_for_markup(tmp_path, monkeypatch):
+    install_plugin(tmp_path, "raise RuntimeError('[red]odd[/red]')", monkeypatch)
     code, shown = in_terminal("plugins", stderr=subprocess.DEVNULL)
     assert code == 0
     assert "[red]odd[/red]" in shown
+
+
+def test_no_message_controls_a_terminal_or_forges_a_line(toy_style, tmp_path, monkeypatch):
+    odd = "Kragujevac-ü-神\x1b]0;owned\x07\nerror: forged"
+    (tmp_path / odd).write_text("no picture")
+    code, shown = in_terminal("apply", toy_style, tmp_path / odd)
+    assert code == 1
+    assert r"Kragujevac-ü-神\x1b]0;owned\x07" in shown
+    assert "\x1b]" not in shown
+    assert "\nerror: forged" not in shown
+    assert "\n  error: forged cannot be read" in shown
+
+    install_plugin(tmp_path, f"import warnings\nwarnings.warn({odd!r})", monkeypatch)
+    _, shown = in_terminal("plugins", stdout=subprocess.DEVNULL)
+    assert r"warning: Kragujevac-ü-神\x1b]0;owned\x07 error: forged" in shown
+    assert "\x1b]" not in shown
+    assert "\nerror" not in shown
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are any bytes on Linux alone")

@@ -1,6 +1,7 @@
 """Untrusted JSON has exactly one reading, or is refused."""
 
 import json
+import time
 
 import pytest
 
@@ -36,6 +37,14 @@ def test_what_has_no_one_reading_is_refused(content, reason):
         parse_object(content, "it")
     assert str(caught.value).startswith("it")
     assert len(str(caught.value)) < 500
+
+
+def test_a_repeated_key_is_found_in_no_time():
+    keys = ",".join(f'"{number:x}":0' for number in range(61_000))
+    began = time.process_time()
+    with pytest.raises(RegistryFormatError, match="the key 'ee47' appears twice"):
+        parse_object(f'{{{keys},"ee47":0}}'.encode(), "it")
+    assert time.process_time() - began < 3
 
 
 def test_depth_is_bounded():

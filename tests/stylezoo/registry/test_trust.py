@@ -4,6 +4,7 @@ Attacks on it are in tests/faults/test_registry.py.
 """
 
 import dataclasses
+import json
 import os
 import shutil
 import signal
@@ -122,6 +123,18 @@ def test_a_root_that_is_not_there_or_none_says_so(registry):
     registry.root.write_text("{}")
     with pytest.raises(RegistryFormatError):
         registry.client().index()
+
+
+def test_what_nobody_has_signed_is_quoted_printably_and_in_short(registry):
+    path = registry.newest("timestamp")
+    good = path.read_text()
+    hostile = json.dumps("\x1b[2J\x1b]0;owned\x07\nall is well" + "x" * 10_000)
+    for field, value in (("_type", "timestamp"), ("spec_version", "1.0.31")):
+        path.write_text(good.replace(f'"{field}":"{value}"', f'"{field}":{hostile}'))
+        with pytest.raises(RegistryFormatError, match=r"\\x1b\[2J") as caught:
+            registry.client().index()
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 1000
 
 
 def test_another_registrys_root_does_not_vouch_for_this_one(registry, toy_style, tmp_path):
