@@ -137,49 +137,26 @@ def read_config_file() -> dict[str, RegistryConfig | None]:
     Raises:
         RegistryError: it cannot be read, or breaks the format.
     """
-    path = config_file()
-    try:
-        table = parse_toml(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise RegistryError(
-            f"{path} cannot be read: {error.strerror}; to use another file, set {CONFIG_VARIABLE}"
-        ) from error
-    except ValueError as error:  # TOML and UTF-8
-        raise RegistryError(f"{path} is not TOML: {error}; fix or remove it") from error
-    entries = table.get("registries", [])
-    if not isinstance(entries, list) or set(table) - {"registries"}:
-        raise RegistryError(f"{path} must hold [[registries]] and nothing else; fix or remove it")
-    registries: dict[str, RegistryConfig | None] = {}
-    for index, entry in enumerate(entries):
-        where = f"{path}: registries[{index}]"
-        name, config = _read_entry(entry, where, path.parent)
-        if name in registries:
-            raise RegistryError(f"{where}: the name {name!r} is already used; choose another")
-        registries[name] = config
-    return registries
+    return {name: config for name, (_, config) in _read_file().items()}
 
 
 def write_registries(registries: Registries) -> None:
-    """Write the config file atomically.
+    """Write the config file atomically; an entry that stays the same stays as it was written.
 
     Raises:
         OutputError: it cannot be written.
+        RegistryError: the present file cannot be read.
     """
     import tomli_w
 
     path = config_file()
     if path.parts[0] == "~":
         raise OutputError(f"there is no home folder to keep {path.name} in; set {CONFIG_VARIABLE}")
+    written = _read_file()
     entries = []
     for name, config in registries.items():
-        entry = {"name": name}
-        if config is not None:
-            entry["location"] = config.location
-            if config.root is not None:
-                entry["root"] = _relative(config.root, path.parent)
-        entries.append(entry)
+        entry, known = written.get(name, ({}, None))
+        entries.append(entry if entry and known == config else _to_entry(name, config, path.parent))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -248,6 +225,32 @@ def _parse_address(text: str) -> str:
     return f"{parts.scheme}{text[len(parts.scheme) :].rstrip('/')}"
 
 
+def _read_file() -> dict[str, tuple[dict[str, str], RegistryConfig | None]]:
+    """The entries of the config file by name: as written, and what they mean."""
+    path = config_file()
+    try:
+        table = parse_toml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise RegistryError(
+            f"{path} cannot be read: {error.strerror}; to use another file, set {CONFIG_VARIABLE}"
+        ) from error
+    except ValueError as error:  # TOML and UTF-8
+        raise RegistryError(f"{path} is not TOML: {error}; fix or remove it") from error
+    entries = table.get("registries", [])
+    if not isinstance(entries, list) or set(table) - {"registries"}:
+        raise RegistryError(f"{path} must hold [[registries]] and nothing else; fix or remove it")
+    registries: dict[str, tuple[dict[str, str], RegistryConfig | None]] = {}
+    for index, entry in enumerate(entries):
+        where = f"{path}: registries[{index}]"
+        name, config = _read_entry(entry, where, path.parent)
+        if name in registries:
+            raise RegistryError(f"{where}: the name {name!r} is already used; choose another")
+        registries[name] = entry, config
+    return registries
+
+
 def _read_entry(entry: Any, where: str, folder: Path) -> tuple[str, RegistryConfig | None]:
     if not isinstance(entry, dict):
         raise RegistryError(f"{where}: it is not a table")
@@ -276,7 +279,7 @@ def _read_entry(entry: Any, where: str, folder: Path) -> tuple[str, RegistryConf
 
 
 def _read_variable(text: str, configured: Registries) -> dict[str, RegistryConfig | None]:
-    known = {config.location: name for name, config in configured.items() if config is not None}
+    known = {_place(config.location): name for name, config in configured.items() if config}
     registries: dict[str, RegistryConfig | None] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, equals, location = part.partition("=")
@@ -288,15 +291,20 @@ def _read_variable(text: str, configured: Registries) -> dict[str, RegistryConfi
         location = parse_location(location if equals else part)
         where = f"{REGISTRIES_VARIABLE}, {part!r}"
         if not equals:
-            name = known.get(location) or _free_name(default_name(location), registries)
+            name = known.get(_place(location)) or _free_name(default_name(location), registries)
         check_registry_name(name)
         if name in registries:
             raise RegistryError(f"{where}: the name {name!r} is already used; choose another")
-        config = configured[known[location]] if location in known else None
+        config = configured[known[_place(location)]] if _place(location) in known else None
         if config is None:
             _require_folder(location, where)
         registries[name] = config or RegistryConfig(location=location)
     return registries
+
+
+def _place(location: str) -> str:
+    """A location to compare with others: a folder stays the same by way of ``..`` or a link."""
+    return location if is_remote(location) else os.path.realpath(location)
 
 
 def _free_name(name: str, taken: Registries) -> str:
@@ -313,6 +321,15 @@ def _require_folder(location: str, where: str) -> None:
             f"{where}: {location} has no trusted root; run: "
             f"stylezoo registries add {location} --root FILE"
         )
+
+
+def _to_entry(name: str, config: RegistryConfig | None, folder: Path) -> dict[str, str]:
+    entry = {"name": name}
+    if config is not None:
+        entry["location"] = config.location
+        if config.root is not None:
+            entry["root"] = _relative(config.root, folder)
+    return entry
 
 
 def _relative(path: Path, folder: Path) -> str:

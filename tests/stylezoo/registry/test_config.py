@@ -56,6 +56,34 @@ def test_paths_in_the_file_are_relative_to_it(config, monkeypatch):
     }
 
 
+def test_entries_that_stay_keep_their_paths_as_written(config, monkeypatch):
+    config.parent.mkdir()
+    monkeypatch.setenv("HOME", "/home/me")
+    written = (
+        '[[registries]]\nname = "a"\nlocation = "../styles"\n\n'
+        '[[registries]]\nname = "b"\nlocation = "~/styles"\nroot = "../b.json"\n'
+    )
+    config.write_text("# ours\n" + written)
+    registries = read_registries()
+    write_registries(registries | {"c": RegistryConfig(location="/srv/c")})
+    assert config.read_text() == f'{written}\n[[registries]]\nname = "c"\nlocation = "/srv/c"\n'
+    write_registries(registries | {"a": RegistryConfig(location="/srv/a")})
+    assert config.read_text() == written.replace("../styles", "/srv/a")
+
+
+def test_a_location_of_the_list_keeps_its_root_by_any_path(config, tmp_path, monkeypatch):
+    config.parent.mkdir()
+    (tmp_path / "styles").mkdir()
+    (tmp_path / "link").symlink_to("styles")
+    config.write_text('[[registries]]\nname = "team"\nlocation = "../styles"\nroot = "root.json"\n')
+    known = read_registries()
+    for path in ("styles", "config/../styles", "link"):
+        monkeypatch.setenv("STYLEZOO_REGISTRIES", str(tmp_path / path))
+        assert read_registries() == known
+        monkeypatch.setenv("STYLEZOO_REGISTRIES", f"renamed={tmp_path / path}")
+        assert read_registries() == {"renamed": known["team"]}
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
