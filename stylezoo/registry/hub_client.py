@@ -31,6 +31,7 @@ from stylezoo.registry.web import (
     FIRST_PAUSE,
     LONGEST_WAIT,
     TRIES,
+    invalid_address,
     proxy_for,
     retry_after,
     shown,
@@ -316,6 +317,10 @@ class HubClient:
                 f"{what}: {hub} does not respond like a Hub: it is not one, or a captive portal is "
                 "in the way; open the address in a browser"
             ) from None
+        invalid = type(error).__name__ == "InvalidURL" or isinstance(error, UnicodeError)
+        # An unknown kind of proxy is a ValueError, one that needs another package an ImportError.
+        if invalid or (isinstance(error, ValueError | ImportError) and proxy_for(self.endpoint)):
+            raise invalid_address(self.endpoint, what, error) from None
         raise error
 
     def _judge_answer(self, error: Any, what: str) -> tuple[str, float]:

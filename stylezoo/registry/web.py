@@ -17,11 +17,12 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from stylezoo.environment import seconds_of
-from stylezoo.errors import AuthError, UnavailableError
+from stylezoo.errors import AuthError, UnavailableError, one_line
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -32,14 +33,18 @@ CONNECT_TIMEOUT = 5.0  # seconds, unless the other is less
 TRIES = 4
 FIRST_PAUSE = 0.2  # seconds; doubled after each try
 LONGEST_WAIT = 30.0  # seconds that a server may ask to wait
+LONGEST_ADDRESS = 300  # characters, in messages
+LONGEST_REASON = 200  # characters
 LONG_TRY = 2.0  # seconds; after a failure that took this long, the user is told
 MOST_REDIRECTS = 10
 CHUNK = 64 * 1024
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PASSING = {408, 425, 429}
+_SCHEME = re.compile(r"[A-Za-z0-9+.-]+://")
 _NUMBER = re.compile(r"[0-9]{1,50}")
 _CONTENT_RANGE = re.compile(r"bytes (?:([0-9]{1,50})-[0-9]{1,50}|\*)/([0-9]{1,50}|\*)")
+_PROXY_VARIABLES = "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY"
 _ERROR_CODE = re.compile(r"[A-Za-z]{1,64}")  # X-Error-Code, as the Hub sends it
 
 T = TypeVar("T")
@@ -150,6 +155,7 @@ def answer(url: str, headers: dict[str, str], what: str) -> Iterator[Response]:
 
 def _request(url: str, headers: dict[str, str], what: str) -> Response:
     import requests
+    import urllib3
 
     timeout = timeout_seconds()
     tokens = [value for name, value in headers.items() if name.lower() == "authorization"]
@@ -169,9 +175,11 @@ def _request(url: str, headers: dict[str, str], what: str) -> Response:
             auth=_as_it_is if tokens else None,
         )
     except requests.exceptions.ProxyError as error:
+        reason = _reason(error)
+        if reason.startswith("Tunnel connection failed: 407"):
+            raise _password_wanted(url, what) from error
         raise UnavailableError(
-            f"{what}: {_proxy_in_words(url)} does not work: {_reason(error)}; check HTTP_PROXY, "
-            "HTTPS_PROXY, ALL_PROXY and NO_PROXY"
+            f"{what}: {_proxy_in_words(url)} does not work: {reason}; check {_PROXY_VARIABLES}"
         ) from error
     except (requests.ConnectionError, requests.Timeout) as error:
         for cause in _causes(error):
@@ -182,11 +190,40 @@ def _request(url: str, headers: dict[str, str], what: str) -> Response:
                     "REQUESTS_CA_BUNDLE"
                 ) from error
         raise Passing(f"{host_of(url)} cannot be reached: {_reason(error)}") from error
-    except requests.RequestException as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError) as error:
+        raise invalid_address(url, what, error) from error
+    except OSError as error:  # only here: those above are OSErrors too
         raise UnavailableError(
-            f"{what}: the request to {shown(url)} failed ({type(error).__name__}); check the "
-            "address"
+            f"{what}: the certificates to check {host_of(url)} with cannot be read: {error}; "
+            "check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE"
         ) from error
+
+
+def _password_wanted(url: str, what: str) -> UnavailableError:
+    return UnavailableError(
+        f"{what}: {_proxy_in_words(url)} requires a password, or refuses the one it was sent; put "
+        "it in the address: http://name:password@host:port"
+    )
+
+
+def invalid_address(url: str, what: str, error: Exception) -> UnavailableError:
+    """The error for an address, or one of a proxy or a redirect, that no request can be sent to.
+
+    Args:
+        url: the address asked for.
+        what: the thing requested, for messages.
+        error: of an HTTP library. Its text is not shown, as it may hold the proxy's password.
+    """
+    proxy = proxy_for(url)
+    through, advice = "", "check the address"
+    if proxy is not None:
+        through = f" through the proxy {proxy}"
+        advice += f" and that of the proxy, in {_PROXY_VARIABLES}"
+        if proxy.startswith("socks"):
+            advice += "; for a socks proxy, run: pip install pysocks socksio"
+    return UnavailableError(
+        f"{what}: the request to {shown(url)}{through} failed ({type(error).__name__}); {advice}"
+    )
 
 
 def _redirect(url: str, target: str, what: str) -> str:
@@ -229,10 +266,7 @@ def require_success(response: Response, what: str) -> None:
             "HF_TOKEN to a token that may read it"
         )
     if status == 407:
-        raise UnavailableError(
-            f"{what}: {_proxy_in_words(response.url)} requires a password; put it in the "
-            "address: http://name:password@host:port"
-        )
+        raise _password_wanted(response.url, what)
     if status != 200:
         raise UnavailableError(
             f"{what}: {host} returned {words}, which was not expected here; check the address"
@@ -310,7 +344,8 @@ def shown(url: str) -> str:
     except ValueError:
         return "an invalid address"
     host = parts.netloc.rpartition("@")[2]
-    return SplitResult(parts.scheme, host, parts.path, "", "").geturl()
+    address = SplitResult(parts.scheme, host, parts.path, "", "").geturl()
+    return one_line(address, LONGEST_ADDRESS)  # a redirect may lead to any
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -373,7 +408,7 @@ def timeout_seconds() -> float:
 
 def host_of(url: str) -> str:
     """The host and port of an address, for messages."""
-    return urlsplit(url).netloc.rpartition("@")[2]
+    return one_line(urlsplit(url).netloc.rpartition("@")[2], LONGEST_ADDRESS)
 
 
 def _may_be_asked(url: str, schemes: tuple[str, ...]) -> bool:
@@ -394,9 +429,12 @@ def proxy_for(url: str) -> str | None:
     from requests.utils import get_environ_proxies, select_proxy
 
     proxy = select_proxy(url, get_environ_proxies(url))
-    if proxy and "://" not in proxy:
-        proxy = f"http://{proxy}"
-    return shown(proxy) if proxy else None
+    if not proxy:
+        return None
+    scheme = _SCHEME.match(proxy)
+    # A password may hold any character, even those that it should not.
+    host = (proxy[scheme.end() :] if scheme else proxy).rpartition("@")[2]
+    return shown(f"{scheme[0] if scheme else 'http://'}{host}")
 
 
 def _proxy_in_words(url: str) -> str:
@@ -416,4 +454,9 @@ def _reason(error: BaseException) -> str:
     if any("timed out" in str(cause) for cause in causes):
         return f"no response for {timeout_seconds():g} s"
     system = [c.strerror for c in causes if isinstance(c, OSError) and c.strerror]
-    return str(system[-1]) if system else "the connection was lost"
+    if system:
+        return str(system[-1])
+    if any(isinstance(cause, HTTPException) for cause in causes):
+        return "the connection was lost"
+    # Such as "Tunnel connection failed: 403 Forbidden", with the words of a proxy.
+    return one_line(str(causes[-1]), LONGEST_REASON) or "the connection was lost"

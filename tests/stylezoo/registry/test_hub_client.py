@@ -2,6 +2,7 @@
 
 import time
 
+import huggingface_hub
 import pytest
 
 from stylezoo.errors import OfflineError, OptionError, UnavailableError
@@ -76,6 +77,24 @@ def test_an_answer_that_is_none_of_a_hub(hub, ink, body):
     hub.faults.append(Fault(pattern="refs", body=body))
     with pytest.raises(UnavailableError, match="does not respond like a Hub"):
         HubClient().tags(INK)
+
+
+def test_a_redirect_to_a_name_that_no_host_can_have(hub, ink):
+    target = {"Location": "http://a..b/x"}
+    hub.faults.append(Fault(pattern="refs", status=302, headers=target, times=-1))
+    with pytest.raises(UnavailableError, match="check the address"):
+        HubClient().tags(INK)
+
+
+def test_a_proxy_that_is_no_address_is_named_without_its_password(hub, ink, monkeypatch):
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    for proxy in ("http://ann:sec#ret@proxy.invalid:1", "ftp://ann:secret@proxy.invalid:1"):
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        huggingface_hub.close_session()  # it reads the variables only when it opens one
+        with pytest.raises(UnavailableError, match=r"through the proxy \w+://proxy\.in") as caught:
+            HubClient().tags(INK)
+        assert "sec" not in str(caught.value)
+    huggingface_hub.close_session()
 
 
 def test_an_error_of_ours_comes_through(hub):

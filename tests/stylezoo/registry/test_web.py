@@ -4,12 +4,14 @@ import datetime
 import gzip
 import ipaddress
 import os
+import socket
 import ssl
 import threading
 import time
 import tracemalloc
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 
 import pytest
 
@@ -168,6 +170,16 @@ def test_a_redirect_to_something_else_than_the_web_is_refused(server, target):
         get(f"{server.url}/index.json")
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 70 + ".org", "a\x1bc" + "b" * 5000])
+def test_a_redirect_to_a_name_that_no_host_can_have_is_refused(server, host):
+    server.fail(status=302, times=-1, headers={"Location": f"http://{host}/x"})
+    with pytest.raises(UnavailableError) as caught:
+        get(f"{server.url}/index.json")
+    assert host[:70].replace("\x1b", r"\x1b") in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1000
+
+
 def test_the_body_of_a_redirect_is_not_unpacked(server):
     bomb = {"Location": "/index.json", "Content-Encoding": "gzip"}
     server.fail("first", status=302, headers=bomb, body=gzip.compress(bytes(50_000_000)))
@@ -244,6 +256,62 @@ def test_a_proxy_that_wants_a_password_is_named(server, monkeypatch):
     server.fail(status=407)
     with pytest.raises(UnavailableError, match=f"the proxy {server.url} requires a password"):
         get("http://registry.invalid/x")
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("407 Proxy Authentication Required", "requires a password, or refuses the one"),
+        ("403 Forbidden", "does not work: Tunnel connection failed: 403 Forbidden; check HTTP_PRO"),
+        ("502 Bad\x1b[2J", r"does not work: Tunnel connection failed: 502 Bad\\x1b\[2J; check"),
+    ],
+)
+def test_a_proxy_that_makes_no_tunnel_is_named(monkeypatch, answer, message):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def refuse():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(f"HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n".encode())
+
+        threading.Thread(target=refuse, daemon=True).start()
+        place = f"127.0.0.1:{listener.getsockname()[1]}"
+        monkeypatch.setenv("HTTPS_PROXY", f"http://ann:secret@{place}")
+        with pytest.raises(UnavailableError, match=f"the proxy http://{place} {message}") as caught:
+            get("https://registry.invalid/x")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "named"),
+    [
+        ("http://ann:sec#ret@proxy.invalid:3128", "http://proxy.invalid:3128"),
+        ("http://ann:sec/ret@proxy.invalid:3128", "http://proxy.invalid:3128"),
+        ("ann:sec://ret@proxy.invalid:port", "http://proxy.invalid:port"),
+        ("ftp://ann:secret@proxy.invalid", "ftp://proxy.invalid"),
+    ],
+)
+def test_a_proxy_that_is_no_address_is_named_without_its_password(monkeypatch, proxy, named):
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(UnavailableError) as caught:
+        get("https://registry.invalid/x")
+    assert f"through the proxy {named} failed" in str(caught.value)
+    assert "in HTTP_PROXY, HTTPS_PROXY" in str(caught.value)
+    assert "sec" not in str(caught.value)
+
+
+@pytest.mark.skipif(find_spec("socks") is not None, reason="PySocks is installed")
+def test_a_socks_proxy_names_the_package_it_needs(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "socks5h://127.0.0.1:9")
+    with pytest.raises(UnavailableError, match=r"proxy socks5h://127\.0\.0\.1:9 .*pysocks"):
+        get("https://registry.invalid/x")
+
+
+def test_certificates_that_are_not_there_are_named(monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ours.pem")
+    with pytest.raises(UnavailableError, match=r"/nowhere/ours\.pem; check REQUESTS_CA_BUNDLE"):
+        get("https://127.0.0.1:9/x")
 
 
 def test_a_timeout_that_is_no_number_is_named(server, monkeypatch):
