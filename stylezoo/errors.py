@@ -159,6 +159,6 @@ class TrainingError(StyleZooError):
 
 
 def one_line(text: str, limit: int) -> str:
-    """Make an untrusted text printable, on one line of at most ``limit`` characters and an ellipsis."""
+    """Make an untrusted text printable, on one line of at most ``limit`` characters and an "…"."""
     shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: limit + 1])
     return shown if len(shown) <= limit else f"{shown[:limit]}…"

@@ -85,7 +85,12 @@ def download(
 
 
 def read(
-    url: str, *, limit: int, headers: Mapping[str, str] | None = None, what: str = ""
+    url: str,
+    *,
+    limit: int,
+    headers: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+    what: str = "",
 ) -> bytes | None:
     """Read a small file.
 
@@ -93,6 +98,7 @@ def read(
         url: ``http`` or ``https``. Proxies from the environment are used.
         limit: in bytes; at most one byte more is read.
         headers: to send. Authorization is not forwarded to other servers on a redirect.
+        progress: called with the bytes so far, on each try and piece.
         what: the file in words, for messages; by default, the address.
 
     Returns:
@@ -106,20 +112,24 @@ def read(
     what = what or shown(url)
 
     def attempt() -> bytes | None:
+        content = bytearray()  # no list: a server may send single bytes
+        if progress is not None:
+            progress(0)
         with answer(url, dict(headers or {}), what) as response:
             if response.status_code in (404, 410):
                 return None
             require_success(response, what)
             length = content_length(response)
-            content = b""
-            if length is None or length <= limit:
-                content = b"".join(body(response, limit + 1))
+            for chunk in body(response, limit + 1 if (length or 0) <= limit else 0):
+                content += chunk
+                if progress is not None:
+                    progress(len(content))
             if len(content) > limit or (length or 0) > limit:
                 raise RegistryFormatError(f"{what} is longer than {limit} bytes")
             if length is not None and len(content) < length:
                 raise Passing("the connection was lost")
             refuse_page(response, content, what)
-            return content
+            return bytes(content)
 
     return persist(attempt, lambda: what)
 

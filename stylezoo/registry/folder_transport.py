@@ -48,8 +48,8 @@ class FolderTransport(Transport):
         """False: a shared disk is the operating system's business."""
         return False
 
-    def read(self, path: str, limit: int) -> bytes | None:
-        """Read a small file; see ``Transport.read``."""
+    def read(self, path: str, limit: int, progress: Progress | None = None) -> bytes | None:
+        """Read a small file, without progress; see ``Transport.read``."""
         file = self._open(path)
         if file is None:
             return None

@@ -32,11 +32,11 @@ class HttpTransport(Transport):
         """True."""
         return True
 
-    def read(self, path: str, limit: int) -> bytes | None:
+    def read(self, path: str, limit: int, progress: Progress | None = None) -> bytes | None:
         """Read a small file; see ``Transport.read``."""
         from stylezoo.registry.download import read
 
-        return read(self._url(path), limit=limit)
+        return read(self._url(path), limit=limit, progress=progress)
 
     def fetch(
         self,

@@ -45,7 +45,7 @@ class HubTransport(Transport):
         """True."""
         return True
 
-    def read(self, path: str, limit: int) -> bytes | None:
+    def read(self, path: str, limit: int, progress: Progress | None = None) -> bytes | None:
         """Read a small file of the index; see ``Transport.read``.
 
         Raises:
@@ -55,6 +55,7 @@ class HubTransport(Transport):
             self._hub.file_url(self.repository, path, INDEX_REVISION),
             limit=limit,
             headers=self._hub.headers(),
+            progress=progress,
             what=f"{path} of {self.location}",
         )
         if content is None and not self._exists:

@@ -204,13 +204,18 @@ class RemoteSource(RegistrySource):
         part = path.with_suffix(".part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with self.registry.locked():
+            with self.registry.locked() as progress:
                 content = _vouched_for(path, entry)
                 if content is not None:
                     return content  # another process has fetched it while this one waited
                 self._sweep_records(keep=part)
                 self._transport(entry).fetch(
-                    entry, RECORD_FILE, part, size=entry.size, sha256=entry.sha256
+                    entry,
+                    RECORD_FILE,
+                    part,
+                    size=entry.size,
+                    sha256=entry.sha256,
+                    progress=progress,
                 )
                 content = part.read_bytes()
                 part.replace(path)

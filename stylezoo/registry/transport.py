@@ -39,12 +39,13 @@ class Transport(ABC):
         """Whether it needs the network."""
 
     @abstractmethod
-    def read(self, path: str, limit: int) -> bytes | None:
+    def read(self, path: str, limit: int, progress: Progress | None = None) -> bytes | None:
         """Read a small file of the registry, such as ``metadata/timestamp.json``.
 
         Args:
             path: relative to the registry.
             limit: in bytes; no more is ever read.
+            progress: called with the bytes so far, if the file comes over the network.
 
         Returns:
             Its content; None if there is no such file.

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ from stylezoo.registry.index import Index
 from stylezoo.registry.index_io import INDEX_SCHEMA, WITHDRAWN, read_copy, read_targets, write_copy
 from stylezoo.registry.offline import offline_variable, require_network
 from stylezoo.registry.strict_json import parse_object
-from stylezoo.registry.transport import Transport
+from stylezoo.registry.transport import Progress, Transport
 
 if TYPE_CHECKING:
     from tuf.ngclient import FetcherInterface, UpdaterConfig
@@ -50,6 +50,7 @@ LONGEST_REASON = 300  # characters
 _BASE = "registry:/"  # python-tuf wants an address; stripped again before reading
 _METADATA = "metadata"
 _COPY = "index"
+_PROGRESS = ".progress"  # touched on progress, by the process with the lock
 _STAGING = ".refresh-"
 _PERSISTED = ("timestamp.json", "snapshot.json", "targets.json")
 
@@ -118,9 +119,9 @@ class TrustedRegistry:
     def refresh(self, *, fall_back: bool = True) -> Index:
         """Ask the registry for its index and verify it.
 
-        If the registry cannot be reached, or its answer cannot be read, an index verified earlier
-        stays in use, with a RegistryWarning. If the answer is read and refused, that is an error,
-        and the earlier index stays in use after it.
+        If the registry cannot be reached, its answer cannot be read, or the state cannot be locked
+        or written, an index verified earlier stays in use, with a RegistryWarning. If the answer
+        is read and refused, that is an error, and the earlier index stays in use after it.
 
         Args:
             fall_back: whether an earlier index will do.
@@ -132,7 +133,7 @@ class TrustedRegistry:
             RegistryFormatError: it cannot be read, and no earlier one will do.
             UnavailableError, OfflineError: it cannot be reached, and no earlier one will do.
             AuthError: the server refuses access.
-            CacheError: the state cannot be written.
+            CacheError: the state cannot be locked or written, and no earlier index will do.
             RegistryError: the file with the trusted root cannot be read.
         """
         if self.transport.remote and offline_variable() is not None:
@@ -145,7 +146,7 @@ class TrustedRegistry:
             return copy
         try:
             return self._refresh()
-        except (UnavailableError, RegistryFormatError) as error:
+        except (UnavailableError, RegistryFormatError, CacheError) as error:
             copy = self.copy() if fall_back else None
             if copy is None:
                 raise
@@ -160,12 +161,12 @@ class TrustedRegistry:
     def _refresh(self) -> Index:
         root = self._root()
         asked = datetime.now(UTC)
-        with self.locked():
+        with self.locked() as progress:
             copy = self.copy()
             if copy is not None and asked < copy.refreshed <= datetime.now(UTC):
                 return copy  # another process has refreshed it while this one waited
             with self._staging() as staging:
-                index = self._update(root, staging)
+                index = self._update(root, staging, progress)
                 self._keep(staging, index)
         return index
 
@@ -181,8 +182,11 @@ class TrustedRegistry:
             ) from error
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Lock the state against other processes.
+    def locked(self) -> Iterator[Progress]:
+        """Lock the state against other processes; these wait as long as this one makes progress.
+
+        Yields:
+            A function to call on progress, such as with the bytes of a file so far.
 
         Raises:
             CacheError: it cannot be locked, or another process holds it for too long.
@@ -193,8 +197,22 @@ class TrustedRegistry:
             self.state.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._unwritable(error) from error
-        with locked(self.state / ".lock", f"the index of the registry {self.name!r}"):
-            yield
+        sign = self.state / _PROGRESS
+
+        def progress(_: int) -> None:
+            with suppress(OSError):
+                sign.touch()
+
+        with locked(
+            self.state / ".lock",
+            f"the index of the registry {self.name!r}",
+            progress=lambda: _time_of(sign),
+        ):
+            try:
+                yield progress
+            finally:
+                with suppress(OSError):
+                    sign.unlink(missing_ok=True)
 
     @contextmanager
     def _staging(self) -> Iterator[Path]:
@@ -210,7 +228,7 @@ class TrustedRegistry:
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
-    def _update(self, root: bytes, staging: Path) -> Index:
+    def _update(self, root: bytes, staging: Path, progress: Progress) -> Index:
         from tuf.api.metadata import Metadata, Targets
         from tuf.ngclient import Updater
 
@@ -222,7 +240,7 @@ class TrustedRegistry:
             updater = Updater(
                 str(staging),
                 f"{_BASE}{_METADATA}/",
-                fetcher=_fetcher(self.transport),
+                fetcher=_fetcher(self.transport, progress),
                 config=_limits(),
                 bootstrap=root,
             )
@@ -339,7 +357,7 @@ def _limits() -> UpdaterConfig:
     )
 
 
-def _fetcher(transport: Transport) -> FetcherInterface:
+def _fetcher(transport: Transport, progress: Progress) -> FetcherInterface:
     from tuf.api.exceptions import DownloadHTTPError
     from tuf.ngclient import FetcherInterface
 
@@ -350,7 +368,7 @@ def _fetcher(transport: Transport) -> FetcherInterface:
             """Read a file; the limit is its length according to the index, if given there."""
             path = url.removeprefix(_BASE)
             try:
-                content = transport.read(path, max_length)
+                content = transport.read(path, max_length, progress)
             except AuthError as error:
                 if path.endswith(".root.json"):
                     # Some servers answer so for missing files. A newer root is usually missing,
@@ -370,6 +388,14 @@ def _fetcher(transport: Transport) -> FetcherInterface:
             return iter((self.download_bytes(url, TARGETS_LIMIT),))
 
     return Fetcher()
+
+
+def _time_of(path: Path) -> int:
+    """When a file was last touched, in nanoseconds; 0 if it does not exist."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _copy_metadata(source: Path, target: Path) -> None:

@@ -37,6 +37,7 @@ LONGEST_ADDRESS = 300  # characters, in messages
 LONGEST_REASON = 200  # characters
 LONG_TRY = 2.0  # seconds; after a failure that took this long, the user is told
 MOST_REDIRECTS = 10
+FIRST_CHUNK = 256
 CHUNK = 64 * 1024
 
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -279,7 +280,7 @@ def require_success(response: Response, what: str) -> None:
         )
 
 
-def refuse_page(response: Response, start: bytes, what: str) -> None:
+def refuse_page(response: Response, start: bytes | bytearray, what: str) -> None:
     """Refuse a web page: a captive portal answers every request with one.
 
     Args:
@@ -299,7 +300,10 @@ def refuse_page(response: Response, start: bytes, what: str) -> None:
 
 
 def body(response: Response, limit: int) -> Iterator[bytes]:
-    """The body as received, never decompressed, up to a number of bytes.
+    """The body as received, never decompressed, up to a number of bytes, in pieces as they come.
+
+    The first is long enough to recognise a web page; the others may be short, so that a slow
+    server is seen to make progress.
 
     Args:
         response: the response.
@@ -310,16 +314,19 @@ def body(response: Response, limit: int) -> Iterator[bytes]:
     """
     import urllib3
 
-    left = limit
+    length = content_length(response)
+    left = limit if length is None else min(limit, length)  # Python's read1 may read past the end
+    read, most = response.raw.read, FIRST_CHUNK
     while left > 0:
         try:
-            chunk: bytes = response.raw.read(min(CHUNK, left), decode_content=False)
+            chunk: bytes = read(min(most, left), decode_content=False)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise Passing(f"{host_of(response.url)}: {_reason(error)}") from error
         if not chunk:
             return
         left -= len(chunk)
         yield chunk
+        read, most = getattr(response.raw, "read1", read), CHUNK  # urllib3 1 has no read1
 
 
 def content_length(response: Response) -> int | None:

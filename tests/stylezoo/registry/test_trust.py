@@ -10,10 +10,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 from stylezoo.errors import (
     CacheError,
@@ -220,15 +224,64 @@ def test_a_process_that_hangs_is_waited_for_and_named(registry, monkeypatch):
         holder.send_signal(signal.SIGSTOP)
         monkeypatch.setenv("STYLEZOO_LOCK_TIMEOUT", "0.5")
         started = time.monotonic()
-        with pytest.raises(CacheError, match=rf"process {holder.pid} .*for 0\.5 s.*STYLEZOO_LOCK"):
-            client.refresh()
+        said = rf"process {holder.pid} .*for 0\.5 s.*STYLEZOO_LOCK"
+        with pytest.raises(CacheError, match=said):
+            client.refresh(fall_back=False)
         assert 0.4 < time.monotonic() - started < 5
+        with pytest.warns(RegistryWarning, match=f"{said}.*is used instead"):
+            assert client.refresh().versions("toy")
         assert client.index().versions("toy")  # reading needs no lock
     finally:
         holder.kill()
         holder.wait()
         holder.stdout.close()
     assert client.refresh().versions("toy")  # the lock ended with its process
+
+
+class Dripping(BaseHTTPRequestHandler):
+    """Sends the start of one kind of file over three seconds, and then the rest."""
+
+    folder = Path()
+    slow = ""
+
+    def do_GET(self):
+        path = self.folder / self.path.lstrip("/")
+        content = path.read_bytes() if path.is_file() else b""
+        self.send_response(200 if content else 404)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.path.endswith(self.slow):
+            for _ in range(14):
+                self.wfile.write(content[:64])
+                content = content[64:]
+                time.sleep(0.25)
+        self.wfile.write(content)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.mark.parametrize("slow", ["targets.json", "style.toml"])
+def test_a_process_that_fetches_slowly_is_waited_for(registry, monkeypatch, slow):
+    monkeypatch.setenv("STYLEZOO_LOCK_TIMEOUT", "2")
+    handler = type("Handler", (Dripping,), {"folder": registry.folder, "slow": slow})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        child = os.fork()
+        if child == 0:
+            try:
+                registry.source(url).record("toy", Version("1.0.0"))
+                os._exit(0)
+            finally:
+                os._exit(1)
+        lock = registry.client(url).state / ".lock"
+        while not (lock.is_file() and lock.read_text()):
+            time.sleep(0.01)
+        assert registry.source(url).record("toy", Version("1.0.0")).name == "toy"
+        assert os.waitpid(child, 0)[1] == 0
+        server.shutdown()
+    assert not (lock.parent / ".progress").exists()
 
 
 def test_a_kill_at_any_move_leaves_an_index_and_the_next_refresh_goes_on(registry):
