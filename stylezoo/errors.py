@@ -158,7 +158,12 @@ class TrainingError(StyleZooError):
     """Training cannot start or continue."""
 
 
+def printable(text: str) -> str:
+    """Put untrusted text on one line: control characters could forge lines, or worse."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 def one_line(text: str, limit: int) -> str:
     """Make an untrusted text printable, on one line of at most ``limit`` characters and an "…"."""
-    shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: limit + 1])
+    shown = printable(text[: limit + 1])
     return shown if len(shown) <= limit else f"{shown[:limit]}…"

@@ -48,7 +48,15 @@ _TURNS: dict[Any, Image.Transpose] = {
     8: Image.Transpose.ROTATE_90,
 }
 # What Pillow raises on a broken block.
-_BROKEN = (ValueError, SyntaxError, TypeError, KeyError, AttributeError, OSError, struct.error)
+_BROKEN_BLOCK = (
+    ValueError,
+    SyntaxError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    OSError,
+    struct.error,
+)
 
 
 def descriptive_exif(image: Image.Image) -> bytes | None:
@@ -74,7 +82,7 @@ def descriptive_exif(image: Image.Image) -> bytes | None:
             if tags:
                 kept[part] = tags
         return kept.tobytes() if kept else None
-    except _BROKEN:
+    except _BROKEN_BLOCK:
         return None
 
 
@@ -86,7 +94,7 @@ def upright(image: Image.Image) -> Image.Image:
     """
     try:
         turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
-    except _BROKEN:
+    except _BROKEN_BLOCK:
         turn = None
     return image if turn is None else image.transpose(turn)
 

@@ -48,7 +48,7 @@ _PILLOW_LIMIT = ProcessSetting(
 )
 DEFAULT_QUALITY = 95
 # What Pillow raises on broken files, depending on the format.
-_BROKEN = (
+_BROKEN_FILE = (
     *(OSError, ValueError, SyntaxError, EOFError, TypeError, IndexError, KeyError, RuntimeError),
     struct.error,
 )
@@ -164,7 +164,7 @@ def open_photo(
             return _from_pil(image, name)
     except ImageError:
         raise
-    except _BROKEN as error:
+    except _BROKEN_FILE as error:
         raise ImageError(f"{name} is broken: {error or type(error).__name__}") from error
     except MemoryError as error:
         raise ImageError(f"{name} does not fit into memory") from error

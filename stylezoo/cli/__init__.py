@@ -10,8 +10,8 @@ import warnings
 import click
 
 from stylezoo import __version__
-from stylezoo.cli.output import discard_stdout, print_error, printable
-from stylezoo.errors import PluginError, StyleZooError
+from stylezoo.cli.output import discard_stdout, print_error
+from stylezoo.errors import PluginError, StyleZooError, printable
 
 # Help texts are here, so that --help imports no command.
 _COMMANDS = {
@@ -166,7 +166,7 @@ def _print_any_name() -> None:
 
 def _show_warning(message: Warning | str, *_: object) -> None:
     """Print a warning once: Python repeats one that is raised from another place in the code."""
-    one_line = printable(" ".join(str(message).split()))
-    if one_line not in _shown_warnings:
-        _shown_warnings.add(one_line)
-        click.echo(f"warning: {one_line}", err=True)
+    line = printable(" ".join(str(message).split()))
+    if line not in _shown_warnings:
+        _shown_warnings.add(line)
+        click.echo(f"warning: {line}", err=True)

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from stylezoo.catalog import default_catalog
-from stylezoo.cli.output import print_json, print_line, printable
+from stylezoo.cli.output import print_json, print_line
+from stylezoo.errors import printable
 from stylezoo.registry.record_io import record_to_dict
 from stylezoo.registry.resolve import resolve
 from stylezoo.registry.sources import all_sources

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stylezoo.cli.iterations import Layers, iteration_progress, warn_of_runaway
-from stylezoo.cli.option_types import POSITIVE, PRECISION, SEED
+from stylezoo.cli.option_types import AT_LEAST_ONE, OPTIMIZED_SIZE, POSITIVE, PRECISION, SEED
 from stylezoo.cli.output import print_json, print_line
 from stylezoo.errors import OutputError
 from stylezoo.files import check_writable
@@ -59,18 +59,18 @@ class WeightedName(click.ParamType[Any]):
 )
 @click.option(
     "--size",
-    type=click.IntRange(min=16),
+    type=OPTIMIZED_SIZE,
     help="Longest side of the picture, pixels  [default: 512]",
 )
 @click.option(
     "--steps",
     "iterations",
-    type=click.IntRange(min=1),
+    type=AT_LEAST_ONE,
     help="Iterations at each level of the pyramid.",
 )
 @click.option(
     "--levels",
-    type=click.IntRange(min=1),
+    type=AT_LEAST_ONE,
     help="Levels of the pyramid, each twice the size of the last.",
 )
 @click.option(
@@ -135,9 +135,9 @@ class WeightedName(click.ParamType[Any]):
 @click.option("--seed", type=SEED, help="Random seed of the noise  [default: 0]")
 @click.option("--device", help="Such as cpu or cuda  [default: cuda if available, else cpu]")
 @click.option("--precision", type=PRECISION, help="Precision of the backbone.")
-@click.option("--save-every", type=click.IntRange(min=1), help="Save the picture every N steps.")
+@click.option("--save-every", type=AT_LEAST_ONE, help="Save the picture every N steps.")
 @click.option("--plot", "plot_path", type=FILE, help="Plot the losses to this .png, .svg or .pdf.")
-@click.option("--checkpoint-every", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option("--checkpoint-every", type=AT_LEAST_ONE, default=100, show_default=True)
 @click.option("--resume", is_flag=True, help="Resume a stopped run.")
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")

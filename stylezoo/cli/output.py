@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import click
 
-from stylezoo.errors import OutputError
+from stylezoo.errors import OutputError, printable
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -27,13 +27,6 @@ def print_line(text: str) -> None:
     """
     with _writing_stdout():
         click.echo(text)
-
-
-def printable(text: str) -> str:
-    """Put untrusted text on one line: control characters could forge lines, or worse."""
-    return "".join(
-        character if character.isprintable() else repr(character)[1:-1] for character in text
-    )
 
 
 def print_error(text: str) -> None:

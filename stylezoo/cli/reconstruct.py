@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stylezoo.cli.iterations import Layers, iteration_progress, warn_of_runaway
-from stylezoo.cli.option_types import PRECISION, SEED
+from stylezoo.cli.option_types import AT_LEAST_ONE, OPTIMIZED_SIZE, PRECISION, SEED
 from stylezoo.cli.output import print_line
 from stylezoo.files import check_writable
 
@@ -28,12 +28,12 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("-o", "--output", type=FILE, required=True, help="Picture to write.")
 @click.option(
     "--size",
-    type=click.IntRange(min=16),
+    type=OPTIMIZED_SIZE,
     default=256,
     show_default=True,
     help="Longest side, pixels.",
 )
-@click.option("--steps", "iterations", type=click.IntRange(min=1), default=300, show_default=True)
+@click.option("--steps", "iterations", type=AT_LEAST_ONE, default=300, show_default=True)
 @click.option("--backbone", help="A registered backbone  [default: vgg19]")
 @click.option("--backbone-weights", help="Its weights: caffe_q8, tv_in1k or a file.")
 @click.option("--pooling", type=click.Choice(["max", "average"]), help="Pooling of a VGG backbone.")

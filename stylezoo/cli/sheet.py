@@ -21,7 +21,7 @@ from stylezoo.files import check_writable
 @click.option("--tag", help="Only styles with this tag.")
 @click.option(
     "--size",
-    type=click.IntRange(16, 2048),
+    type=click.IntRange(16, 2048),  # stylezoo.sheet, without torch
     default=320,
     show_default=True,
     help="Longest side of each picture, pixels.",

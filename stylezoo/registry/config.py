@@ -289,13 +289,14 @@ def _read_variable(text: str, configured: Registries) -> dict[str, RegistryConfi
             registries[part] = configured.get(part)
             continue
         location = parse_location(location if equals else part)
+        place = _place(location)
         where = f"{REGISTRIES_VARIABLE}, {part!r}"
         if not equals:
-            name = known.get(_place(location)) or _free_name(default_name(location), registries)
+            name = known.get(place) or _free_name(default_name(location), registries)
         check_registry_name(name)
         if name in registries:
             raise RegistryError(f"{where}: the name {name!r} is already used; choose another")
-        config = configured[known[_place(location)]] if _place(location) in known else None
+        config = configured[known[place]] if place in known else None
         if config is None:
             _require_folder(location, where)
         registries[name] = config or RegistryConfig(location=location)

@@ -72,9 +72,10 @@ def resolve_pinned(
         UnavailableError, OfflineError: it is not here, and a source cannot be reached.
         StyleZooError: what ``refuse`` makes, or what the first source that failed raised.
     """
-    places = [_Place(name, source, spec) for name, source in sources.items() if spec.name]
+    places = []
     if spec.name is not None:
-        places.insert(0, _Place(IN_STORE, _PinnedInStore(weights, record), spec))
+        by_name = {IN_STORE: _PinnedInStore(weights, record), **sources}
+        places += [_Place(name, source, spec) for name, source in by_name.items()]
     hub_name = spec.repository or repository
     if hub_name is not None:
         from stylezoo.registry.hub_repository import HubRepository

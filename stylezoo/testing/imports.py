@@ -18,7 +18,11 @@ from stylezoo.testing.examination import Findings
 TIMEOUT = 120
 SLOW_SECONDS = 0.3
 PUBLIC_MODULES: Mapping[str, Collection[str]] = {
-    "errors": [name for name in vars(errors) if not name.startswith("_")],
+    "errors": [
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, Exception)
+    ],
     "testing": testing.__all__,
 }
 """The public modules in stylezoo, and their public names."""

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -58,32 +57,39 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
         PluginError: no plugin provides the net or the norm, or the net violates its interface.
         StyleZooError: the base cannot be loaded.
     """
-    styles = len(config.style_images)
     if config.base is None:
-        found = catalog.find("net", config.net)
-        arguments = catalog.with_variant(
-            "net", config.net, {**FRESH_ARGUMENTS.get(found.name, {}), **config.net_arguments}
-        )
-        if styles > 1:
-            arguments["styles"] = styles
-            if _has_norm(found.full_name, catalog):
-                norm = str(arguments.get("norm", "instance"))
-                _refuse_conditional(norm)
-                arguments["norm"] = f"{CONDITIONAL}{norm}"
-        with seeded(config.seed):
-            net = catalog.create_net(found.full_name, **arguments)
-        return Start(
-            net=net,
-            net_name=found.name,
-            net_plugin=found.distribution,
-            net_arguments=arguments,
-            style_weights=(None,) * styles,
-        )
-    base = load(config.base, device="cpu", catalog=catalog)
+        return _fresh(config, catalog)
+    return _trained(config.base, config, catalog)
+
+
+def _fresh(config: TrainingConfig, catalog: Catalog) -> Start:
+    styles = len(config.style_images)
+    found = catalog.find("net", config.net)
+    arguments = catalog.with_variant(
+        "net", config.net, {**FRESH_ARGUMENTS.get(found.name, {}), **config.net_arguments}
+    )
+    if styles > 1:
+        arguments["styles"] = styles
+        if _has_norm(found.full_name, catalog):
+            norm = str(arguments.get("norm", "instance"))
+            _refuse_conditional(norm)
+            arguments["norm"] = f"{CONDITIONAL}{norm}"
+    with seeded(config.seed):
+        net = catalog.create_net(found.full_name, **arguments)
+    return Start(
+        net=net,
+        net_name=found.name,
+        net_plugin=found.distribution,
+        net_arguments=arguments,
+        style_weights=(None,) * styles,
+    )
+
+
+def _trained(spec: str, config: TrainingConfig, catalog: Catalog) -> Start:
+    base = load(spec, device="cpu", catalog=catalog)
     if base.record is None or not isinstance(base.net, MultiStyleNet):
         raise OptionError(
-            f"{config.base} cannot be a base: it has no record, or its net cannot hold several "
-            "styles"
+            f"{spec} cannot be a base: it has no record, or its net cannot hold several styles"
         )
     asked = _shares(base, base.net, config)
     if config.only_norm:
@@ -101,23 +107,28 @@ def starting_net(config: TrainingConfig, catalog: Catalog) -> Start:
     if config.norm is not None and config.steps:  # without steps, a style is taken as it is
         catalog.get_norm(config.norm)
         ones = with_norms(ones, config.norm, config.seed)
-    of_base: dict[str, Any] = {
-        "net_name": base.record.net.name,
-        "net_plugin": base.record.net.plugin,
-        "base": base.record,
-        "shares": shares,
-        "style_weights": _style_weights(base.record, shares, config),
-    }
+    described = base.record.net
+    net: TransformNet
     if config.only_norm:
-        one = ones[0].train().requires_grad_(True)
+        net, arguments = ones[0].train().requires_grad_(True), _arguments(ones[0])
         theirs = {id(parameter) for parameter in base.net.parameters()}
-        shared = {key for key, parameter in one.named_parameters() if id(parameter) in theirs}
-        for key, parameter in one.named_parameters():
+        shared = {key for key, parameter in net.named_parameters() if id(parameter) in theirs}
+        for key, parameter in net.named_parameters():
             parameter.requires_grad_(key not in shared)
-        return Start(net=one, net_arguments=_arguments(one), shared=frozenset(shared), **of_base)
-    here = catalog.net_of(base.record.net.name, base.record.net.plugin)
-    net, arguments = net_of_several(ones, partial(catalog.create_net, here))
-    return Start(net=net, net_arguments=arguments, **of_base)
+    else:
+        here = catalog.net_of(described.name, described.plugin)
+        net, arguments = net_of_several(ones, partial(catalog.create_net, here))
+        shared = set()
+    return Start(
+        net=net,
+        net_name=described.name,
+        net_plugin=described.plugin,
+        net_arguments=arguments,
+        shared=frozenset(shared),
+        base=base.record,
+        shares=shares,
+        style_weights=_style_weights(base.record, shares, config),
+    )
 
 
 def net_of_several(

@@ -39,12 +39,16 @@ def test_what_has_no_one_reading_is_refused(content, reason):
     assert len(str(caught.value)) < 500
 
 
-def test_a_repeated_key_is_found_in_no_time():
+def test_a_repeated_key_takes_no_longer_than_none():
+    """Looking for each key in a list of all took minutes for a file of a few hundred kB."""
     keys = ",".join(f'"{number:x}":0' for number in range(61_000))
+    began = time.process_time()
+    parse_object(f"{{{keys}}}".encode(), "it")
+    once = time.process_time() - began
     began = time.process_time()
     with pytest.raises(RegistryFormatError, match="the key 'ee47' appears twice"):
         parse_object(f'{{{keys},"ee47":0}}'.encode(), "it")
-    assert time.process_time() - began < 3
+    assert time.process_time() - began < 20 * once
 
 
 def test_depth_is_bounded():

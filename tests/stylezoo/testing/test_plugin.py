@@ -201,6 +201,11 @@ FAULTS = [
         "it uses stylezoo.testing.modules.Probe",
     ),
     (
+        {"mine_parts": PARTS + "\nfrom stylezoo.errors import printable"},
+        "private-names",
+        "it uses stylezoo.errors.printable",
+    ),
+    (
         {"mine_parts": PARTS + "\nfrom stylezoo.testing import modules"},
         "private-names",
         "it uses stylezoo.testing.modules,",
